@@ -1,7 +1,7 @@
 /** Reference material that may lie beside the checkout; tests that use it say when it is absent. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe } from "vitest";
+import { describe, test } from "vitest";
 
 /** The absolute path of a file or folder of the shared reference material, or undefined where it is absent. */
 export function shared(path: string): string | undefined {
@@ -17,5 +17,5 @@ export function describeShared(path: string, title: string, body: (absolute: str
     return;
   }
   console.log(`skipped: ${title}: ../shared/${path} is not there`);
-  describe.skip(`${title} (../shared/${path} is not there)`, () => body(""));
+  describe(title, () => test.skip(`../shared/${path} is not there`));
 }

@@ -70,4 +70,3 @@ export interface Command {
 export function defineCommand(command: Command): Command {
   return command;
 }
-
