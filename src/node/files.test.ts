@@ -1,0 +1,111 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FileError, InterruptedError } from "../errors.ts";
+import { createAtomicFile, fileError, readBytes, readText, writeFileAtomic } from "./files.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "zhbert-files-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("writeFileAtomic", () => {
+  test("writes text, bytes, chunks and streams, and makes the folder", async () => {
+    async function* stream() {
+      yield bytes("一");
+      yield bytes("二");
+    }
+    const path = join(folder, "a", "b.txt");
+    for (const content of ["一二", bytes("一二"), [bytes("一"), bytes("二")], stream()]) {
+      await writeFileAtomic(path, content);
+      expect(readFileSync(path, "utf8")).toBe("一二");
+    }
+    expect(readdirSync(join(folder, "a"))).toEqual(["b.txt"]);
+  });
+
+  test("a failure in the middle leaves the old file and no temporary", async () => {
+    const path = join(folder, "old.txt");
+    writeFileSync(path, "旧的内容");
+    async function* failing() {
+      yield bytes("新的");
+      expect(readdirSync(folder)).toHaveLength(2);
+      throw new Error("source broke");
+    }
+    await expect(writeFileAtomic(path, failing())).rejects.toThrow("source broke");
+    expect(readFileSync(path, "utf8")).toBe("旧的内容");
+    expect(readdirSync(folder)).toEqual(["old.txt"]);
+  });
+
+  test("an abort in the middle leaves the old file and no temporary", async () => {
+    const path = join(folder, "old.txt");
+    writeFileSync(path, "旧的内容");
+    const controller = new AbortController();
+    async function* interrupted() {
+      yield bytes("新的");
+      controller.abort();
+      yield bytes("内容");
+    }
+    await expect(writeFileAtomic(path, interrupted(), controller.signal)).rejects.toThrow(InterruptedError);
+    expect(readFileSync(path, "utf8")).toBe("旧的内容");
+    expect(readdirSync(folder)).toEqual(["old.txt"]);
+  });
+
+  test("a name that is a folder, or lies below a file, is a FileError with a hint", async () => {
+    mkdirSync(join(folder, "taken"));
+    writeFileSync(join(folder, "taken", "x"), "");
+    writeFileSync(join(folder, "file"), "");
+    await expect(writeFileAtomic(join(folder, "taken"), "x")).rejects.toThrow(FileError);
+    await expect(writeFileAtomic(join(folder, "file", "x"), "x")).rejects.toMatchObject({ hint: /path|name/ });
+    expect(readdirSync(folder).sort()).toEqual(["file", "taken"]);
+  });
+
+  test("a full disk is a FileError that says so", async () => {
+    // /dev/full refuses every write with ENOSPC; the same code reaches the writer through fileError.
+    const error = fileError("out.bin", "a file that can be written", Object.assign(new Error("x"), { code: "ENOSPC" }));
+    expect(error.message).toBe("out.bin: expected a file that can be written, got ENOSPC");
+    expect(error.hint).toContain("disk is full");
+  });
+});
+
+test("createAtomicFile keeps the old file until commit", async () => {
+  const path = join(folder, "x.bin");
+  writeFileSync(path, "old");
+  const file = await createAtomicFile(path);
+  await file.write(bytes("new"));
+  expect(file.bytesWritten).toBe(3);
+  expect(readFileSync(path, "utf8")).toBe("old");
+  await file.commit();
+  await file.abort();
+  expect(readFileSync(path, "utf8")).toBe("new");
+  expect(readdirSync(folder)).toEqual(["x.bin"]);
+});
+
+test("a process that ends early removes its temporary", () => {
+  const files = fileURLToPath(new URL("./files.ts", import.meta.url));
+  const script = `const { createAtomicFile } = await import(${JSON.stringify(files)});
+    const file = await createAtomicFile(${JSON.stringify(join(folder, "x.bin"))});
+    await file.write(new Uint8Array(10));
+    process.exit(3);`;
+  const child = spawnSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], {
+    cwd: fileURLToPath(new URL("../..", import.meta.url)),
+    encoding: "utf8",
+  });
+  expect(child.status, child.stderr).toBe(3);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("readBytes and readText name the missing file and the wrong encoding", async () => {
+  const missing = join(folder, "missing.txt");
+  await expect(readBytes(missing)).rejects.toThrow(`${missing}: expected a file that can be read, got ENOENT`);
+  const path = join(folder, "gbk.txt");
+  writeFileSync(path, Uint8Array.of(0xc4, 0xe3, 0xba, 0xc3));
+  await expect(readText(path)).rejects.toMatchObject({ code: "ERR_FILE", hint: /iconv/ });
+  writeFileSync(path, "\ufeff你好");
+  expect(await readText(path)).toBe("你好");
+});

@@ -1,0 +1,226 @@
+/**
+ * Files that are whole or absent: written under a temporary name in the same folder, synced, then renamed.
+ *
+ * A failure, an abort or the end of the process removes the temporary; what stood there before stays as it was.
+ */
+import { unlinkSync } from "node:fs";
+import { type FileHandle, mkdir, open, readFile, rename, unlink } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { FileError, InterruptedError, verbatim } from "../errors.ts";
+
+/** A file that appears under its name only when it is committed. */
+export interface AtomicFile {
+  /** The name that the file will have. */
+  readonly path: string;
+  /** Bytes written so far. */
+  readonly bytesWritten: number;
+  /** Appends bytes. @throws {FileError} when they cannot be written (the temporary is removed). */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Syncs and renames. @throws {FileError} when that fails (the temporary is removed). */
+  commit(): Promise<void>;
+  /** Removes the temporary; does nothing after commit. */
+  abort(): Promise<void>;
+}
+
+/** Bytes, text, chunks of bytes, or a stream of chunks. */
+export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+const temporaries = new Set<string>();
+let temporaryCount = 0;
+let isCleaning = false;
+
+/** A process that ends between opening and committing leaves no temporary behind. */
+function cleanAtExit(): void {
+  if (isCleaning) return;
+  isCleaning = true;
+  process.once("exit", () => {
+    for (const path of temporaries) {
+      try {
+        unlinkSync(path);
+      } catch {
+        // The process is ending; a temporary that cannot be removed has no one left to be told.
+      }
+    }
+  });
+}
+
+/**
+ * Opens a file for writing that replaces `path` only on commit; folders above it are made.
+ * @throws {FileError} when the folder cannot be written.
+ */
+export async function createAtomicFile(path: string): Promise<AtomicFile> {
+  const temporary = join(dirname(resolve(path)), `.${temporaryCount++}-${process.pid}.zhbert-tmp`);
+  let handle: FileHandle;
+  try {
+    await mkdir(dirname(temporary), { recursive: true });
+    handle = await open(temporary, "wx");
+  } catch (error) {
+    throw fileError(path, "a file that can be written", error);
+  }
+  cleanAtExit();
+  temporaries.add(temporary);
+  return new TemporaryFile(path, temporary, handle);
+}
+
+class TemporaryFile implements AtomicFile {
+  readonly path: string;
+  readonly #temporary: string;
+  #handle: FileHandle | undefined;
+  #bytesWritten = 0;
+
+  constructor(path: string, temporary: string, handle: FileHandle) {
+    this.path = path;
+    this.#temporary = temporary;
+    this.#handle = handle;
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    try {
+      // A FileHandle may write fewer bytes than asked (a nearly full disk), so go on until all are written.
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await this.#open().write(bytes, done, bytes.length - done);
+        done += bytesWritten;
+      }
+      this.#bytesWritten += bytes.length;
+    } catch (error) {
+      await this.abort();
+      throw fileError(this.path, "a file that can be written", error);
+    }
+  }
+
+  async commit(): Promise<void> {
+    try {
+      await this.#open().sync();
+      await this.#close();
+      await rename(this.#temporary, this.path);
+      temporaries.delete(this.#temporary);
+    } catch (error) {
+      await this.abort();
+      throw fileError(this.path, "a file that can be written", error);
+    }
+    await syncFolder(dirname(resolve(this.path)));
+  }
+
+  async abort(): Promise<void> {
+    await this.#close().catch(() => undefined);
+    if (!temporaries.delete(this.#temporary)) return;
+    await unlink(this.#temporary).catch(() => undefined);
+  }
+
+  #open(): FileHandle {
+    if (this.#handle === undefined) throw new Error("the file is already closed");
+    return this.#handle;
+  }
+
+  async #close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
+  }
+}
+
+/** Makes a rename last through a power cut; file systems that cannot sync a folder are left as they are. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    // Windows and some network file systems refuse; the rename itself has succeeded.
+  }
+}
+
+/**
+ * Writes a file whole or not at all; an existing one is replaced only at the end.
+ * @param signal - when aborted, nothing is written.
+ * @throws {FileError} when it cannot be written. @throws {InterruptedError} when aborted.
+ */
+export async function writeFileAtomic(path: string, content: FileContent, signal?: AbortSignal): Promise<void> {
+  const file = await createAtomicFile(path);
+  try {
+    for await (const chunk of chunksOf(content)) {
+      if (signal?.aborted) {
+        throw new InterruptedError({
+          where: path,
+          expected: "the file to be written to its end",
+          got: verbatim("an interruption"),
+          hint: "nothing was written; an earlier file of this name is unchanged",
+        });
+      }
+      await file.write(chunk);
+    }
+    await file.commit();
+  } finally {
+    await file.abort();
+  }
+}
+
+function chunksOf(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  if (typeof content === "string") return [new TextEncoder().encode(content)];
+  return content instanceof Uint8Array ? [content] : content;
+}
+
+/**
+ * The bytes of a file.
+ * @throws {FileError} when it cannot be read.
+ */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw fileError(path, "a file that can be read", error);
+  }
+}
+
+/**
+ * The text of a file, which must be UTF-8; a byte order mark is skipped.
+ * @throws {FileError} when it cannot be read or is not UTF-8.
+ */
+export async function readText(path: string): Promise<string> {
+  const bytes = await readBytes(path);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new FileError({
+      where: path,
+      expected: "text in UTF-8",
+      got: verbatim("other bytes"),
+      hint: "convert it, for example with: iconv -f GB18030 -t UTF-8",
+      cause: error,
+    });
+  }
+}
+
+const hints: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full: free some space, or write to another disk",
+  EDQUOT: "your disk quota is used up: free some space, or write to another disk",
+  EACCES: "you lack the permission: check the owner and mode of the file and its folder",
+  EPERM: "you lack the permission: check the owner and mode of the file and its folder",
+  EROFS: "the file system is read-only: choose another folder",
+  ENOENT: "there is no such file: check the path",
+  ENOTDIR: "a part of the path is a file, not a folder: check the path",
+  EISDIR: "this is a folder: name a file",
+  EEXIST: "a file of this name is in the way: remove it or choose another name",
+  EMFILE: "too many files are open: raise the limit with ulimit -n",
+  EBUSY: "another program uses the file: close it and try again",
+};
+
+/** A FileError for what the operating system reported, with a hint by its code. */
+export function fileError(path: string, expected: string, error: unknown): FileError {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  const hint = code === undefined ? undefined : hints[code];
+  return new FileError({
+    where: path,
+    expected,
+    got: verbatim(code ?? String(error)),
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
