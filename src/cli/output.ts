@@ -1,0 +1,103 @@
+/** Where commands write: results on stdout (text and tables, or JSON lines), everything else on stderr. */
+import CliTable from "cli-table3";
+import colors from "picocolors";
+import type { Output, Progress } from "./command.ts";
+import { createProgress, type StoppableProgress } from "./progress.ts";
+
+/** An Output together with what the program needs at its end. */
+export interface ProgramOutput extends Output {
+  /** Ends an open progress bar, so that what follows starts on a line of its own. */
+  stopProgress(): void;
+  /** Settles when all text has reached its stream. */
+  flush(): Promise<void>;
+}
+
+interface Streams {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+/** Text is handed to the system in pieces of about this size: a write for each line would cost more than the work. */
+const BATCH_CHARACTERS = 1 << 16;
+
+/** The Output of a process. @param streams - other streams than the process's own, for tests. */
+export function createOutput({ json, streams = process }: { json: boolean; streams?: Streams }): ProgramOutput {
+  const stdout = batched(streams.stdout);
+  let bar: StoppableProgress | undefined;
+
+  const note = (text: string): void => {
+    stdout.send();
+    bar?.clearLine();
+    streams.stderr.write(`${text}\n`);
+  };
+  const print = (text: string): void => {
+    bar?.clearLine();
+    stdout.write(`${text}\n`);
+  };
+  return {
+    isJson: json,
+    json: (value) => (json ? print(JSON.stringify(value)) : undefined),
+    print: (text = "") => (json ? undefined : print(text)),
+    note,
+    table: (head, rows) => (json ? undefined : print(formatTable(head, rows, streams.stdout))),
+    progress: (options): Progress => {
+      bar?.stop();
+      stdout.send();
+      bar = createProgress({ ...options, stream: streams.stderr });
+      return bar;
+    },
+    stopProgress: () => bar?.stop(),
+    flush: async () => {
+      stdout.send();
+      await Promise.all([streams.stdout, streams.stderr].map((s) => new Promise((done) => s.write("", done))));
+    },
+  };
+}
+
+/** Collects text until the event loop turns or a batch is full. */
+function batched(stream: NodeJS.WriteStream): { write(text: string): void; send(): void } {
+  let pending: string[] = [];
+  let characters = 0;
+  const send = (): void => {
+    if (pending.length === 0) return;
+    const text = pending.join("");
+    pending = [];
+    characters = 0;
+    stream.write(text);
+  };
+  const write = (text: string): void => {
+    if (pending.length === 0) setImmediate(send);
+    pending.push(text);
+    characters += text.length;
+    if (characters >= BATCH_CHARACTERS) send();
+  };
+  return { write, send };
+}
+
+/** Rules above and below the head only; Chinese characters count as two columns; numbers to the right. */
+function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  stream: NodeJS.WriteStream,
+): string {
+  const { bold, dim } = colors.createColors(stream.isTTY === true && colors.isColorSupported);
+  const line = dim("─");
+  const none = { "top-left": "", "top-right": "", "bottom-left": "", "bottom-right": "", left: "", right: "" };
+  const between = { "top-mid": "", "bottom-mid": "", "left-mid": "", "right-mid": "", "mid-mid": "", middle: "" };
+  const table = new CliTable({
+    head: head.map((text) => bold(text)),
+    colAligns: head.map((_, column) => (isNumeric(rows, column) ? "right" : "left")),
+    chars: { ...none, ...between, top: "", bottom: "", mid: line },
+    style: { "padding-left": 0, "padding-right": 2, head: [], border: [], compact: true },
+  });
+  table.push(...rows.map((row) => row.map(String)));
+  return table
+    .toString()
+    .split("\n")
+    .map((text) => text.trimEnd())
+    .join("\n");
+}
+
+function isNumeric(rows: readonly (readonly (string | number)[])[], column: number): boolean {
+  return rows.length > 0 && rows.every((row) => typeof row[column] === "number");
+}

@@ -1,0 +1,151 @@
+/**
+ * The command line: turns Command declarations into commander's commands and runs the one that was asked for.
+ * Only that command's module is loaded; the others lend their names, and their summaries when help is shown.
+ */
+import { readFileSync } from "node:fs";
+import { Argument, Command as Commander, CommanderError, Option } from "commander";
+import { nearest } from "../errors.ts";
+import type { Command, CommandArgument, CommandContext, CommandOption } from "./command.ts";
+import { commandNames, loadCommand } from "./commands.ts";
+import { CommandLineError } from "./failure.ts";
+
+/** What a command gets besides its arguments and options. */
+export type ProgramContext = Pick<CommandContext, "output" | "signal" | "stdinLines">;
+
+/**
+ * Parses a command line and runs its command.
+ * @param argv - the arguments after the program's name.
+ * @returns the exit code: 0, or 2 when no command is given.
+ * @throws {CommandLineError} on wrong use; whatever the command throws.
+ */
+export async function runProgram(argv: readonly string[], context: ProgramContext): Promise<number> {
+  const program = createProgram();
+  const wanted = argv.find((argument) => !argument.startsWith("-"));
+  const names = commandNames();
+  // Help and nothing at all show every summary; a command needs only itself.
+  const loads = wanted === undefined || !names.includes(wanted) ? names : [wanted];
+  for (const command of await Promise.all(loads.map(loadCommand))) addCommand(program, command, context);
+  if (wanted === undefined && !argv.some((argument) => ["-h", "--help", "-V", "--version"].includes(argument))) {
+    program.outputHelp({ error: true });
+    return 2;
+  }
+  try {
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    throw explain(error, program, wanted);
+  }
+  return 0;
+}
+
+function createProgram(): Commander {
+  const program = new Commander("zhbert")
+    .description("Chinese BERT with whole word masking: data, pre-training, fill-mask.")
+    .usage("<command> [arguments] [options]")
+    .version(packageVersion(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help, with defaults and examples")
+    .helpCommand("help [command]", "print help for a command")
+    .enablePositionalOptions()
+    .showSuggestionAfterError(false)
+    .configureOutput({ outputError: () => {} })
+    .configureHelp({ sortSubcommands: true, subcommandTerm: (command) => command.name() })
+    .exitOverride();
+  addGlobalOptions(program);
+  program.addHelpText(
+    "after",
+    `
+Examples:
+  $ zhbert tokenize 使用语言模型来预测下一个词的probability。
+  $ zhbert data corpus.txt -o data/ --dupe-factor 5
+  $ zhbert pretrain data/ --config tiny -o out/ --steps 500
+  $ zhbert fill-mask out/ "今天天[MASK]很好。"
+
+More: zhbert <command> --help`,
+  );
+  return program;
+}
+
+function packageVersion(): string {
+  // The same place seen from src/cli and from dist/cli.
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+const GLOBAL_GROUP = "Everywhere:";
+
+function addGlobalOptions(command: Commander): void {
+  command.addOption(
+    new Option("--json", "one JSON object a line on stdout, everything else on stderr").helpGroup(GLOBAL_GROUP),
+  );
+  command.addOption(new Option("--debug", "show the stack of errors").helpGroup(GLOBAL_GROUP));
+}
+
+function addCommand(program: Commander, declared: Command, context: ProgramContext): void {
+  const command = program.command(declared.name).description(declared.summary);
+  for (const argument of declared.arguments ?? []) command.addArgument(toArgument(argument));
+  for (const option of declared.options ?? []) command.addOption(toOption(option));
+  addGlobalOptions(command);
+  if (declared.examples !== undefined) {
+    command.addHelpText("after", `\nExamples:\n${declared.examples.map((line) => `  $ ${line}`).join("\n")}`);
+  }
+  command.action(async () => {
+    const args = Object.fromEntries(
+      command.registeredArguments.map((argument, i) => [argument.name(), command.processedArgs[i]]),
+    );
+    await declared.run({ ...context, args, options: withSeedAliases(command.opts()) });
+  });
+}
+
+function toArgument({ name, description, optional, variadic }: CommandArgument): Argument {
+  const shown = variadic ? `${name}...` : name;
+  return new Argument(optional ? `[${shown}]` : `<${shown}>`, description);
+}
+
+function toOption({ flags, description, default: value, choices, parse }: CommandOption): Option {
+  const option = new Option(withSeedAlias(flags), description);
+  if (value !== undefined) option.default(value, Array.isArray(value) ? value.join(",") : String(value));
+  if (choices !== undefined) option.choices(choices);
+  if (parse !== undefined) {
+    const check = option.parseArg as ((text: string, previous: unknown) => unknown) | undefined;
+    let collected: unknown[] = [];
+    option.argParser((text: string) => {
+      check?.(text, undefined);
+      if (!option.variadic) return parse(text);
+      collected = [...collected, parse(text)];
+      return collected;
+    });
+  }
+  return option;
+}
+
+/** The two names of the seed are one option in every command that has it. */
+function withSeedAlias(flags: string): string {
+  return flags.replace(/^--(?:random-)?seed(?= )/, "--seed, --random-seed");
+}
+
+function withSeedAliases(options: Record<string, unknown>): Record<string, unknown> {
+  return "randomSeed" in options ? { ...options, seed: options["randomSeed"] } : options;
+}
+
+/** A parser error in our form, with the nearest valid name or the way to help as its hint. */
+function explain(error: CommanderError, program: Commander, wanted: string | undefined): CommandLineError {
+  const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
+  const command = program.commands.find((candidate) => candidate.name() === wanted);
+  const quoted = /'([^']*)'/.exec(message)?.[1] ?? "";
+  if (error.code === "commander.unknownCommand") {
+    const near = nearest(quoted, [...commandNames(), "help"]);
+    return new CommandLineError(message, near ? `did you mean "zhbert ${near}"?` : "see zhbert --help");
+  }
+  const help = `see zhbert ${command === undefined ? "" : `${command.name()} `}--help`;
+  if (error.code === "commander.unknownOption") {
+    const near = nearest(quoted.replace(/=.*/, ""), longFlags(command ?? program));
+    const literal = /^-[^-]/.test(quoted) ? `; write -- before a text that begins with a minus` : "";
+    return new CommandLineError(message, near ? `did you mean ${near}?` : `${help}${literal}`);
+  }
+  return new CommandLineError(message, help);
+}
+
+function longFlags(command: Commander): string[] {
+  return ["--help", ...command.options.flatMap((option) => option.flags.match(/--[a-z0-9-]+/g) ?? [])];
+}

@@ -1,0 +1,134 @@
+/**
+ * Progress on stderr through cli-progress: a bar with rate and time left on a terminal; elsewhere (a log file, a
+ * pipe) a plain line now and then.
+ */
+import { SingleBar } from "cli-progress";
+import type { Progress } from "./command.ts";
+
+/** A Progress that other output can be written above. */
+export interface StoppableProgress extends Progress {
+  /** Erases the bar's line; the next update draws it again. */
+  clearLine(): void;
+}
+
+interface ProgressOptions {
+  readonly total: number;
+  readonly unit: string;
+  readonly label?: string;
+  readonly stream: NodeJS.WriteStream;
+  /** The time in milliseconds; for tests. */
+  readonly now?: () => number;
+}
+
+type Fields = Readonly<Record<string, string>>;
+
+const LINE_EVERY_MS = 10_000;
+/** The rate is that of the last 30 seconds, so that a slow start or a pause is soon forgotten. */
+const RATE_WINDOW_MS = 30_000;
+const SAMPLE_EVERY_MS = 500;
+
+/** A progress display on a stream. */
+export function createProgress(options: ProgressOptions): StoppableProgress {
+  return options.stream.isTTY ? terminalBar(options) : plainLines(options);
+}
+
+function terminalBar({
+  total,
+  unit,
+  label,
+  stream,
+  now = () => performance.now(),
+}: ProgressOptions): StoppableProgress {
+  const bar = new SingleBar({
+    stream,
+    format: `${label ?? "progress"} {bar} {percentage}% {status}`,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 24,
+    hideCursor: true,
+    // Ctrl-C belongs to interruption.ts.
+    gracefulExit: false,
+  });
+  const meter = createMeter(total, now);
+  bar.start(total, 0, { status: "" });
+  let isOpen = true;
+  return {
+    update: (done, fields) => {
+      meter.add(done);
+      bar.update(Math.min(done, total), { status: formatStatus(done, total, unit, meter, fields) });
+    },
+    clearLine: () => {
+      if (isOpen) stream.write("\r\u001B[K");
+    },
+    stop: () => {
+      if (isOpen) bar.stop();
+      isOpen = false;
+    },
+  };
+}
+
+function plainLines({ total, unit, label, stream, now = () => performance.now() }: ProgressOptions): StoppableProgress {
+  const meter = createMeter(total, now);
+  let shownAt = now();
+  let unshown: string | undefined;
+  const show = (line: string): void => {
+    stream.write(`${line}\n`);
+    shownAt = now();
+    unshown = undefined;
+  };
+  return {
+    update: (done, fields) => {
+      meter.add(done);
+      unshown = `${label ?? "progress"}: ${formatStatus(done, total, unit, meter, fields)}`;
+      if (now() - shownAt >= LINE_EVERY_MS) show(unshown);
+    },
+    clearLine: () => {},
+    // The last state is always told.
+    stop: () => (unshown === undefined ? undefined : show(unshown)),
+  };
+}
+
+interface Meter {
+  add(done: number): void;
+  /** Units a second, or undefined before two points in time are known. */
+  rate(): number | undefined;
+}
+
+function createMeter(total: number, now: () => number): Meter {
+  let samples: { readonly time: number; readonly done: number }[] = [];
+  let last = { time: 0, done: 0 };
+  return {
+    add: (done) => {
+      last = { time: now(), done: Math.min(done, total) };
+      const newest = samples.at(-1);
+      if (newest !== undefined && last.time - newest.time < SAMPLE_EVERY_MS) return;
+      const kept = samples.filter((sample) => last.time - sample.time <= RATE_WINDOW_MS);
+      // Slow work keeps one older sample: a rate needs two.
+      samples = [...(kept.length > 0 ? kept : samples.slice(-1)), last];
+    },
+    rate: () => {
+      const first = samples[0];
+      if (first === undefined || last.time <= first.time) return undefined;
+      return ((last.done - first.done) / (last.time - first.time)) * 1000;
+    },
+  };
+}
+
+function formatStatus(done: number, total: number, unit: string, meter: Meter, fields: Fields = {}): string {
+  const rate = meter.rate();
+  const parts = [`${done}/${total} ${unit}`];
+  if (rate !== undefined && rate > 0) {
+    parts.push(`${rate >= 100 ? Math.round(rate) : Number(rate.toPrecision(2))} ${unit}/s`);
+    if (done < total) parts.push(`${formatDuration((total - done) / rate)} left`);
+  }
+  return [...parts, ...Object.entries(fields).map(([name, text]) => `${name} ${text}`)].join(", ");
+}
+
+/** Seconds as people say them: `42 s`, `3 min 05 s`, `2 h 07 min`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (value: number): string => String(value).padStart(2, "0");
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+}
