@@ -80,14 +80,13 @@ function formatTable(
   rows: readonly (readonly (string | number)[])[],
   stream: NodeJS.WriteStream,
 ): string {
-  const { bold, dim } = colors.createColors(stream.isTTY === true && colors.isColorSupported);
-  const line = dim("─");
+  const { bold } = colors.createColors(stream.isTTY === true && colors.isColorSupported);
   const none = { "top-left": "", "top-right": "", "bottom-left": "", "bottom-right": "", left: "", right: "" };
   const between = { "top-mid": "", "bottom-mid": "", "left-mid": "", "right-mid": "", "mid-mid": "", middle: "" };
   const table = new CliTable({
     head: head.map((text) => bold(text)),
     colAligns: head.map((_, column) => (isNumeric(rows, column) ? "right" : "left")),
-    chars: { ...none, ...between, top: "", bottom: "", mid: line },
+    chars: { ...none, ...between, top: "", bottom: "", mid: "─" },
     style: { "padding-left": 0, "padding-right": 2, head: [], border: [], compact: true },
   });
   table.push(...rows.map((row) => row.map(String)));
