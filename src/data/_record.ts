@@ -1,0 +1,121 @@
+/** One instance as the bytes of a shard's record, and back. All numbers are little-endian; docs/shard-format.md has the layout. */
+import { ArgumentError, verbatim } from "../errors.ts";
+import type { PretrainingInstance } from "./instance.ts";
+
+/** What the header says about every record. */
+export interface RecordLayout {
+  readonly vocabSize: number;
+  /** Bytes of an id: 2 when the vocabulary has fewer than 65,536 entries, else 4. */
+  readonly idBytes: 2 | 4;
+  readonly maxSeqLength: number;
+  readonly maxPredictionsPerSeq: number;
+}
+
+/** The label (1 byte) and the length of segment A (2 bytes). */
+const FIXED_BYTES = 3;
+
+/** Bytes of a record with `seqLength` tokens and `predictions` predictions. */
+export function recordSize(seqLength: number, predictions: number, layout: RecordLayout): number {
+  return FIXED_BYTES + seqLength * layout.idBytes + ((seqLength + 7) >> 3) + predictions * (2 + layout.idBytes);
+}
+
+/**
+ * The record of an instance.
+ * @throws {ArgumentError} when the instance contradicts the layout or itself.
+ */
+export function encodeRecord(instance: PretrainingInstance, layout: RecordLayout): Uint8Array {
+  const wrong = instanceProblem(instance, layout);
+  if (wrong !== undefined) {
+    throw new ArgumentError({ where: "shard: instance", expected: wrong[0], got: verbatim(wrong[1]) });
+  }
+  const { inputIds, maskedLmPositions, maskedLmIds, wordStarts } = instance;
+  const record = new Uint8Array(recordSize(inputIds.length, maskedLmPositions.length, layout));
+  const view = new DataView(record.buffer);
+  record[0] = instance.nextSentenceLabel;
+  view.setUint16(1, segmentLength(instance.tokenTypeIds), true);
+  let at = FIXED_BYTES;
+  const putIds = (ids: Int32Array): void => {
+    for (const id of ids) {
+      if (layout.idBytes === 2) view.setUint16(at, id, true);
+      else view.setUint32(at, id, true);
+      at += layout.idBytes;
+    }
+  };
+  putIds(inputIds);
+  wordStarts.forEach((start, i) => {
+    record[at + (i >> 3)]! |= start << (i & 7);
+  });
+  at += (inputIds.length + 7) >> 3;
+  for (const position of maskedLmPositions) {
+    view.setUint16(at, position, true);
+    at += 2;
+  }
+  putIds(maskedLmIds);
+  return record;
+}
+
+/** The instance of a record, or a phrase that says what is wrong with it. The record's length must fit the sizes. */
+export function decodeRecord(
+  record: Uint8Array,
+  seqLength: number,
+  predictions: number,
+  layout: RecordLayout,
+): PretrainingInstance | string {
+  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+  const label = record[0] as number;
+  const split = view.getUint16(1, true);
+  if (label > 1) return `next sentence label ${label}`;
+  if (split > seqLength) return `a segment A of ${split} tokens in a sequence of ${seqLength}`;
+  const bitsAt = FIXED_BYTES + seqLength * layout.idBytes;
+  const positionsAt = bitsAt + ((seqLength + 7) >> 3);
+  const instance: PretrainingInstance = {
+    inputIds: readIds(view, FIXED_BYTES, seqLength, layout.idBytes),
+    tokenTypeIds: new Uint8Array(seqLength).fill(1, split),
+    wordStarts: Uint8Array.from({ length: seqLength }, (_, i) => (record[bitsAt + (i >> 3)]! >> (i & 7)) & 1),
+    maskedLmPositions: readIds(view, positionsAt, predictions, 2),
+    maskedLmIds: readIds(view, positionsAt + 2 * predictions, predictions, layout.idBytes),
+    nextSentenceLabel: label as 0 | 1,
+  };
+  return instanceProblem(instance, layout)?.[1] ?? instance;
+}
+
+function readIds(view: DataView, at: number, count: number, bytes: 2 | 4): Int32Array {
+  const ids = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    ids[i] = bytes === 2 ? view.getUint16(at + 2 * i, true) : view.getUint32(at + 4 * i, true);
+  }
+  return ids;
+}
+
+/** The number of leading zeros: tokens of segment A. */
+function segmentLength(tokenTypeIds: Uint8Array): number {
+  const first = tokenTypeIds.indexOf(1);
+  return first < 0 ? tokenTypeIds.length : first;
+}
+
+/** What was expected and what was found, where an instance cannot be; undefined where it can. */
+function instanceProblem(instance: PretrainingInstance, layout: RecordLayout): [string, string] | undefined {
+  const { inputIds, tokenTypeIds, wordStarts, maskedLmPositions, maskedLmIds } = instance;
+  const length = inputIds.length;
+  if (length < 1 || length > layout.maxSeqLength) return [`1 to ${layout.maxSeqLength} tokens`, `${length}`];
+  if (tokenTypeIds.length !== length || wordStarts.length !== length) {
+    return [`${length} token types and word starts`, `${tokenTypeIds.length} and ${wordStarts.length}`];
+  }
+  const predictions = maskedLmPositions.length;
+  if (predictions > layout.maxPredictionsPerSeq || maskedLmIds.length !== predictions) {
+    return [`at most ${layout.maxPredictionsPerSeq} positions, as many ids`, `${predictions}, ${maskedLmIds.length}`];
+  }
+  for (const ids of [inputIds, maskedLmIds]) {
+    const wrong = ids.find((id) => id < 0 || id >= layout.vocabSize);
+    if (wrong !== undefined) return [`ids below ${layout.vocabSize}`, `id ${wrong}`];
+  }
+  const split = segmentLength(tokenTypeIds);
+  if (tokenTypeIds.some((type, i) => type !== (i < split ? 0 : 1))) return ["token types 0 then 1", "another order"];
+  if (wordStarts.some((start) => start > 1)) return ["word starts of 0 or 1", "another value"];
+  for (let i = 0, previous = -1; i < predictions; i++) {
+    const position = maskedLmPositions[i]!;
+    if (position <= previous || position >= length) return ["ascending positions in the sequence", `${position}`];
+    previous = position;
+  }
+  return undefined;
+}
