@@ -1,0 +1,41 @@
+/** The learning rates of both schedules at every step, and numbers that cannot be meant. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { describeShared } from "../../test/shared.ts";
+import { checkSchedule, learningRate, type Schedule } from "./schedules.ts";
+
+const schedule = (name: Schedule["name"]) => ({ name, peak: 1, warmupSteps: 2, totalSteps: 10 });
+const rates = (name: Schedule["name"]) => Array.from({ length: 12 }, (_, step) => learningRate(schedule(name), step));
+
+test("google falls from step 0, so that the rate jumps down after warm-up", () => {
+  expect(rates("google").map((rate) => Number(rate.toFixed(6)))).toEqual([
+    0, 0.5, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0, 0,
+  ]);
+});
+
+test("linear falls from the end of warm-up", () => {
+  expect(rates("linear")).toEqual([0, 0.5, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0, 0]);
+});
+
+test("without warm-up the first step has the full rate", () => {
+  expect(learningRate({ ...schedule("google"), warmupSteps: 0 }, 0)).toBe(1);
+});
+
+test("numbers that cannot be meant are refused", () => {
+  const google = schedule("google");
+  expect(() => checkSchedule({ ...google, peak: 0 })).toThrow("learning rate: expected a number above 0, got 0");
+  expect(() => checkSchedule({ ...google, totalSteps: 0 })).toThrow("steps: expected an integer of 1 or more, got 0");
+  expect(() => checkSchedule({ ...google, warmupSteps: 10 })).toThrow("warm-up steps: expected an integer from 0 to 9");
+});
+
+describeShared("reference/optim/schedules.json", "schedules: the reference tables", (path) => {
+  test("google and transformers' linear", () => {
+    const { transformers, google, steps, warmup, peak } = JSON.parse(readFileSync(path, "utf8"));
+    const settings = { peak, warmupSteps: warmup, totalSteps: steps };
+    const table: number[] = google.closed_form_power_1;
+    for (let step = 0; step < table.length; step++) {
+      expect(learningRate({ ...settings, name: "google" }, step)).toBeCloseTo(table[step]!, 11);
+      expect(learningRate({ ...settings, name: "linear" }, step)).toBeCloseTo(transformers.linear[step], 11);
+    }
+  });
+});
