@@ -1,0 +1,258 @@
+/**
+ * Line charts as SVG, drawn by Vega: the loss curve of a run and its like. Raw points lie pale under a smoothed line,
+ * so that both noise and trend can be read.
+ */
+import type { Spec } from "vega";
+import { ArgumentError, verbatim } from "../errors.ts";
+
+/** A line of a chart. */
+export interface ChartSeries {
+  readonly name: string;
+  /** Pairs [x, y] with ascending x; points that are not finite are left out. */
+  readonly points: readonly (readonly [number, number])[];
+}
+
+/** A horizontal line to compare with, such as a baseline. */
+export interface ReferenceLine {
+  readonly y: number;
+  readonly label: string;
+}
+
+/** What a line chart shows. */
+export interface LineChartOptions {
+  readonly title: string;
+  readonly subtitle?: string;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  readonly series: readonly ChartSeries[];
+  readonly referenceLines?: readonly ReferenceLine[];
+  /** Size of the plot in pixels, without title and axes; 720 by 360 when left out. */
+  readonly width?: number;
+  readonly height?: number;
+}
+
+interface Row {
+  readonly series: string;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** A line has no use for more points than pixels; a long run would make the file huge. */
+const MAX_POINTS = 1000;
+/** Shorter series are drawn as they are. */
+const MIN_POINTS_TO_SMOOTH = 40;
+/** The smoothed line averages over a window of this part of the series. */
+const SMOOTHED_PART = 1 / 25;
+
+const FONT = 'system-ui, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif';
+// Okabe and Ito's colours: told apart also by those who do not see all colours.
+const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+const INK = "#1f2933";
+const MUTED = "#616e7c";
+const GRID = "#e4e7eb";
+
+/**
+ * Draws a line chart.
+ * @returns the SVG document.
+ * @throws {ArgumentError} when no series has a finite point.
+ */
+export async function lineChart(options: LineChartOptions): Promise<string> {
+  const series = options.series.map(({ name, points }) => ({ name, points: thin(points.filter(isFinitePoint)) }));
+  if (series.every(({ points }) => points.length === 0)) {
+    throw new ArgumentError({
+      where: "lineChart",
+      expected: "a series with a finite point",
+      got: verbatim("none"),
+      hint: "was anything measured?",
+    });
+  }
+  // Loaded here: it takes longer to load than most commands take to run.
+  const { parse, View } = await import("vega");
+  const view = new View(parse(chartSpec(options, series)), { renderer: "none" });
+  try {
+    return await view.toSVG();
+  } finally {
+    view.finalize();
+  }
+}
+
+function isFinitePoint([x, y]: readonly [number, number]): boolean {
+  return Number.isFinite(x) && Number.isFinite(y);
+}
+
+/** At most MAX_POINTS points: the means of runs of neighbours. */
+function thin(points: readonly (readonly [number, number])[]): readonly (readonly [number, number])[] {
+  const run = Math.ceil(points.length / MAX_POINTS);
+  if (run <= 1) return points;
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Array.from({ length: Math.ceil(points.length / run) }, (_, i) => {
+    const group = points.slice(i * run, (i + 1) * run);
+    return [mean(group.map(([x]) => x)), mean(group.map(([, y]) => y))] as const;
+  });
+}
+
+function chartSpec(options: LineChartOptions, series: readonly ChartSeries[]): Spec {
+  const { title, subtitle, xLabel, yLabel, referenceLines = [], width = 720, height = 360 } = options;
+  const isLong = (one: ChartSeries): boolean => one.points.length >= MIN_POINTS_TO_SMOOTH;
+  return {
+    width,
+    height,
+    padding: 16,
+    background: "#ffffff",
+    title: {
+      text: title,
+      ...(subtitle === undefined ? {} : { subtitle }),
+      anchor: "start",
+      frame: "group",
+      offset: 12,
+    },
+    config: textConfig(),
+    data: [
+      { name: "raw", values: rowsOf(series.filter(isLong)) },
+      { name: "exact", values: rowsOf(series.filter((one) => !isLong(one))) },
+      ...series.filter(isLong).map((one, i) => smoothed(one, `smooth${i}`)),
+      { name: "reference", values: referenceLines.map(({ y, label }) => ({ y, label })) },
+    ],
+    scales: scales(series, referenceLines),
+    axes: [
+      { scale: "x", orient: "bottom", title: xLabel, grid: false, tickCount: 8 },
+      { scale: "y", orient: "left", title: yLabel, grid: true, tickCount: 6 },
+    ],
+    legends: [{ stroke: "color", orient: "top", direction: "horizontal", symbolType: "stroke", offset: 8 }],
+    marks: [
+      line("raw", { width: 1, opacity: 0.28 }),
+      line("exact", { width: 2.25, opacity: 1 }),
+      dots("exact"),
+      ...series.filter(isLong).map((_, i) => line(`smooth${i}`, { width: 2.25, opacity: 1 })),
+      ...referenceMarks(),
+    ],
+  };
+}
+
+function rowsOf(series: readonly ChartSeries[]): Row[] {
+  return series.flatMap(({ name, points }) => points.map(([x, y]) => ({ series: name, x, y })));
+}
+
+/** A series averaged over a centred window that is cut at the ends. */
+function smoothed(series: ChartSeries, name: string): NonNullable<Spec["data"]>[number] {
+  const half = Math.max(1, Math.round((series.points.length * SMOOTHED_PART) / 2));
+  return {
+    name,
+    values: rowsOf([series]),
+    transform: [{ type: "window", frame: [-half, half], ops: ["mean"], fields: ["y"], as: ["y"] }],
+  };
+}
+
+function scales(series: readonly ChartSeries[], references: readonly ReferenceLine[]): NonNullable<Spec["scales"]> {
+  const points = series.flatMap((one) => one.points);
+  const ys = [...points.map(([, y]) => y), ...references.map(({ y }) => y)];
+  return [
+    { name: "x", type: "linear", range: "width", domain: bounds(points.map(([x]) => x)), zero: false },
+    { name: "y", type: "linear", range: "height", domain: bounds(ys), zero: false, nice: true },
+    { name: "color", type: "ordinal", range: COLORS, domain: series.map(({ name }) => name) },
+  ];
+}
+
+function bounds(values: readonly number[]): [number, number] {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  // A single value still needs an axis with room.
+  return low === high ? [low - 0.5, high + 0.5] : [low, high];
+}
+
+type Mark = NonNullable<Spec["marks"]>[number];
+
+/** The lines of a data set, one for each of its series. */
+function line(data: string, style: { readonly width: number; readonly opacity: number }): Mark {
+  return {
+    type: "group",
+    from: { facet: { name: `${data}-line`, data, groupby: "series" } },
+    marks: [
+      {
+        type: "line",
+        from: { data: `${data}-line` },
+        encode: {
+          enter: {
+            x: { scale: "x", field: "x" },
+            y: { scale: "y", field: "y" },
+            stroke: { scale: "color", field: "series" },
+            strokeWidth: { value: style.width },
+            strokeOpacity: { value: style.opacity },
+            strokeJoin: { value: "round" },
+          },
+        },
+      },
+    ],
+  };
+}
+
+/** A dot for each point of a data set. */
+function dots(data: string): Mark {
+  return {
+    type: "symbol",
+    from: { data },
+    encode: {
+      enter: {
+        x: { scale: "x", field: "x" },
+        y: { scale: "y", field: "y" },
+        fill: { scale: "color", field: "series" },
+        size: { value: 28 },
+      },
+    },
+  };
+}
+
+/** Dashed rules over the whole width, their labels above the right end. */
+function referenceMarks(): Mark[] {
+  const y = { scale: "y", field: "y" } as const;
+  const stroke = { stroke: { value: MUTED }, strokeDash: { value: [5, 4] }, strokeWidth: { value: 1.25 } };
+  return [
+    {
+      type: "rule",
+      from: { data: "reference" },
+      encode: { enter: { x: { value: 0 }, x2: { signal: "width" }, y, ...stroke } },
+    },
+    {
+      type: "text",
+      from: { data: "reference" },
+      encode: {
+        enter: {
+          x: { signal: "width - 4" },
+          y: { ...y, offset: -5 },
+          align: { value: "right" },
+          text: { field: "label" },
+          fill: { value: MUTED },
+          font: { value: FONT },
+          fontSize: { value: 12 },
+        },
+      },
+    },
+  ];
+}
+
+function textConfig(): NonNullable<Spec["config"]> {
+  return {
+    title: { font: FONT, fontSize: 17, fontWeight: 600, color: INK, subtitleFont: FONT, subtitleColor: MUTED },
+    axis: {
+      labelFont: FONT,
+      labelFontSize: 12,
+      labelColor: MUTED,
+      titleFont: FONT,
+      titleFontSize: 13,
+      titleFontWeight: 500,
+      titleColor: INK,
+      titlePadding: 10,
+      gridColor: GRID,
+      domain: false,
+      tickColor: GRID,
+    },
+    legend: {
+      labelFont: FONT,
+      labelFontSize: 13,
+      labelColor: INK,
+      symbolStrokeWidth: 3,
+      symbolSize: 220,
+      columnPadding: 32,
+    },
+  };
+}
