@@ -1,0 +1,257 @@
+/**
+ * Data folders on disk: shards, vocab.txt and, written last, the dataset.json that makes them one data set.
+ *
+ * A shard's name holds its checksum, so new shards lie beside old ones until dataset.json changes over by one rename.
+ */
+import { type FileHandle, mkdir, open, readdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  concatenateShards,
+  DATASET_FILE,
+  type DatasetDescription,
+  formatDescription,
+  type GenerationSettings,
+  type InstanceSource,
+  parseDescription,
+  SHARD_FILE,
+  type ShardEntry,
+  type TokenizerSettings,
+  VOCABULARY_FILE,
+} from "../data/dataset.ts";
+import type { PretrainingInstance } from "../data/instance.ts";
+import { type ByteSource, ShardBuilder, ShardReader, type ShardSettings } from "../data/shards.ts";
+import { DataError, FileError, verbatim } from "../errors.ts";
+import { Vocabulary } from "../text/vocabulary.ts";
+import { fileError, readText, writeFileAtomic } from "./files.ts";
+
+/** Which part of the data an instance belongs to. */
+export type Split = "data" | "held-out";
+
+const DEFAULT_SHARD_BYTES = 64 * 1024 * 1024;
+
+/** What a data folder is made of. */
+export interface DatasetWriterOptions {
+  readonly settings: ShardSettings;
+  readonly vocabulary: Vocabulary;
+  readonly tokenizer: TokenizerSettings;
+  readonly generation: GenerationSettings;
+  /** A shard is closed when it has grown to this size, 64 MiB by default; a writer holds one of each split in memory. */
+  readonly shardBytes?: number;
+}
+
+/** Writes a data folder; nothing of it counts before commit. */
+export class DatasetWriter {
+  readonly #folder: string;
+  readonly #options: DatasetWriterOptions;
+  readonly #builders = new Map<Split, ShardBuilder>();
+  readonly #written: Record<Split, ShardEntry[]> = { data: [], "held-out": [] };
+  /** Shards that the folder's present data needs, or that were there before. */
+  readonly #existing: ReadonlySet<string>;
+  #isOpen = true;
+
+  private constructor(folder: string, options: DatasetWriterOptions, existing: ReadonlySet<string>) {
+    this.#folder = folder;
+    this.#options = options;
+    this.#existing = existing;
+  }
+
+  /**
+   * Begins a data folder; one that is there keeps its data until commit.
+   * @throws {FileError} when the folder cannot be made.
+   */
+  static async create(folder: string, options: DatasetWriterOptions): Promise<DatasetWriter> {
+    try {
+      await mkdir(folder, { recursive: true });
+      return new DatasetWriter(folder, options, new Set(await shardFiles(folder)));
+    } catch (error) {
+      throw fileError(folder, "a folder for the data", error);
+    }
+  }
+
+  /** Adds an instance; a shard that has become large enough is written. @throws {FileError} when that fails. */
+  async add(instance: PretrainingInstance, split: Split = "data"): Promise<void> {
+    let builder = this.#builders.get(split);
+    if (builder === undefined) {
+      builder = new ShardBuilder(this.#options.settings);
+      this.#builders.set(split, builder);
+    }
+    builder.add(instance);
+    if (builder.byteLength >= (this.#options.shardBytes ?? DEFAULT_SHARD_BYTES)) await this.#flush(split);
+  }
+
+  /** Makes what was added the folder's data and removes shards that no longer belong to it. @returns bytes written. */
+  async commit(statistics: Readonly<Record<string, number>>): Promise<number> {
+    for (const split of this.#builders.keys()) await this.#flush(split);
+    const { settings, vocabulary, tokenizer, generation } = this.#options;
+    const shards = this.#written.data;
+    const heldOutShards = this.#written["held-out"];
+    const description = { settings, tokenizer, generation, shards, heldOutShards, statistics };
+    await writeFileAtomic(join(this.#folder, VOCABULARY_FILE), vocabulary.toText());
+    await writeFileAtomic(join(this.#folder, DATASET_FILE), formatDescription(description));
+    this.#isOpen = false;
+    const listed = new Set([...shards, ...heldOutShards].map(({ file }) => file));
+    await this.#remove((await shardFiles(this.#folder)).filter((file) => !listed.has(file)));
+    return [...shards, ...heldOutShards].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Removes what was written; the folder's earlier data stays. Does nothing after commit. */
+  async abort(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#builders.clear();
+    const written = [...this.#written.data, ...this.#written["held-out"]].map(({ file }) => file);
+    await this.#remove(written.filter((file) => !this.#existing.has(file)));
+  }
+
+  async #flush(split: Split): Promise<void> {
+    const builder = this.#builders.get(split);
+    if (builder === undefined) return;
+    this.#builders.delete(split);
+    const { chunks, checksum, byteLength } = builder.finish();
+    const number = String(this.#written[split].length).padStart(5, "0");
+    const file = `${split}-${number}-${checksum.toString(16).padStart(8, "0")}.zhbs`;
+    await writeFileAtomic(join(this.#folder, file), joinSmall(chunks));
+    this.#written[split].push({ file, instances: builder.count, bytes: byteLength, checksum });
+  }
+
+  async #remove(files: readonly string[]): Promise<void> {
+    for (const file of files) await unlink(join(this.#folder, file)).catch(() => undefined);
+  }
+}
+
+async function shardFiles(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((file) => SHARD_FILE.test(file));
+}
+
+/** Records are small; written one by one they would cost a system call each. */
+function* joinSmall(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
+  const buffer = new Uint8Array(1 << 20);
+  let used = 0;
+  for (const chunk of chunks) {
+    if (used + chunk.length > buffer.length) {
+      yield buffer.subarray(0, used);
+      used = 0;
+    }
+    if (chunk.length > buffer.length) yield chunk;
+    else {
+      buffer.set(chunk, used);
+      used += chunk.length;
+    }
+  }
+  yield buffer.subarray(0, used);
+}
+
+/** An opened data folder. */
+export interface OpenedDataset {
+  readonly description: DatasetDescription;
+  readonly vocabulary: Vocabulary;
+  /** Instances to train on. */
+  readonly train: InstanceSource;
+  /** Instances of documents that were kept apart; none (count 0) when the data was made without --held-out. */
+  readonly heldOut: InstanceSource;
+  /** Closes the files. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a data folder; reads and checks the description, the vocabulary and every shard's header and index.
+ * @throws {FileError} when a file is missing. @throws {DataError} when one is damaged or belongs to other data.
+ */
+export async function openDataset(folder: string): Promise<OpenedDataset> {
+  const description = parseDescription(await readDescription(folder), join(folder, DATASET_FILE));
+  const vocabularyPath = join(folder, VOCABULARY_FILE);
+  const vocabulary = Vocabulary.fromText(await readText(vocabularyPath), vocabularyPath);
+  if (vocabulary.hash() !== description.settings.vocabularyHash) {
+    throw foreign(vocabularyPath, "the vocabulary that the data was made with");
+  }
+  const files: FileSource[] = [];
+  const openAll = async (entries: readonly ShardEntry[]): Promise<InstanceSource> => {
+    const shards: ShardReader[] = [];
+    for (const entry of entries) {
+      const file = await openFileSource(join(folder, entry.file));
+      files.push(file);
+      shards.push(await openShard(file, entry, description.settings));
+    }
+    return concatenateShards(shards);
+  };
+  const close = async () => {
+    for (const file of files.splice(0)) await file.close();
+  };
+  try {
+    const train = await openAll(description.shards);
+    return { description, vocabulary, train, heldOut: await openAll(description.heldOutShards), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function readDescription(folder: string): Promise<string> {
+  try {
+    return await readText(join(folder, DATASET_FILE));
+  } catch (error) {
+    if ((error as { cause?: NodeJS.ErrnoException }).cause?.code !== "ENOENT") throw error;
+    throw new FileError({
+      where: folder,
+      expected: `a data folder with ${DATASET_FILE}`,
+      got: verbatim("none"),
+      hint: `make one with: zhbert data corpus.txt -o ${folder}`,
+      cause: error,
+    });
+  }
+}
+
+async function openShard(source: ByteSource, entry: ShardEntry, settings: ShardSettings): Promise<ShardReader> {
+  const shard = await ShardReader.open(source);
+  const isListed = shard.checksum === entry.checksum && shard.count === entry.instances;
+  const isSame = JSON.stringify(sorted(shard.settings)) === JSON.stringify(sorted(settings));
+  if (!isListed || !isSame) throw foreign(source.name, `the shard that ${DATASET_FILE} lists`);
+  return shard;
+}
+
+function sorted(settings: ShardSettings): [string, unknown][] {
+  return Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function foreign(where: string, expected: string): DataError {
+  return new DataError({
+    where,
+    expected,
+    got: verbatim("another"),
+    hint: "files of several data folders were mixed: make the data anew with zhbert data, or copy the whole folder",
+  });
+}
+
+/** A file as a byte source that can be closed. */
+export interface FileSource extends ByteSource {
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a file for random access.
+ * @throws {FileError} when it cannot be opened or, later, read.
+ */
+export async function openFileSource(path: string): Promise<FileSource> {
+  let handle: FileHandle;
+  let size: number;
+  try {
+    handle = await open(path, "r");
+    size = (await handle.stat()).size;
+  } catch (error) {
+    throw fileError(path, "a file that can be read", error);
+  }
+  const read = async (position: number, length: number): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, size - position)));
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, position + done);
+        if (bytesRead === 0) return bytes.subarray(0, done);
+        done += bytesRead;
+      }
+    } catch (error) {
+      throw fileError(path, "a file that can be read", error);
+    }
+    return bytes;
+  };
+  return { name: path, size, read, close: () => handle.close() };
+}
