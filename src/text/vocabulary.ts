@@ -88,6 +88,11 @@ export class Vocabulary {
     return token;
   }
 
+  /** Each token with the id that `id(token)` gives; of equal tokens one. */
+  entries(): IterableIterator<[string, number]> {
+    return this.#idOfToken.entries();
+  }
+
   /** The text of a vocab.txt. */
   toText(): string {
     return `${this.tokens.join("\n")}\n`;
