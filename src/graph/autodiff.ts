@@ -1,0 +1,103 @@
+/**
+ * Reverse-mode differentiation as a transformation of the graph: gradients are further symbolic tensors.
+ *
+ * Follows Griewank and Walther, Evaluating Derivatives, chapter 3; each operator brings its vector-Jacobian product.
+ */
+import { GraphError, ShapeError, verbatim } from "../errors.ts";
+import { formatType } from "../util/tensor.ts";
+import { sameShape } from "./dims.ts";
+import { type Node, outputsOf, type Tensor, topologicalOrder } from "./graph.ts";
+import { add } from "./ops/arithmetic.ts";
+import { full } from "./ops/constant.ts";
+
+/**
+ * The gradients of a scalar with respect to tensors.
+ * @param loss - float32 [].
+ * @param wrt - the tensors to differentiate by, usually parameters.
+ * @returns one tensor for each of `wrt`, of its shape; zeros where the loss does not depend on it.
+ * @throws {ShapeError} when `loss` is no scalar.
+ * @throws {GraphError} when an operator on the way has no gradient.
+ */
+export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly Tensor[] {
+  if (loss.shape.length > 0) {
+    throw new ShapeError({
+      where: "gradients: loss",
+      expected: "float32[]",
+      got: verbatim(formatType(loss.dtype, loss.shape)),
+    });
+  }
+  return vectorJacobianProduct(loss, full("float32", [], 1), wrt);
+}
+
+/**
+ * The gradients of `sum(output * seed)` with respect to tensors.
+ * @param output - float32, any shape.
+ * @param seed - float32, the shape of `output`.
+ * @returns one tensor for each of `wrt`, of its shape; zeros where `output` does not depend on it.
+ * @throws {GraphError} when an operator on the way has no gradient.
+ */
+export function vectorJacobianProduct(output: Tensor, seed: Tensor, wrt: readonly Tensor[]): readonly Tensor[] {
+  const order = topologicalOrder([output]);
+  const needed = nodesThatDependOn(order, wrt);
+  const gradientOf = new Map<string, Tensor>([[key(output), seed]]);
+  for (const node of order.reverse()) {
+    if (!needed.has(node) || node.inputs.length === 0) continue;
+    const grads = outputsOf(node).map((tensor) => gradientOf.get(key(tensor)));
+    if (grads.every((grad) => grad === undefined)) continue;
+    const inputGrads = applyVjp(node, grads, (i) => needed.has((node.inputs[i] as Tensor).node));
+    node.inputs.forEach((source, i) => {
+      const contribution = inputGrads[i];
+      if (!contribution || !needed.has(source.node)) return;
+      const sum = gradientOf.get(key(source));
+      gradientOf.set(key(source), sum ? accumulate(sum, contribution) : contribution);
+    });
+  }
+  return wrt.map((tensor) => gradientOf.get(key(tensor)) ?? full("float32", tensor.shape, 0));
+}
+
+function key({ node, index }: Tensor): string {
+  return `${node.id}.${index}`;
+}
+
+/** The sum of two gradients; an operator that can add onto a tensor (a scatter) does so without an array of zeros. */
+function accumulate(sum: Tensor, contribution: Tensor): Tensor {
+  const onto = (tensor: Tensor, rest: Tensor) => tensor.node.operator.addTo?.(tensor.node.inputs, rest);
+  return onto(contribution, sum) ?? onto(sum, contribution) ?? add(sum, contribution);
+}
+
+function nodesThatDependOn(order: readonly Node[], wrt: readonly Tensor[]): Set<Node> {
+  const needed = new Set<Node>(wrt.map(({ node }) => node));
+  for (const node of order) if (node.inputs.some((source) => needed.has(source.node))) needed.add(node);
+  return needed;
+}
+
+function applyVjp(node: Node, grads: readonly (Tensor | undefined)[], wants: (input: number) => boolean) {
+  const { operator, inputs, attributes } = node;
+  if (!operator.vjp) {
+    throw new GraphError({
+      where: `gradients: ${operator.name}`,
+      expected: "an operator with a gradient",
+      got: verbatim("none"),
+      hint: "keep this operator off the path from the parameters to the loss",
+    });
+  }
+  const contributions = operator.vjp({
+    grad: grads[0] as Tensor,
+    grads,
+    inputs,
+    outputs: outputsOf(node),
+    attributes,
+    wants,
+  });
+  contributions.forEach((contribution, i) => {
+    const source = inputs[i] as Tensor;
+    if (contribution && !sameShape(contribution.shape, source.shape)) {
+      throw new ShapeError({
+        where: `gradients: ${operator.name}: input ${i}`,
+        expected: formatType(source.dtype, source.shape),
+        got: verbatim(formatType(contribution.dtype, contribution.shape)),
+      });
+    }
+  });
+  return contributions;
+}

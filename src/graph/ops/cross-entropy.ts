@@ -1,0 +1,91 @@
+/** Cross entropy of class scores: by row, and as a mean that leaves out ignored labels. */
+import { ShapeError, verbatim } from "../../errors.ts";
+import { formatType } from "../../util/tensor.ts";
+import { product } from "../dims.ts";
+import { defineOp, type Tensor, type TensorType } from "../graph.ts";
+import { div, mul, scale } from "./arithmetic.ts";
+import { reduceSum } from "./broadcast.ts";
+import { full } from "./constant.ts";
+import { exp } from "./exp.ts";
+import { equal, where } from "./logic.ts";
+import { reduceMax } from "./reduce.ts";
+import { reshape } from "./reshape.ts";
+import { concat } from "./slice.ts";
+import { logSoftmax } from "./softmax.ts";
+
+/**
+ * Inputs: logits, their log probabilities, labels. The value is read from the log probabilities; the gradient goes to the
+ * logits in its closed form, so that no array of zeros as large as the logits is made.
+ */
+const nllOp = defineOp<object>({
+  name: "negativeLogLikelihood",
+  infer: ([logits, , labels]) => {
+    const [x, y] = [logits as TensorType, labels as TensorType];
+    if (x.shape.length !== 2 || y.shape.length !== 1 || y.shape[0] !== x.shape[0]) {
+      throw new ShapeError({
+        where: "crossEntropy",
+        expected: "logits [n, classes] and labels [n]",
+        got: verbatim(`${formatType(x.dtype, x.shape)} and ${formatType(y.dtype, y.shape)}`),
+      });
+    }
+    return { dtype: "float32", shape: y.shape };
+  },
+  // d nll / d logits = softmax(logits) - onehot(label)
+  vjp: ({ grad, inputs: [logits, logProbs, labels] }) => {
+    const column = reshape(grad, [(logits as Tensor).shape[0] as number, 1]);
+    return [addAtLabels(mul(exp(logProbs as Tensor), column), labels as Tensor, scale(column, -1))];
+  },
+  lower: ({ names: [, logProbs, labels], emit, int64s }) => {
+    const column = emit({ opType: "Unsqueeze", inputs: [labels as string, int64s([1])] });
+    const picked = emit({
+      opType: "GatherElements",
+      inputs: [logProbs as string, column],
+      attributes: { axis: { int: 1 } },
+    });
+    return { opType: "Neg", inputs: [emit({ opType: "Squeeze", inputs: [picked, int64s([1])] })] };
+  },
+});
+
+/** x [n, classes] with `column` [n, 1] added at each row's label. */
+const addAtLabelsOp = defineOp<object>({
+  name: "addAtLabels",
+  infer: ([x]) => x as TensorType,
+  lower: ({ names: [x, labels, column], emit, int64s }) => ({
+    opType: "ScatterElements",
+    inputs: [x as string, emit({ opType: "Unsqueeze", inputs: [labels as string, int64s([1])] }), column as string],
+    attributes: { axis: { int: 1 }, reduction: { string: "add" } },
+  }),
+  flops: ([, labels]) => Number(product((labels as TensorType).shape)),
+});
+
+function addAtLabels(x: Tensor, labels: Tensor, column: Tensor): Tensor {
+  return addAtLabelsOp([x, labels, column], {});
+}
+
+/**
+ * The negative log likelihood of each row's label.
+ * @param logits - float32 [n, classes].
+ * @param labels - int32 or int64 [n], in 0 .. classes - 1.
+ * @returns float32 [n], at least 0.
+ * @throws {ShapeError} when the axes do not fit.
+ * ONNX: `LogSoftmax` (opset 13) and `GatherElements`.
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  return nllOp([logits, logSoftmax(logits), labels], {});
+}
+
+/**
+ * The mean cross entropy over the rows whose label is not `ignoreIndex`; 0 when all are ignored.
+ * @param logits - float32 [n, classes].
+ * @param labels - int32 or int64 [n].
+ * @returns float32 [].
+ * @throws {ShapeError} when the axes do not fit.
+ * Source: torch.nn.CrossEntropyLoss, whose ignore_index is -100.
+ */
+export function meanCrossEntropy(logits: Tensor, labels: Tensor, ignoreIndex = -100): Tensor {
+  const ignored = equal(labels, full(labels.dtype, [], ignoreIndex));
+  const losses = crossEntropy(logits, where(ignored, full(labels.dtype, [], 0), labels));
+  const weights = where(ignored, full("float32", [], 0), full("float32", [], 1));
+  const count = reduceMax(concat([reshape(reduceSum(weights), [1]), full("float32", [1], 1)], 0), [0]);
+  return div(reduceSum(mul(losses, weights)), count);
+}

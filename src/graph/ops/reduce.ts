@@ -1,0 +1,89 @@
+/** Reductions besides the sum: mean, maximum, and the position of the maximum. */
+import { GraphError } from "../../errors.ts";
+import { normalizeAxis, product } from "../dims.ts";
+import { defineOp, type Tensor, type TensorType } from "../graph.ts";
+import { mul, scale } from "./arithmetic.ts";
+import { broadcastTo, inferReduce, normalizeAxes, type ReduceAttributes, withOnes } from "./broadcast.ts";
+import { cast, equal } from "./logic.ts";
+import { reshape } from "./reshape.ts";
+
+const elementsIn = ([x]: readonly TensorType[]) => Number(product((x as TensorType).shape));
+
+function lowerWithAxes(opType: string) {
+  return ({ attributes: { axes, keepDims } }: { readonly attributes: ReduceAttributes }) => ({
+    opType,
+    attributes: { axes: { ints: axes }, keepdims: { int: keepDims ? 1 : 0 } },
+  });
+}
+
+const reduceMeanOp = defineOp<ReduceAttributes>({
+  name: "reduceMean",
+  infer: inferReduce,
+  vjp: ({ grad, inputs: [x], attributes: { axes } }) => {
+    const { shape } = x as Tensor;
+    const count = product(axes.map((axis) => shape[axis] as number));
+    if (typeof count !== "number") {
+      throw new GraphError({
+        where: "gradients: reduceMean",
+        expected: "axes of known size",
+        got: count,
+        hint: "build training graphs with numbers for batch and sequence",
+      });
+    }
+    return [broadcastTo(scale(reshape(grad, withOnes(shape, axes)), 1 / count), shape)];
+  },
+  lower: lowerWithAxes("ReduceMean"),
+  flops: elementsIn,
+});
+
+const reduceMaxOp = defineOp<ReduceAttributes>({
+  name: "reduceMax",
+  infer: inferReduce,
+  vjp: ({ grad, inputs: [x], outputs: [max], attributes: { axes } }) => {
+    const source = x as Tensor;
+    const kept = withOnes(source.shape, axes);
+    const isMax = cast(equal(source, reshape(max as Tensor, kept)), "float32");
+    return [mul(isMax, reshape(grad, kept))];
+  },
+  lower: lowerWithAxes("ReduceMax"),
+  flops: elementsIn,
+});
+
+const argMaxOp = defineOp<{ readonly axis: number }>({
+  name: "argMax",
+  infer: ([x], { axis }) => ({ dtype: "int64", shape: (x as TensorType).shape.filter((_, i) => i !== axis) }),
+  lower: ({ attributes: { axis } }) => ({
+    opType: "ArgMax",
+    attributes: { axis: { int: axis }, keepdims: { int: 0 } },
+  }),
+  flops: elementsIn,
+});
+
+/**
+ * The mean over axes.
+ * @param axes - negative ones count from the back; all of them when left out.
+ * @throws {ShapeError} for an axis outside of the rank.
+ * ONNX: `ReduceMean` (opset 13).
+ */
+export function reduceMean(x: Tensor, axes: readonly number[] = x.shape.map((_, i) => i), keepDims = false): Tensor {
+  return reduceMeanOp([x], { axes: normalizeAxes("reduceMean", x, axes), keepDims });
+}
+
+/**
+ * The maximum over axes; equal maxima each get the whole gradient.
+ * @throws {ShapeError} for an axis outside of the rank.
+ * ONNX: `ReduceMax` (opset 13).
+ */
+export function reduceMax(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
+  return reduceMaxOp([x], { axes: normalizeAxes("reduceMax", x, axes), keepDims });
+}
+
+/**
+ * The position of the largest element along an axis, the first of several.
+ * @returns int64, the shape without that axis; it has no gradient.
+ * @throws {ShapeError} for an axis outside of the rank.
+ * ONNX: `ArgMax` (opset 13).
+ */
+export function argMax(x: Tensor, axis: number): Tensor {
+  return argMaxOp([x], { axis: normalizeAxis("argMax", axis, x.shape.length) });
+}

@@ -1,0 +1,181 @@
+/**
+ * Lowering: from a finished graph to ONNX nodes. Each operator brings its own ONNX form; this file names tensors,
+ * shares constants and computes the sizes of named dims where a shape needs them.
+ */
+import { GraphError } from "../errors.ts";
+import { coefficientOf, type Dim, namesOf, type Shape } from "../graph/dims.ts";
+import {
+  type Graph,
+  type GraphInput,
+  inputOp,
+  type LowerContext,
+  type LoweredNode,
+  type LowerTarget,
+  type Node,
+  type Tensor,
+  type TensorType,
+} from "../graph/graph.ts";
+import type { DType, HostTensor } from "../util/tensor.ts";
+import { hostTensor } from "../util/tensor.ts";
+
+/** A node with all names set. */
+export interface NamedNode extends LoweredNode {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** A graph in ONNX's terms, before it is written. */
+export interface LoweredGraph {
+  readonly inputs: readonly GraphInput[];
+  readonly nodes: readonly NamedNode[];
+  readonly constants: ReadonlyMap<string, HostTensor>;
+  readonly outputs: readonly (TensorType & { readonly name: string })[];
+}
+
+/**
+ * Lowers a graph to ONNX nodes.
+ * @param target - what the engine that will run it knows.
+ * @throws {GraphError} when the size of a named dim is needed and no input carries it.
+ */
+export function lowerGraph(graph: Graph, target: LowerTarget): LoweredGraph {
+  const lowering = new Lowering(graph, target);
+  for (const node of graph.nodes) lowering.lower(node);
+  return lowering.finish();
+}
+
+class Lowering {
+  private readonly names = new Map<string, string>();
+  private readonly nodes: NamedNode[] = [];
+  private readonly constants = new Map<string, HostTensor>();
+  private readonly dimNames = new Map<string, string>();
+  private readonly graph: Graph;
+  private readonly target: LowerTarget;
+
+  constructor(graph: Graph, target: LowerTarget) {
+    this.graph = graph;
+    this.target = target;
+    for (const node of graph.nodes) {
+      if (node.operator === inputOp.definition) this.names.set(`${node.id}.0`, node.attributes.name);
+    }
+  }
+
+  lower(node: Node): void {
+    if (node.operator === inputOp.definition) return;
+    const outputs = node.outputs.map((_, index) => `${node.operator.name}_${node.id}${index > 0 ? `_${index}` : ""}`);
+    const lowered = node.operator.lower(this.context(node));
+    if ("alias" in lowered) {
+      this.names.set(`${node.id}.0`, lowered.alias);
+      return;
+    }
+    outputs.forEach((name, index) => {
+      this.names.set(`${node.id}.${index}`, name);
+    });
+    const inputs = lowered.inputs ?? node.inputs.map((tensor) => this.nameOf(tensor));
+    this.nodes.push({ ...lowered, inputs, outputs });
+  }
+
+  finish(): LoweredGraph {
+    const outputs = [...this.graph.outputs].map(([name, tensor]) => {
+      this.nodes.push({ opType: "Identity", inputs: [this.nameOf(tensor)], outputs: [name] });
+      return { name, dtype: tensor.dtype, shape: tensor.shape };
+    });
+    const { inputs } = this.graph;
+    return { inputs, nodes: withoutIdentities(this.nodes, inputs, this.constants), constants: this.constants, outputs };
+  }
+
+  private context(node: Node): LowerContext<unknown> {
+    return {
+      attributes: node.attributes,
+      inputs: node.inputs,
+      outputs: node.outputs,
+      names: node.inputs.map((tensor) => this.nameOf(tensor)),
+      target: this.target,
+      emit: (lowered) => this.emit(lowered, `${node.operator.name}_${node.id}`),
+      int64s: (values) => this.constant("int64", [values.length], values),
+      scalar: (dtype, value) => this.constant(dtype, [], [value]),
+      constant: (dtype, shape, values) => this.constant(dtype, shape, values),
+      shape: (shape) => this.shape(shape),
+    };
+  }
+
+  private nameOf({ node, index }: Tensor): string {
+    return this.names.get(`${node.id}.${index}`) as string;
+  }
+
+  private emit(lowered: LoweredNode, prefix: string): string {
+    const name = `${prefix}_${lowered.opType}_${this.nodes.length}`;
+    this.nodes.push({ ...lowered, inputs: lowered.inputs ?? [], outputs: [name] });
+    return name;
+  }
+
+  private constant(dtype: DType, shape: readonly number[], values: readonly number[]): string {
+    const name = `const_${dtype}_${shape.join("x")}_${values.length > 8 ? `#${this.constants.size}` : values.join("_")}`;
+    if (!this.constants.has(name)) this.constants.set(name, hostTensor(dtype, shape, arrayOf(dtype, values)));
+    return name;
+  }
+
+  /** A constant where the engine can infer what is not known, else sizes computed from the inputs' shapes. */
+  private shape(shape: Shape): string {
+    if (shape.every((dim) => typeof dim === "number")) return this.constant("int64", [shape.length], shape as number[]);
+    const parts = shape.map((dim) => this.dim(dim));
+    return parts.length === 1
+      ? (parts[0] as string)
+      : this.emit({ opType: "Concat", inputs: parts, attributes: { axis: { int: 0 } } }, "shape");
+  }
+
+  private dim(dim: Dim): string {
+    if (typeof dim === "number") return this.constant("int64", [1], [dim]);
+    const known = this.dimNames.get(dim);
+    if (known) return known;
+    const sizes = namesOf(dim).map((name) => this.namedDim(name));
+    if (coefficientOf(dim) !== 1) sizes.push(this.constant("int64", [1], [coefficientOf(dim)]));
+    const name = sizes.reduce((a, b) => this.emit({ opType: "Mul", inputs: [a, b] }, "dim"));
+    this.dimNames.set(dim, name);
+    return name;
+  }
+
+  private namedDim(name: string): string {
+    const known = this.dimNames.get(name);
+    if (known) return known;
+    const source = this.graph.inputs.find(({ shape }) => shape.includes(name));
+    if (!source) {
+      throw new GraphError({ where: "lower", expected: `an input with the axis "${name}"`, got: "none" });
+    }
+    const at = source.shape.indexOf(name);
+    const sizes = this.emit({ opType: "Shape", inputs: [source.name] }, name);
+    const index = this.constant("int64", [1], [at]);
+    const size = this.emit({ opType: "Gather", inputs: [sizes, index], attributes: { axis: { int: 0 } } }, name);
+    this.dimNames.set(name, size);
+    return size;
+  }
+}
+
+function arrayOf(dtype: DType, values: readonly number[]) {
+  switch (dtype) {
+    case "int64":
+      return BigInt64Array.from(values, BigInt);
+    case "int32":
+      return Int32Array.from(values);
+    case "float32":
+      return Float32Array.from(values);
+    default:
+      return Uint8Array.from(values);
+  }
+}
+
+/** Lets a node write a graph output by its own name, where it alone gives that output. */
+function withoutIdentities(
+  nodes: readonly NamedNode[],
+  inputs: readonly GraphInput[],
+  constants: ReadonlyMap<string, HostTensor>,
+): NamedNode[] {
+  const renamed = new Map<string, string>();
+  const fixed = new Set([...inputs.map(({ name }) => name), ...constants.keys()]);
+  const kept = nodes.filter(({ opType, inputs: [source], outputs: [target] }) => {
+    if (opType !== "Identity" || fixed.has(source as string) || renamed.has(source as string)) return true;
+    renamed.set(source as string, target as string);
+    return false;
+  });
+  const rename = (name: string) => renamed.get(name) ?? name;
+  return kept.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
+}

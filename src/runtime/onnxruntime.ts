@@ -1,0 +1,177 @@
+/** ONNX Runtime behind the Runtime interface. The module (for Node or for the web) is passed in. */
+import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from "onnxruntime-common";
+import { RuntimeError, verbatim } from "../errors.ts";
+import { namesOf } from "../graph/dims.ts";
+import type { Graph, GraphInput } from "../graph/graph.ts";
+import { lowerGraph } from "../onnx/lower.ts";
+import { serializeModel } from "../onnx/serialize.ts";
+import { type DType, formatType, type HostTensor } from "../util/tensor.ts";
+import type { CompileOptions, Executable, Runtime } from "./runtime.ts";
+
+/** The part of onnxruntime-node and onnxruntime-web that is used. */
+export interface OnnxRuntimeModule {
+  readonly InferenceSession: {
+    create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
+  };
+  readonly Tensor: new (type: "float32", data: Float32Array, dims: readonly number[]) => OrtTensor;
+  readonly env: { readonly versions: { readonly common: string; readonly node?: string; readonly web?: string } };
+}
+
+/** How ONNX Runtime is used. */
+export interface OnnxRuntimeOptions {
+  /** Threads inside of one run. */
+  readonly threads: number;
+}
+
+/** The name under which weights lie beside a model in memory. */
+const WEIGHTS_FILE = "weights";
+/** Weights above this size go beside the model: its bytes are parsed and copied, those are not. */
+const MAX_INLINE_BYTES = 1 << 20;
+
+/**
+ * ONNX Runtime's CPU provider as a Runtime.
+ * @param ort - the module `onnxruntime-node` or `onnxruntime-web`.
+ */
+export function onnxRuntime(ort: OnnxRuntimeModule, { threads }: OnnxRuntimeOptions): Runtime {
+  const compiled = new Map<Graph, Promise<OnnxExecutable>>();
+  const all = new Set<Promise<OnnxExecutable>>();
+  const create = (graph: Graph, options: CompileOptions) => {
+    const executable = compileSession(ort, graph, threads, options);
+    all.add(executable);
+    return executable;
+  };
+  return {
+    name: "onnxruntime",
+    version: ort.env.versions.node ?? ort.env.versions.web ?? ort.env.versions.common,
+    precision: "f32",
+    threads,
+    compile(graph, options = {}) {
+      if (options.weights) return create(graph, options);
+      const known = compiled.get(graph) ?? create(graph, options);
+      compiled.set(graph, known);
+      return known;
+    },
+    async dispose() {
+      await Promise.all([...all].map(async (executable) => (await executable).dispose()));
+      compiled.clear();
+      all.clear();
+    },
+  };
+}
+
+async function compileSession(
+  ort: OnnxRuntimeModule,
+  graph: Graph,
+  threads: number,
+  { weights }: CompileOptions,
+): Promise<OnnxExecutable> {
+  const weightBytes = weights ? [...weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0) : 0;
+  const lowered = lowerGraph(graph, { contrib: true });
+  const { model, externalData } = serializeModel(lowered, {
+    ...(weights ? { weights } : {}),
+    ...(weightBytes > MAX_INLINE_BYTES ? { externalData: WEIGHTS_FILE } : {}),
+  });
+  try {
+    const session = await ort.InferenceSession.create(model, {
+      executionProviders: ["cpu"],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      graphOptimizationLevel: "all",
+      logSeverityLevel: 3,
+      ...(externalData.length > 0 ? { externalData: [{ path: WEIGHTS_FILE, data: joined(externalData) }] } : {}),
+    });
+    const fed = graph.inputs.filter(({ name, parameter }) => !(parameter && weights?.has(name)));
+    return new OnnxExecutable(ort, session, fed);
+  } catch (cause) {
+    throw new RuntimeError({
+      where: "onnxruntime: compile",
+      expected: "a graph that the engine accepts",
+      got: verbatim(cause instanceof Error ? cause.message : String(cause)),
+      cause,
+    });
+  }
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
+class OnnxExecutable implements Executable {
+  private readonly ort: OnnxRuntimeModule;
+  private readonly session: InferenceSession;
+  private readonly inputs: readonly GraphInput[];
+  private disposed = false;
+
+  constructor(ort: OnnxRuntimeModule, session: InferenceSession, inputs: readonly GraphInput[]) {
+    this.ort = ort;
+    this.session = session;
+    this.inputs = inputs;
+  }
+
+  async run(
+    inputs: Readonly<Record<string, HostTensor>>,
+    outputs: Readonly<Record<string, HostTensor>> = {},
+  ): Promise<Record<string, HostTensor>> {
+    if (this.disposed) {
+      throw new RuntimeError({
+        where: "onnxruntime: run",
+        expected: "an executable in use",
+        got: verbatim("disposed"),
+      });
+    }
+    const feeds = Object.fromEntries(this.inputs.map((input) => [input.name, this.feed(input, inputs[input.name])]));
+    const wanted = this.session.outputNames.map((name) => [name, outputs[name] ? this.view(outputs[name]) : null]);
+    const results = await this.execute(feeds, Object.fromEntries(wanted));
+    return Object.fromEntries(
+      Object.entries(results).map(([name, result]) => [name, outputs[name] ?? asHostTensor(result)]),
+    );
+  }
+
+  async dispose(): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    await this.session.release();
+  }
+
+  private async execute(feeds: Record<string, OrtTensor>, fetches: Record<string, OrtTensor | null>) {
+    try {
+      return await this.session.run(feeds, fetches);
+    } catch (cause) {
+      throw new RuntimeError({
+        where: "onnxruntime: run",
+        expected: "the graph to run",
+        got: verbatim(cause instanceof Error ? cause.message : String(cause)),
+        hint: "out of memory? lower the batch size or the sequence length",
+        cause,
+      });
+    }
+  }
+
+  private feed({ name, dtype, shape }: GraphInput, tensor: HostTensor | undefined): OrtTensor {
+    const fits =
+      tensor?.dtype === dtype &&
+      tensor.shape.length === shape.length &&
+      shape.every((dim, i) => namesOf(dim).length > 0 || dim === tensor.shape[i]);
+    if (fits) return this.view(tensor);
+    throw new RuntimeError({
+      where: `onnxruntime: input "${name}"`,
+      expected: formatType(dtype, shape),
+      got: verbatim(tensor ? formatType(tensor.dtype, tensor.shape) : "nothing"),
+    });
+  }
+
+  private view({ dtype, data, shape }: HostTensor): OrtTensor {
+    return new this.ort.Tensor(dtype as "float32", data as Float32Array, shape);
+  }
+}
+
+function asHostTensor(tensor: OrtTensor): HostTensor {
+  const { type, data, dims } = tensor as TypedTensor<"float32">;
+  return { dtype: type as DType, shape: dims, data };
+}

@@ -1,0 +1,48 @@
+/**
+ * What an engine offers: it compiles a graph, and runs it over memory that the caller owns.
+ *
+ * ONNX Runtime implements it here; other engines and browsers implement the same interface.
+ */
+import type { Graph } from "../graph/graph.ts";
+import type { HostTensor, NamedTensors } from "../util/tensor.ts";
+
+/** How a graph is compiled. */
+export interface CompileOptions {
+  /** Weights that are built into the program, by parameter name; the others are fed at each run. */
+  readonly weights?: NamedTensors;
+}
+
+/** A compiled graph. */
+export interface Executable {
+  /**
+   * Runs the graph once.
+   * @param inputs - a tensor for each graph input that is no built-in weight; read in place, not copied.
+   * @param outputs - memory for outputs, written in place; outputs left out are allocated.
+   * @returns every output by name.
+   * @throws {RuntimeError} when an input is missing or has another dtype or shape, or when the engine fails.
+   */
+  run(
+    inputs: Readonly<Record<string, HostTensor>>,
+    outputs?: Readonly<Record<string, HostTensor>>,
+  ): Promise<Record<string, HostTensor>>;
+  /** Frees the engine's memory; the executable cannot run again. */
+  dispose(): Promise<void>;
+}
+
+/** An engine, with the facts that a resumed run must find again. */
+export interface Runtime {
+  /** `onnxruntime`, `openvino`. */
+  readonly name: string;
+  readonly version: string;
+  /** The precision of matrix products: `f32`. */
+  readonly precision: string;
+  /** Threads inside of one run. */
+  readonly threads: number;
+  /**
+   * Compiles a graph; the same graph without built-in weights is compiled once.
+   * @throws {RuntimeError} when the engine refuses it.
+   */
+  compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
+  /** Disposes of everything that was compiled. */
+  dispose(): Promise<void>;
+}

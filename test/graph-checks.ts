@@ -1,0 +1,107 @@
+/** One call that checks an operator: its shape, its values against plain loops, its gradient against finite differences. */
+import { expect } from "vitest";
+import { vectorJacobianProduct } from "../src/graph/autodiff.ts";
+import type { Shape } from "../src/graph/dims.ts";
+import { buildGraph, input, type Tensor } from "../src/graph/graph.ts";
+import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
+import { Random } from "../src/util/random.ts";
+import { elementCount, type HostTensor, hostTensor } from "../src/util/tensor.ts";
+
+export const runtime = createOnnxRuntime({ threads: 2 });
+
+/** Runs a graph once over the given inputs. */
+export async function evaluate(
+  outputs: Readonly<Record<string, Tensor>>,
+  inputs: Readonly<Record<string, HostTensor>> = {},
+): Promise<Record<string, HostTensor>> {
+  const executable = await runtime.compile(buildGraph(outputs));
+  const results = await executable.run(inputs);
+  await executable.dispose();
+  return results;
+}
+
+/** A float32 tensor of normal random numbers. */
+export function randomTensor(seed: number, shape: readonly number[]): HostTensor<"float32"> {
+  const random = new Random(seed);
+  return hostTensor(
+    "float32",
+    shape,
+    Float32Array.from({ length: elementCount(shape) }, () => random.normal()),
+  );
+}
+
+/** Numbers as rows of plain arrays are easier to compare in messages. */
+export function numbers(tensor: HostTensor | undefined): number[] {
+  return Array.from((tensor as HostTensor).data as Float32Array, Number);
+}
+
+export interface OperatorCheck {
+  /** The operator over symbolic inputs. */
+  readonly build: (...inputs: Tensor[]) => Tensor;
+  /** Float inputs; the gradient is checked for each. */
+  readonly inputs: readonly HostTensor<"float32">[];
+  /** Further inputs (indices, masks) without gradient. */
+  readonly constants?: readonly HostTensor[];
+  readonly shape: Shape;
+  /** The same by plain loops; row-major. */
+  readonly expected: readonly number[];
+  /** False for operators without a gradient. */
+  readonly differentiable?: boolean;
+  /** For float32: round-off of the value, relative to the largest. */
+  readonly tolerance?: number;
+}
+
+/** Checks an operator: shape rule, values on the engine, gradients. */
+export async function checkOperator(check: OperatorCheck): Promise<void> {
+  const hosts: readonly HostTensor[] = [...check.inputs, ...(check.constants ?? [])];
+  const symbols = hosts.map(({ dtype, shape }, i) => input(`x${i}`, dtype, shape));
+  const feeds = Object.fromEntries(hosts.map((tensor, i) => [`x${i}`, tensor]));
+  const output = check.build(...symbols);
+  expect(output.shape).toEqual(check.shape);
+  const { y } = await evaluate({ y: output }, feeds);
+  expectClose(numbers(y), check.expected, check.tolerance ?? 1e-5);
+  if (check.differentiable === false) return;
+  await checkGradient(output, symbols.slice(0, check.inputs.length), feeds);
+}
+
+/** Largest difference over the largest expected value. */
+export function expectClose(actual: readonly number[], expected: readonly number[], tolerance: number): void {
+  expect(actual.length).toBe(expected.length);
+  const largest = Math.max(1e-6, ...expected.map(Math.abs));
+  expected.forEach((value, i) => {
+    if (!(Math.abs((actual[i] as number) - value) <= tolerance * largest)) {
+      expect.fail(`element ${i}: expected ${value}, got ${actual[i]} (tolerance ${tolerance} of ${largest})`);
+    }
+  });
+}
+
+const STEP = 1e-2;
+/** Central differences of step 1e-2 in float32: truncation about 1e-4, round-off about 1e-5. */
+const GRADIENT_TOLERANCE = 2e-3;
+
+async function checkGradient(output: Tensor, symbols: readonly Tensor[], feeds: Record<string, HostTensor>) {
+  const weights = randomTensor(99, output.shape as number[]);
+  const seed = input("seed", "float32", output.shape);
+  const grads = vectorJacobianProduct(output, seed, symbols);
+  const named = Object.fromEntries(grads.map((grad, i) => [`g${i}`, grad]));
+  const executable = await runtime.compile(buildGraph({ ...named, y: output }));
+  const run = (changed: Record<string, HostTensor>) => executable.run({ ...feeds, seed: weights, ...changed });
+  const analytic = await run({});
+  const weighted = (results: Record<string, HostTensor>) =>
+    numbers(results["y"]).reduce((sum, value, i) => sum + value * (weights.data[i] as number), 0);
+  for (const [i, symbol] of symbols.entries()) {
+    expect(grads[i]?.shape).toEqual(symbol.shape);
+    const numeric: number[] = [];
+    const source = feeds[`x${i}`] as HostTensor<"float32">;
+    for (let at = 0; at < source.data.length; at++) {
+      const shifted = async (step: number) => {
+        const data = source.data.slice();
+        data[at] = (data[at] as number) + step;
+        return weighted(await run({ [`x${i}`]: { ...source, data } }));
+      };
+      numeric.push(((await shifted(STEP)) - (await shifted(-STEP))) / (2 * STEP));
+    }
+    expectClose(numbers(analytic[`g${i}`]), numeric, GRADIENT_TOLERANCE);
+  }
+  await executable.dispose();
+}
