@@ -6,7 +6,7 @@ import { reportFailure } from "./failure.ts";
 import { interruption } from "./interruption.ts";
 import { createOutput } from "./output.ts";
 import { runProgram } from "./program.ts";
-import { readLines } from "./stdin.ts";
+import { readStdinLines } from "./stdin.ts";
 
 // Wanted before the command line is parsed, since that too can fail. What follows `--` is text.
 const argv = process.argv.slice(2);
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
   process.on("uncaughtException", (error) => process.exit(fail(error)));
 
   const signal = interruption({ output });
-  const stdinLines = () => readLines(process.stdin, { signal, output });
+  const stdinLines = () => readStdinLines(process.stdin, { signal, output });
   const exitCode = await runProgram(argv, { output, signal, stdinLines }).catch(fail);
   await output.flush();
   // Engines and workers may keep handles open; the command is over when its promise is settled.

@@ -1,0 +1,79 @@
+/** Progress display on a stream that is no terminal, and on one. */
+import { describe, expect, test } from "vitest";
+import { createProgress, formatDuration } from "./progress.ts";
+
+/** A stream that keeps what is written to it, and a clock that the test turns. */
+function setting(isTTY: boolean) {
+  const state = { written: "", timeMs: 0 };
+  const stream = {
+    isTTY,
+    columns: 120,
+    write: (text: string) => {
+      state.written += text;
+      return true;
+    },
+  } as unknown as NodeJS.WriteStream;
+  return { state, stream, now: () => state.timeMs };
+}
+
+describe("createProgress where stderr is no terminal", () => {
+  test("writes a line every ten seconds, with rate, time left and fields", () => {
+    const { state, stream, now } = setting(false);
+    const progress = createProgress({ total: 100, unit: "steps", label: "pre-train", stream, now });
+    for (let step = 0; step <= 50; step++) {
+      state.timeMs = step * 500;
+      progress.update(step, { loss: (8 - step / 50).toFixed(2) });
+    }
+    expect(state.written.split("\n")).toEqual([
+      "pre-train: 20/100 steps, 2 steps/s, 40 s left, loss 7.60",
+      "pre-train: 40/100 steps, 2 steps/s, 30 s left, loss 7.20",
+      "",
+    ]);
+  });
+
+  test("tells the last state at the end, once", () => {
+    const { state, stream, now } = setting(false);
+    const progress = createProgress({ total: 10, unit: "lines", stream, now });
+    state.timeMs = 100;
+    progress.update(10);
+    progress.stop();
+    progress.stop();
+    expect(state.written).toBe("progress: 10/10 lines\n");
+  });
+
+  test("counts the rate from where a resumed run begins, over the last half minute", () => {
+    const { state, stream, now } = setting(false);
+    const progress = createProgress({ total: 1000, unit: "steps", stream, now });
+    progress.update(400);
+    // A minute at 1 step a second, then one at 4.
+    for (let second = 1; second <= 120; second++) {
+      state.timeMs = second * 1000;
+      progress.update(second <= 60 ? 400 + second : 460 + (second - 60) * 4);
+    }
+    expect(state.written.trimEnd().split("\n").at(-1)).toBe("progress: 700/1000 steps, 4 steps/s, 1 min 15 s left");
+  });
+});
+
+describe("createProgress on a terminal", () => {
+  test("draws a bar and leaves the cursor on a fresh line", () => {
+    const { state, stream, now } = setting(true);
+    const terminal = Object.assign(stream, { cursorTo: () => {}, moveCursor: () => {}, clearLine: () => {} });
+    const progress = createProgress({ total: 4, unit: "steps", label: "train", stream: terminal, now });
+    state.timeMs = 1000;
+    progress.update(2, { loss: "6.10" });
+    progress.stop();
+    expect(state.written).toContain("50% 2/4 steps, loss 6.10");
+    expect(state.written).toMatch(/\n[^\n]*$/);
+  });
+});
+
+test("formatDuration speaks in the unit that fits", () => {
+  expect([0.4, 59.4, 60, 3599, 3600, 90_061].map(formatDuration)).toEqual([
+    "0 s",
+    "59 s",
+    "1 min 00 s",
+    "59 min 59 s",
+    "1 h 00 min",
+    "25 h 01 min",
+  ]);
+});
