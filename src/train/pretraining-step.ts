@@ -1,0 +1,175 @@
+/**
+ * One forward and backward pass of pre-training: feeds weights, a batch and dropout masks to a compiled graph and takes
+ * gradients out, all in memory that is allocated once.
+ */
+import type { PretrainingBatch } from "../data/instance.ts";
+import { TrainingError } from "../errors.ts";
+import type { Executable } from "../runtime/runtime.ts";
+import { fillKeepMask } from "../util/random.ts";
+import { elementCount, type HostTensor, hostTensor, type NamedTensors, zeros } from "../util/tensor.ts";
+import type { Gradients } from "./clipping.ts";
+import type { MetricSums } from "./metrics.ts";
+
+/** The sizes that a compiled graph is for. */
+export interface BatchShape {
+  readonly batchSize: number;
+  readonly seqLength: number;
+  readonly maxPredictions: number;
+}
+
+/** A place in the model where dropout acts. */
+export interface DropoutSite {
+  /** The name of the graph's uint8 input for its mask. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** The share that is dropped, in [0, 1). */
+  readonly rate: number;
+}
+
+/** A compiled graph with its dropout sites. */
+export interface CompiledStep {
+  readonly executable: Executable;
+  /** Their order names the random streams, so it must not change from one run to the next. */
+  readonly dropoutSites: readonly DropoutSite[];
+}
+
+/** Compiles the pre-training graph for a shape, once each. */
+export type CompileStep = (shape: BatchShape, mode: "train" | "evaluate") => Promise<CompiledStep>;
+
+const SCALARS = ["loss", "mlm_loss", "nsp_loss", "mlm_correct", "nsp_correct"] as const;
+type ScalarName = (typeof SCALARS)[number];
+
+/** Weights, compiled graphs and buffers of a training run. */
+export class PretrainingStep {
+  readonly #weights: Readonly<Record<string, HostTensor>>;
+  readonly #compile: CompileStep;
+  readonly #seed: number;
+  readonly #compiled = new Map<string, Promise<CompiledStep>>();
+  readonly #gradientOutputs: Record<string, HostTensor> = {};
+  readonly #scalars = Object.fromEntries(SCALARS.map((name) => [name, zeros("float32", [])]));
+  readonly #masks = new Map<string, Uint8Array>();
+  /** float32 by parameter name; overwritten by each `train`. */
+  readonly gradients: Gradients;
+
+  /** @param trainable - the float32 weights that the graph takes. @param seed - of the dropout masks. */
+  constructor(trainable: NamedTensors, compile: CompileStep, seed: number) {
+    this.#weights = Object.fromEntries(trainable);
+    this.#compile = compile;
+    this.#seed = seed;
+    const gradients = new Map<string, Float32Array>();
+    for (const [name, weight] of trainable) {
+      const gradient = zeros("float32", weight.shape);
+      this.#gradientOutputs[`grad.${name}`] = gradient;
+      gradients.set(name, gradient.data);
+    }
+    this.gradients = gradients;
+  }
+
+  /**
+   * Loss and gradients of one micro-batch, with dropout.
+   * @param index - the micro-batch's number since the start of training: with the seed it names the dropout masks.
+   */
+  async train(batch: PretrainingBatch, index: number): Promise<MetricSums> {
+    const { executable, dropoutSites } = await this.#compiledFor(batch, "train");
+    const inputs = { ...this.#weights, ...batchInputs(batch), ...this.#drawMasks(dropoutSites, index) };
+    const outputs = await executable.run(inputs, { ...this.#scalars, ...this.#gradientOutputs });
+    this.#takeBack(outputs);
+    return sums(batch, outputs);
+  }
+
+  /** Loss and accuracy of one batch, without dropout. */
+  async evaluate(batch: PretrainingBatch): Promise<MetricSums> {
+    const { executable } = await this.#compiledFor(batch, "evaluate");
+    return sums(batch, await executable.run({ ...this.#weights, ...batchInputs(batch) }, this.#scalars));
+  }
+
+  /** Frees the compiled graphs. */
+  async dispose(): Promise<void> {
+    const compiled = [...this.#compiled.values()];
+    this.#compiled.clear();
+    for (const step of compiled) await (await step).executable.dispose();
+  }
+
+  #compiledFor(shape: BatchShape, mode: "train" | "evaluate"): Promise<CompiledStep> {
+    const key = `${mode} ${shape.batchSize} ${shape.seqLength} ${shape.maxPredictions}`;
+    let compiled = this.#compiled.get(key);
+    if (compiled === undefined) {
+      const { batchSize, seqLength, maxPredictions } = shape;
+      compiled = this.#compile({ batchSize, seqLength, maxPredictions }, mode);
+      this.#compiled.set(key, compiled);
+    }
+    return compiled;
+  }
+
+  /** Masks of all sites; each site keeps one buffer, as large as its largest shape so far. */
+  #drawMasks(sites: readonly DropoutSite[], index: number): Record<string, HostTensor> {
+    const masks: Record<string, HostTensor> = {};
+    sites.forEach(({ name, shape, rate }, site) => {
+      const length = elementCount(shape);
+      let buffer = this.#masks.get(name);
+      if (buffer === undefined || buffer.length < length) {
+        buffer = new Uint8Array(length);
+        this.#masks.set(name, buffer);
+      }
+      const mask = buffer.subarray(0, length);
+      fillKeepMask(mask, rate, this.#seed, index, site);
+      masks[name] = hostTensor("uint8", shape, mask);
+    });
+    return masks;
+  }
+
+  /** An engine that cannot write into given memory returns its own: the gradients are copied then. */
+  #takeBack(outputs: Readonly<Record<string, HostTensor>>): void {
+    for (const [name, own] of Object.entries(this.#gradientOutputs)) {
+      const output = expectOutput(outputs, name);
+      if (output.data !== own.data) (own.data as Float32Array).set(output.data as Float32Array);
+    }
+  }
+}
+
+/** The inputs of the graph that are the batch. */
+function batchInputs(batch: PretrainingBatch): Record<string, HostTensor> {
+  const { batchSize, seqLength, maxPredictions } = batch;
+  const tokens = [batchSize, seqLength];
+  const slots = [batchSize, maxPredictions];
+  return {
+    input_ids: hostTensor("int32", tokens, batch.inputIds),
+    token_type_ids: hostTensor("int32", tokens, batch.tokenTypeIds),
+    attention_mask: hostTensor("int32", tokens, batch.attentionMask),
+    masked_lm_positions: hostTensor("int32", slots, batch.maskedLmPositions),
+    masked_lm_ids: hostTensor("int32", slots, batch.maskedLmIds),
+    masked_lm_weights: hostTensor("float32", slots, batch.maskedLmWeights),
+    next_sentence_labels: hostTensor("int32", [batchSize], batch.nextSentenceLabels),
+  };
+}
+
+function sums(batch: PretrainingBatch, outputs: Readonly<Record<string, HostTensor>>): MetricSums {
+  // Without next sentence prediction the graph does not give its loss.
+  const scalar = (name: ScalarName) => Number(outputs[name]?.data[0] ?? 0);
+  const total = (values: Float32Array | Int32Array) => {
+    let sum = 0;
+    for (const value of values) sum += value;
+    return sum;
+  };
+  return {
+    microBatches: 1,
+    loss: Number(expectOutput(outputs, "loss").data[0]),
+    mlmLoss: scalar("mlm_loss"),
+    nspLoss: scalar("nsp_loss"),
+    mlmCorrect: scalar("mlm_correct"),
+    predictions: total(batch.maskedLmWeights),
+    nspCorrect: scalar("nsp_correct"),
+    sequences: batch.batchSize,
+    tokens: total(batch.attentionMask),
+  };
+}
+
+function expectOutput(outputs: Readonly<Record<string, HostTensor>>, name: string): HostTensor {
+  const output = outputs[name];
+  if (output !== undefined) return output;
+  throw new TrainingError({
+    where: "pre-training step",
+    expected: `the graph to give ${name}`,
+    got: { verbatim: "nothing" },
+  });
+}
