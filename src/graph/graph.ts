@@ -74,7 +74,7 @@ export interface LowerContext<A> {
   /** The name of a constant scalar. */
   scalar(dtype: DType, value: number): string;
   /** The name of a constant tensor; values in row-major order. */
-  constant(dtype: DType, shape: readonly number[], values: readonly number[]): string;
+  constant(dtype: DType, shape: readonly number[], values: ArrayLike<number>): string;
   /** The name of an int64 constant or computed tensor of one axis that holds the sizes of a shape. */
   shape(shape: Shape): string;
 }

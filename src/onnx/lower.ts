@@ -108,8 +108,8 @@ class Lowering {
     return name;
   }
 
-  private constant(dtype: DType, shape: readonly number[], values: readonly number[]): string {
-    const name = `const_${dtype}_${shape.join("x")}_${values.length > 8 ? `#${this.constants.size}` : values.join("_")}`;
+  private constant(dtype: DType, shape: readonly number[], values: ArrayLike<number>): string {
+    const name = `const_${dtype}_${shape.join("x")}_${values.length > 8 ? `#${this.constants.size}` : Array.from(values).join("_")}`;
     if (!this.constants.has(name)) this.constants.set(name, hostTensor(dtype, shape, arrayOf(dtype, values)));
     return name;
   }
@@ -150,10 +150,10 @@ class Lowering {
   }
 }
 
-function arrayOf(dtype: DType, values: readonly number[]) {
+function arrayOf(dtype: DType, values: ArrayLike<number>) {
   switch (dtype) {
     case "int64":
-      return BigInt64Array.from(values, BigInt);
+      return BigInt64Array.from(Array.from(values), BigInt);
     case "int32":
       return Int32Array.from(values);
     case "float32":

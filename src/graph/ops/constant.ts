@@ -37,7 +37,7 @@ export function constantValue(tensor: Tensor): number | undefined {
 interface ConstantAttributes {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly values: readonly number[];
+  readonly values: ArrayLike<number>;
 }
 
 /** The operator `constant`; lowering stores its values as an initialiser. */
@@ -54,7 +54,7 @@ export const constantOp = defineOp<ConstantAttributes>({
  * @throws {ShapeError} when their number is not the product of the shape.
  * ONNX: an initialiser.
  */
-export function constant(dtype: DType, shape: readonly number[], values: readonly number[]): Tensor {
+export function constant(dtype: DType, shape: readonly number[], values: ArrayLike<number>): Tensor {
   const count = shape.reduce((total, size) => total * size, 1);
   if (values.length !== count) {
     throw new ShapeError({ where: "constant", expected: `${count} elements`, got: verbatim(`${values.length}`) });

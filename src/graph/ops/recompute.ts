@@ -4,40 +4,53 @@
  * Source: Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost, section 3.
  */
 import { vectorJacobianProduct } from "../autodiff.ts";
-import { defineOp, type OperatorDefinition, type Tensor, type TensorType } from "../graph.ts";
+import { defineOp, inputOp, type Tensor, type TensorType } from "../graph.ts";
 import { add, scale } from "./arithmetic.ts";
 import { reshape } from "./reshape.ts";
 import { slice } from "./slice.ts";
 
-/** A part of a graph, from its inputs (activations first, then parameters) to its one output. */
-export type Segment = (inputs: readonly Tensor[]) => Tensor;
+/** A part of a graph, from the activation that enters it to its one output; it may use parameters and inputs besides. */
+export type Segment = (x: Tensor) => Tensor;
 
 const recomputeOp = defineOp<{ readonly segment: Segment }>({
   name: "recompute",
   infer: ([output]) => output as TensorType,
-  vjp: ({ grad, inputs: [, x, ...rest], attributes: { segment } }) => {
-    const again = [after(x as Tensor, grad), ...rest];
-    return [undefined, ...vectorJacobianProduct(segment(again), grad, again)];
+  vjp: ({ grad, inputs: [, x, ...parameters], attributes: { segment } }) => {
+    const again = after(x as Tensor, grad);
+    return [undefined, ...vectorJacobianProduct(segment(again), grad, [again, ...parameters])];
   },
   lower: ({ names: [output] }) => ({ alias: output as string }),
   flops: () => 0,
-} satisfies OperatorDefinition<{ readonly segment: Segment }>);
+});
 
 /** `x` itself, but not before `grad` is there: it keeps the engine from recomputing early. */
 function after(x: Tensor, grad: Tensor): Tensor {
-  let first = grad;
-  grad.shape.forEach((_, axis) => {
-    first = slice(first, axis, 0, 1);
-  });
+  const first = grad.shape.reduce<Tensor>((rest, _, axis) => slice(rest, axis, 0, 1), grad);
   return add(x, scale(reshape(first, []), 0));
+}
+
+/** The parameters between an output and the activation that entered. */
+function parametersBetween(output: Tensor, x: Tensor): Tensor[] {
+  const found = new Map<number, Tensor>();
+  const seen = new Set([x.node]);
+  const pending = [output];
+  for (let tensor = pending.pop(); tensor; tensor = pending.pop()) {
+    const { node } = tensor;
+    if (seen.has(node)) continue;
+    seen.add(node);
+    if (node.operator === inputOp.definition && node.attributes.parameter) found.set(node.id, tensor);
+    pending.push(...node.inputs);
+  }
+  return [...found.values()];
 }
 
 /**
  * The output of a segment; its gradient computes the segment again instead of keeping what is inside.
- * @param segment - a pure function of its inputs.
- * @param inputs - the activation that enters first, then everything else that the segment uses.
- * @returns what `segment(inputs)` returns, bit for bit.
+ * @param segment - a pure function; it takes the same parameter tensors at each call.
+ * @param x - the activation that enters, any shape.
+ * @returns what `segment(x)` returns, bit for bit.
  */
-export function recompute(segment: Segment, inputs: readonly Tensor[]): Tensor {
-  return recomputeOp([segment(inputs), ...inputs], { segment });
+export function recompute(segment: Segment, x: Tensor): Tensor {
+  const output = segment(x);
+  return recomputeOp([output, x, ...parametersBetween(output, x)], { segment });
 }
