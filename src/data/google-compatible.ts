@@ -183,7 +183,6 @@ function createInstance(
   const seenStarts = example.wordStarts.slice();
   const startB = (ranges[1] as number) - (ranges[0] as number) + 2;
   seenStarts[startB] = block.wordStarts[ranges[2] as number] as number;
-  seenStarts[1] = block.wordStarts[ranges[0] as number] as number;
   const masks = createMaskedLmPredictions(example.inputIds, seenStarts, options, vocabulary, random);
   return { ...example, inputIds: masks.output, maskedLmPositions: masks.positions, maskedLmIds: masks.labels };
 }
