@@ -5,29 +5,37 @@
  */
 import { vectorJacobianProduct } from "../autodiff.ts";
 import { defineOp, inputOp, type Tensor, type TensorType } from "../graph.ts";
-import { add, scale } from "./arithmetic.ts";
-import { reshape } from "./reshape.ts";
-import { slice } from "./slice.ts";
 
 /** A part of a graph, from the activation that enters it to its one output; it may use parameters and inputs besides. */
 export type Segment = (x: Tensor) => Tensor;
+
+/**
+ * `x` itself, but not before `grad` is there: it keeps the engine from recomputing early. No gradient flows through it:
+ * the segment's gradient is asked for at this point and handed on by the operator above.
+ */
+const afterOp = defineOp<object>({
+  name: "after",
+  infer: ([x]) => x as TensorType,
+  vjp: () => [],
+  lower: ({ names: [x, grad], inputs, emit, int64s, scalar }) => {
+    const axes = (inputs[1] as Tensor).shape.map((_, axis) => axis);
+    const bounds = [axes.map(() => 0), axes.map(() => 1), axes].map(int64s);
+    const first = emit({ opType: "Slice", inputs: [grad as string, ...bounds] });
+    const zero = emit({ opType: "Mul", inputs: [emit({ opType: "Squeeze", inputs: [first] }), scalar("float32", 0)] });
+    return { opType: "Add", inputs: [x as string, zero] };
+  },
+});
 
 const recomputeOp = defineOp<{ readonly segment: Segment }>({
   name: "recompute",
   infer: ([output]) => output as TensorType,
   vjp: ({ grad, inputs: [, x, ...parameters], attributes: { segment } }) => {
-    const again = after(x as Tensor, grad);
+    const again = afterOp([x as Tensor, grad], {});
     return [undefined, ...vectorJacobianProduct(segment(again), grad, [again, ...parameters])];
   },
   lower: ({ names: [output] }) => ({ alias: output as string }),
   flops: () => 0,
 });
-
-/** `x` itself, but not before `grad` is there: it keeps the engine from recomputing early. */
-function after(x: Tensor, grad: Tensor): Tensor {
-  const first = grad.shape.reduce<Tensor>((rest, _, axis) => slice(rest, axis, 0, 1), grad);
-  return add(x, scale(reshape(first, []), 0));
-}
 
 /** The parameters between an output and the activation that entered. */
 function parametersBetween(output: Tensor, x: Tensor): Tensor[] {
