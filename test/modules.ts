@@ -59,7 +59,7 @@ export function readSources(folder: string): Record<string, string> {
 export function parseModules(sources: Readonly<Record<string, string>>): SourceModule[] {
   const paths = Object.keys(sources);
   const files = Object.fromEntries(paths.map((path) => [`/src/${path}`, sources[path] as string]));
-  const compilerOptions = { noLib: true, noResolve: true, types: [] };
+  const compilerOptions = { noLib: true, noResolve: true, types: [], allowJs: true, noEmit: true };
   const config = JSON.stringify({ compilerOptions, files: paths.map((path) => `src/${path}`) });
   const api = new API({ cwd: "/", fs: createVirtualFileSystem({ "/tsconfig.json": config, ...files }) });
   try {

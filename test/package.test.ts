@@ -1,0 +1,139 @@
+/**
+ * The package as its users get it: packed, installed into an empty folder and used from fresh processes.
+ * Needs the npm registry, as `npm ci` does. ONNXRUNTIME_NODE_INSTALL=skip is what the README tells users to set.
+ */
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { root } from "./cli-process.ts";
+import { type ModuleImport, parseModules } from "./modules.ts";
+
+const exec = promisify(execFile);
+const folder = mkdtempSync(join(tmpdir(), "zhbert-package-"));
+const installed = join(folder, "node_modules/zhbert");
+let packedFiles: readonly string[] = [];
+
+/** The user's environment: without what npm tells the scripts that it runs, such as our own .npmrc. */
+const env = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name))),
+  ONNXRUNTIME_NODE_INSTALL: "skip",
+  NO_COLOR: "1",
+};
+
+const inFolder = (file: string, args: readonly string[]) => exec(file, args, { cwd: folder, env });
+
+/** What a module prints, run from a file in the user's folder. */
+async function runModule(name: string, source: string): Promise<string> {
+  writeFileSync(join(folder, name), source);
+  return (await inFolder(process.execPath, [name])).stdout;
+}
+
+beforeAll(async () => {
+  const packed = await exec("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
+    cwd: root,
+    env,
+  });
+  const [info] = JSON.parse(packed.stdout) as [{ filename: string; files: { path: string }[] }];
+  packedFiles = info.files.map(({ path }) => path);
+  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+  const quiet = ["--prefer-offline", "--no-audit", "--no-fund"];
+  await inFolder("npm", ["install", "--ignore-scripts=false", ...quiet, join(folder, info.filename)]);
+}, 300_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("the packed files", () => {
+  test("are the build, the vocabulary and the papers", () => {
+    const others = packedFiles.filter((path) => !path.startsWith("dist/")).sort();
+    const papers = ["CHANGELOG.md", "LICENSE", "NOTICE", "README.md", "README.zh-CN.md"];
+    expect(others).toEqual([...papers, "assets/vocab.txt", "package.json"].sort());
+    expect(packedFiles.filter((path) => /\.test\.|shared|fixture|\.map$/.test(path))).toEqual([]);
+  });
+
+  test("come from sources that exist: nothing stale is left in dist", () => {
+    const sources = new Set(readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }));
+    const built = packedFiles
+      .filter((path) => path.endsWith(".js"))
+      .map((path) => path.replace(/^dist\/(.*)\.js$/, "$1.ts"));
+    expect(built.filter((path) => !sources.has(path))).toEqual([]);
+  });
+});
+
+describe("the installed program", () => {
+  const zhbert = (...args: string[]) => inFolder(join(folder, "node_modules/.bin/zhbert"), args);
+
+  test("helps", async () => {
+    expect((await zhbert("--help")).stdout).toContain("Usage: zhbert");
+  });
+
+  test("tokenizes with its own vocabulary", async () => {
+    const { stdout } = await zhbert("tokenize", "使用语言模型。", "--json");
+    expect(JSON.parse(stdout).tokens).toEqual(["[CLS]", ..."使用语言模型。", "[SEP]"]);
+  });
+});
+
+describe("the installed library", () => {
+  const namesOf = async (entry: string): Promise<string[]> =>
+    JSON.parse(await runModule("names.mjs", `console.log(JSON.stringify(Object.keys(await import("${entry}"))))`));
+
+  test("loads by each public entry", async () => {
+    for (const entry of ["zhbert", "zhbert/node", "zhbert/text"])
+      expect((await namesOf(entry)).length).toBeGreaterThan(0);
+  });
+
+  test("has everything of the isomorphic entry in Node too", async () => {
+    const inNode = new Set(await namesOf("zhbert"));
+    expect((await namesOf("./node_modules/zhbert/dist/index.js")).filter((name) => !inNode.has(name))).toEqual([]);
+  });
+
+  test.each(["index", "text/index"])("holds nothing of Node in the modules that %s reaches", (entry) => {
+    const imports = reachableImports(entry);
+    expect(imports.length).toBeGreaterThan(3);
+    const packages = new Set(imports.map(({ specifier }) => specifier).filter((name) => !name.startsWith(".")));
+    const allowed =
+      entry === "index" ? ["@bufbuild/protobuf", "@bufbuild/protobuf/codegenv2", "onnxruntime-common", "vega"] : [];
+    expect([...packages].filter((name) => !allowed.includes(name))).toEqual([]);
+  });
+});
+
+/** The imports of all modules that a compiled entry reaches, at once or lazily. */
+function reachableImports(entry: string): ModuleImport[] {
+  const built = packedFiles.filter((path) => path.endsWith(".js"));
+  // Compiled modules are parsed like sources; `./x.js` in them names `x.js`.
+  const texts = built.map((path) => [path.slice("dist/".length), readFileSync(join(installed, path), "utf8")]);
+  const modules = new Map(parseModules(Object.fromEntries(texts)).map((module) => [module.path, module]));
+  const reached = new Set([`${entry}.js`]);
+  for (const path of reached) {
+    for (const { specifier } of modules.get(path)?.imports ?? []) {
+      if (specifier.startsWith(".")) reached.add(join(path, "..", specifier));
+    }
+  }
+  return [...reached].flatMap((path) => modules.get(path)?.imports ?? []);
+}
+
+describe.each(["README.md", "README.zh-CN.md"])("the examples of %s", (file) => {
+  const text = readFileSync(join(root, file), "utf8");
+  // The first line names the file; what follows `// ->` is what the line before prints.
+  const examples = [...text.matchAll(/^```ts run\n(.*?)^```/gms)].map(([, code]) => code as string);
+
+  test("run and print what they say", async () => {
+    expect(examples.length).toBeGreaterThan(0);
+    for (const [i, code] of examples.entries()) {
+      const said = [...code.matchAll(/^\/\/ -> (.*)$/gm)].map(([, line]) => line);
+      const printed = (await runModule(`example-${i}.mjs`, code)).trimEnd().split("\n");
+      if (said.length > 0) expect(printed).toEqual(said);
+    }
+  });
+
+  test("type-check against the packed declarations", async () => {
+    mkdirSync(join(folder, "types"), { recursive: true });
+    for (const [i, code] of examples.entries()) writeFileSync(join(folder, `types/example-${i}.ts`), code);
+    const options = "--noEmit --strict --target es2023 --module nodenext --skipLibCheck --lib es2023,dom --types node";
+    const typeRoots = ["--typeRoots", join(root, "node_modules/@types")];
+    const files = examples.map((_, i) => `types/example-${i}.ts`);
+    await inFolder(join(root, "node_modules/.bin/tsc"), [...options.split(" "), ...typeRoots, ...files]);
+  });
+});
