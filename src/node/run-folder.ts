@@ -1,0 +1,224 @@
+/**
+ * The folder of a training run: the last complete model at its top, checkpoints to resume from, and what was measured.
+ *
+ * A checkpoint is written under a temporary name and renamed when it is whole; the model at the top follows. Whatever stops
+ * the process, each name holds either the old content or the new.
+ */
+import { appendFile, copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { readSafetensors, writeSafetensors } from "../checkpoint/formats/safetensors.ts";
+import { CheckpointError, FileError, verbatim } from "../errors.ts";
+import { formatTrainerState, parseTrainerState, type TrainerState } from "../train/trainer-state.ts";
+import type { NamedTensors } from "../util/tensor.ts";
+import { fileError, readBytes, readText, writeFileAtomic } from "./files.ts";
+
+/** The name of the weights within a model's folder. */
+export const MODEL_FILE = "model.safetensors";
+/** The name of the measurements within a run's folder. */
+export const METRICS_FILE = "metrics.jsonl";
+
+const MOMENTS_FILE = "optimizer.safetensors";
+const STATE_FILE = "trainer-state.json";
+const CHECKPOINT = /^checkpoint-(\d+)$/;
+/** What a killed process may leave: unfinished files and folders, and folders that were being removed. */
+const TEMPORARY = /^\..*\.zhbert-tmp$/;
+
+/** A checkpoint as it is written. */
+export interface CheckpointContent {
+  readonly weights: NamedTensors;
+  readonly moments: NamedTensors;
+  readonly state: TrainerState;
+}
+
+/** A run's folder; `files` are the small files of the model (config.json, vocab.txt, tokenizer.json) by name. */
+export class RunFolder {
+  readonly path: string;
+  readonly #files: ReadonlyMap<string, string>;
+
+  private constructor(path: string, files: ReadonlyMap<string, string>) {
+    this.path = path;
+    this.#files = files;
+  }
+
+  /**
+   * Begins a new run.
+   * @param overwrite - removes the checkpoints and measurements of a run that is there.
+   * @throws {FileError} when the folder holds a run already or cannot be written.
+   */
+  static async create(path: string, files: ReadonlyMap<string, string>, overwrite = false): Promise<RunFolder> {
+    const steps = await checkpointSteps(path);
+    if (steps.length > 0 && !overwrite) {
+      throw new FileError({
+        where: path,
+        expected: "a new folder for the run",
+        got: verbatim(`one with ${steps.length} checkpoints of another run`),
+        hint: `Go on with zhbert pretrain ${path} --resume, name another folder, or give --overwrite.`,
+      });
+    }
+    try {
+      await mkdir(path, { recursive: true });
+      for (const step of steps) await removeFolder(join(path, `checkpoint-${step}`));
+      for (const name of [METRICS_FILE, MODEL_FILE]) await rm(join(path, name), { force: true });
+    } catch (error) {
+      throw fileError(path, "a folder that can be written", error);
+    }
+    const folder = new RunFolder(path, files);
+    await folder.#writeSmallFiles(path);
+    return folder;
+  }
+
+  /**
+   * Opens a run to go on with it, and completes or removes what a killed process left.
+   * @throws {CheckpointError} when there is no checkpoint.
+   */
+  static async open(path: string, fileNames: readonly string[]): Promise<{ folder: RunFolder; checkpoint: string }> {
+    const step = (await checkpointSteps(path)).at(-1);
+    if (step === undefined) {
+      throw new CheckpointError({
+        where: path,
+        expected: "the folder of a run with a checkpoint to resume from",
+        got: verbatim("none"),
+        hint: "Name the folder that pretrain -o wrote; a run stopped before its first checkpoint begins anew.",
+      });
+    }
+    const checkpoint = join(path, `checkpoint-${step}`);
+    const files = new Map<string, string>();
+    for (const name of fileNames) files.set(name, await readText(join(checkpoint, name)));
+    const folder = new RunFolder(path, files);
+    for (const name of await readdir(path)) {
+      if (TEMPORARY.test(name)) await rm(join(path, name), { recursive: true, force: true });
+    }
+    await folder.#promote(checkpoint);
+    return { folder, checkpoint };
+  }
+
+  /** Writes `checkpoint-N/`, then makes its model the one at the top, then removes the oldest beyond `limit`. */
+  async save({ weights, moments, state }: CheckpointContent, limit: number): Promise<void> {
+    const target = join(this.path, `checkpoint-${state.step}`);
+    const temporary = join(this.path, `.checkpoint-${state.step}.zhbert-tmp`);
+    try {
+      await removeFolder(temporary);
+      await mkdir(temporary, { recursive: true });
+      await this.#writeSmallFiles(temporary);
+      await writeFileAtomic(join(temporary, MODEL_FILE), writeSafetensors(weights));
+      await writeFileAtomic(join(temporary, MOMENTS_FILE), writeSafetensors(moments));
+      await writeFileAtomic(join(temporary, STATE_FILE), formatTrainerState(state));
+      await removeFolder(target);
+      await rename(temporary, target);
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+      throw error instanceof FileError ? error : fileError(target, "a folder that can be written", error);
+    }
+    await this.#promote(target);
+    await this.#keepLast(limit);
+  }
+
+  /** Appends a line to metrics.jsonl. @throws {FileError} when it cannot be written. */
+  async appendMetrics(line: object): Promise<void> {
+    const path = join(this.path, METRICS_FILE);
+    try {
+      await appendFile(path, `${JSON.stringify(line)}\n`);
+    } catch (error) {
+      throw fileError(path, "a file that can be written", error);
+    }
+  }
+
+  /** Removes the measurements after a step, and a line that a killed process left unfinished. */
+  async cutMetrics(step: number): Promise<void> {
+    const kept = (await readMetrics(this.path)).filter((line) => line.step <= step);
+    await this.write(METRICS_FILE, kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  }
+
+  /** Writes a further file of the run, whole or not at all; gives its path. */
+  async write(name: string, content: string | Uint8Array[]): Promise<string> {
+    const path = join(this.path, name);
+    await writeFileAtomic(path, content);
+    return path;
+  }
+
+  async #writeSmallFiles(folder: string): Promise<void> {
+    for (const [name, text] of this.#files) await writeFileAtomic(join(folder, name), text);
+  }
+
+  /** Makes a checkpoint's model the one at the top: the weights by one rename, linked where the disk can. */
+  async #promote(checkpoint: string): Promise<void> {
+    await this.#writeSmallFiles(this.path);
+    const temporary = join(this.path, `.${MODEL_FILE}.zhbert-tmp`);
+    const source = join(checkpoint, MODEL_FILE);
+    try {
+      await rm(temporary, { force: true });
+      await link(source, temporary).catch(() => copyFile(source, temporary));
+      await rename(temporary, join(this.path, MODEL_FILE));
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw fileError(join(this.path, MODEL_FILE), "a file that can be written", error);
+    }
+  }
+
+  async #keepLast(limit: number): Promise<void> {
+    const steps = await checkpointSteps(this.path);
+    for (const step of limit > 0 ? steps.slice(0, -limit) : [])
+      await removeFolder(join(this.path, `checkpoint-${step}`));
+  }
+}
+
+/** A checkpoint read back; the weights and moments are this caller's own memory. */
+export async function readCheckpoint(path: string): Promise<CheckpointContent> {
+  const read = async (name: string) => readSafetensors(await readBytes(join(path, name)), join(path, name));
+  const state = parseTrainerState(await readText(join(path, STATE_FILE)), join(path, STATE_FILE));
+  if (basename(path) !== `checkpoint-${state.step}`) {
+    throw new CheckpointError({
+      where: path,
+      expected: `the folder of step ${state.step}, as ${STATE_FILE} says`,
+      got: verbatim(basename(path)),
+      hint: "Rename the folder back.",
+    });
+  }
+  return { weights: await read(MODEL_FILE), moments: await read(MOMENTS_FILE), state };
+}
+
+/** A line of metrics.jsonl. */
+export type MetricsLine = Readonly<Record<string, unknown>> & { readonly step: number };
+
+/** The lines of a run's metrics.jsonl; unfinished ones are left out. No file gives no lines. */
+export async function readMetrics(path: string): Promise<MetricsLine[]> {
+  const file = join(path, METRICS_FILE);
+  if (!(await exists(file))) return [];
+  return (await readText(file)).split("\n").flatMap((text) => {
+    try {
+      const line = JSON.parse(text);
+      return typeof line?.step === "number" ? [line] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** The steps of a folder's whole checkpoints, ascending; none for a folder that is not there. */
+async function checkpointSteps(path: string): Promise<number[]> {
+  let names: string[];
+  try {
+    names = await readdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw fileError(path, "a folder that can be read", error);
+  }
+  const steps = names.flatMap((name) => CHECKPOINT.exec(name)?.[1] ?? []).map(Number);
+  return steps.sort((a, b) => a - b);
+}
+
+/** Renames first, so that a folder removed in part does not look whole. */
+async function removeFolder(path: string): Promise<void> {
+  if (!(await exists(path))) return;
+  const doomed = join(dirname(path), `.removed-${basename(path)}.zhbert-tmp`);
+  await rm(doomed, { recursive: true, force: true });
+  await rename(path, doomed);
+  await rm(doomed, { recursive: true, force: true });
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,47 @@
+/** Binds the model's pre-training graph to an engine: one compiled program for each batch shape and mode. */
+import type { BertConfig } from "../model/config.ts";
+import { DROPOUT_PREFIX } from "../model/context.ts";
+import { pretrainingGraph } from "../model/pretraining.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { CompileStep, DropoutSite } from "./pretraining-step.ts";
+
+/** The parts of the graph that do not depend on the batch. */
+export interface CompilePretrainingOptions {
+  readonly nextSentence: boolean;
+  /** Computes layers again for their gradients: less memory, more time. */
+  readonly recompute?: boolean;
+}
+
+/** The function that compiles the pre-training graph of a config for a batch shape. */
+export function compilePretraining(
+  runtime: Runtime,
+  config: BertConfig,
+  { nextSentence, recompute = false }: CompilePretrainingOptions,
+): CompileStep {
+  return async (shape, mode) => {
+    const isTraining = mode === "train";
+    const graph = pretrainingGraph(config, {
+      ...shape,
+      nextSentence,
+      recompute: recompute && isTraining,
+      gradients: isTraining,
+      dropout: isTraining,
+    });
+    const dropoutSites = graph.inputs
+      .filter(({ name }) => name.startsWith(DROPOUT_PREFIX))
+      .map(
+        (input): DropoutSite => ({
+          name: input.name,
+          shape: input.shape as number[],
+          rate: rateOf(input.name, config),
+        }),
+      )
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { executable: await runtime.compile(graph), dropoutSites };
+  };
+}
+
+/** The probabilities of self-attention have a rate of their own. */
+function rateOf(site: string, config: BertConfig): number {
+  return site.endsWith(".attention.self") ? config.attentionProbsDropoutProb : config.hiddenDropoutProb;
+}
