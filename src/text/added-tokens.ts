@@ -51,13 +51,9 @@ export class AddedTokenMatcher {
     return undefined;
   }
 
-  /**
-   * The added token that begins at a byte of UTF-8 text, or undefined; `singleWord` tokens are left to `matchAt`.
-   */
-  matchBytesAt(bytes: Uint8Array, index: number): { readonly token: AddedToken; readonly end: number } | undefined {
-    const found = this.#utf8.findIndex((content) => content.every((byte, k) => bytes[index + k] === byte));
-    if (found < 0) return undefined;
-    return { token: this.tokens[found] as AddedToken, end: index + (this.#utf8[found] as Uint8Array).length };
+  /** Whether UTF-8 text holds the content of an added token at a byte. */
+  mayBeginAt(bytes: Uint8Array, index: number): boolean {
+    return this.#utf8.some((content) => content.every((byte, k) => bytes[index + k] === byte));
   }
 }
 

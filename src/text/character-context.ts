@@ -53,9 +53,17 @@ export function orderMarks(text: string, rules: CharacterRules): string {
       if (!isMark(code)) break;
       run.push(i);
     }
-    const ordered = Array.from(run.map((place) => characters[place]).join("").normalize("NFD"));
+    const ordered = Array.from(
+      run
+        .map((place) => characters[place])
+        .join("")
+        .normalize("NFD"),
+    );
     // A mark that decomposes leaves no place for its parts; such runs stay as they are.
-    if (ordered.length === run.length) run.forEach((place, k) => { characters[place] = ordered[k] as string; });
+    if (ordered.length === run.length)
+      run.forEach((place, k) => {
+        characters[place] = ordered[k] as string;
+      });
   }
   return characters.join("");
 }

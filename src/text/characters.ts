@@ -112,5 +112,11 @@ function flipRanges(bits: Uint8Array, flag: number, packed: string): void {
 
 /** The code points of a string; an unpaired surrogate is one. */
 export function codePointsOf(text: string): number[] {
-  return Array.from(text, (character) => character.codePointAt(0) as number);
+  const codes: number[] = [];
+  for (let i = 0; i < text.length; i++) {
+    const code = text.codePointAt(i) as number;
+    if (code > 0xffff) i++;
+    codes.push(code);
+  }
+  return codes;
 }

@@ -28,6 +28,9 @@ export const FIRST_SYMBOL = -16;
 export const TABLE_SIZE = 0x30000;
 
 const CAPITAL_SIGMA = 0x3a3;
+/** Hangul syllables, which decompose into two or three letters each. */
+const FIRST_HANGUL = 0xac00;
+const LAST_HANGUL = 0xd7a3;
 
 /** What distinguishes one table from another. */
 export interface PieceTableOptions extends FoldOptions {
@@ -68,7 +71,8 @@ export class PieceTable {
     this.#symbols = symbols;
     this.#standalone = standalone;
     this.trie = buildPieceTrie(pieces, symbols.size);
-    this.actions = Int32Array.from({ length: TABLE_SIZE }, (_, code) => this.#compute(code));
+    this.actions = new Int32Array(TABLE_SIZE);
+    for (let code = 0; code < TABLE_SIZE; code++) this.actions[code] = this.#compute(code);
   }
 
   /** The action of any code point. */
@@ -92,6 +96,7 @@ export class PieceTable {
     if (kind === CharacterKind.dropped) return Action.dropped;
     const isChinese = kind === CharacterKind.chinese;
     if (!rules.isFolded(codePoint, this.options)) return this.#actionOfFolded(codePoint, isChinese);
+    if (codePoint >= FIRST_HANGUL && codePoint <= LAST_HANGUL) return Action.sequence;
     const parts = rules.fold(codePoint, this.options);
     if (parts.length === 0) return Action.dropped;
     return parts.length === 1 ? this.#actionOfFolded(parts[0] as number, isChinese) : Action.sequence;

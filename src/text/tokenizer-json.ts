@@ -1,0 +1,160 @@
+/** tokenizer.json, the file of Hugging Face's tokenizers library, for BERT's kind of tokeniser. */
+import { VocabularyError, verbatim } from "../errors.ts";
+import type { AddedToken } from "./added-tokens.ts";
+import type { TokenizerOptions } from "./tokenizer-options.ts";
+import { CONTINUATION_PREFIX, SPECIAL_TOKENS, Vocabulary } from "./vocabulary.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What a tokenizer.json says of a BERT tokeniser. */
+export interface ParsedTokenizerJson {
+  readonly vocabulary: Vocabulary;
+  readonly options: TokenizerOptions;
+}
+
+/**
+ * Reads a parsed tokenizer.json. Its settings of truncation and padding are not read: they belong to a call.
+ * @throws {VocabularyError} when it is not BERT's WordPiece, or uses a step that has no form here.
+ */
+export function parseTokenizerJson(json: unknown): ParsedTokenizerJson {
+  const root = asObject(json, "tokenizer.json");
+  const model = asObject(root["model"], "tokenizer.json: model");
+  expectValue("model.type", model["type"] ?? "WordPiece", "WordPiece");
+  expectValue("model.continuing_subword_prefix", model["continuing_subword_prefix"] ?? "##", CONTINUATION_PREFIX);
+  expectValue("model.unk_token", model["unk_token"] ?? SPECIAL_TOKENS.unk, SPECIAL_TOKENS.unk);
+  const normalizer = asObject(root["normalizer"], "tokenizer.json: normalizer");
+  expectValue("normalizer.type", normalizer["type"], "BertNormalizer");
+  expectValue("normalizer.clean_text", normalizer["clean_text"] ?? true, true);
+  const preTokenizer = asObject(root["pre_tokenizer"], "tokenizer.json: pre_tokenizer");
+  expectValue("pre_tokenizer.type", preTokenizer["type"], "BertPreTokenizer");
+  const added = Array.isArray(root["added_tokens"]) ? root["added_tokens"].map(parseAddedToken) : [];
+  const lowercase = normalizer["lowercase"] !== false;
+  const stripAccents = normalizer["strip_accents"];
+  const limit = model["max_input_chars_per_word"];
+  return {
+    vocabulary: readVocabulary(asObject(model["vocab"], "tokenizer.json: model.vocab"), added),
+    options: {
+      rules: "huggingface",
+      lowercase,
+      stripAccents: typeof stripAccents === "boolean" ? stripAccents : lowercase,
+      splitChinese: normalizer["handle_chinese_chars"] !== false,
+      addedTokens: added,
+      ...(typeof limit === "number" ? { maxInputCharsPerWord: limit } : {}),
+    },
+  };
+}
+
+/** The content of a tokenizer.json. */
+export function writeTokenizerJson(vocabulary: Vocabulary, options: Required<TokenizerOptions>): object {
+  const { cls, sep } = SPECIAL_TOKENS;
+  const special = (token: string, typeId: number) => ({ SpecialToken: { id: token, type_id: typeId } });
+  const sequence = (id: string, typeId: number) => ({ Sequence: { id, type_id: typeId } });
+  const entry = (token: string) => ({ id: token, ids: [vocabulary.id(token)], tokens: [token] });
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: writeAddedTokens(vocabulary, options.addedTokens),
+    normalizer: {
+      type: "BertNormalizer",
+      clean_text: true,
+      handle_chinese_chars: options.splitChinese,
+      strip_accents: options.stripAccents === options.lowercase ? null : options.stripAccents,
+      lowercase: options.lowercase,
+    },
+    pre_tokenizer: { type: "BertPreTokenizer" },
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [special(cls, 0), sequence("A", 0), special(sep, 0)],
+      pair: [special(cls, 0), sequence("A", 0), special(sep, 0), sequence("B", 1), special(sep, 1)],
+      special_tokens: { [sep]: entry(sep), [cls]: entry(cls) },
+    },
+    decoder: { type: "WordPiece", prefix: CONTINUATION_PREFIX, cleanup: true },
+    model: {
+      type: "WordPiece",
+      unk_token: SPECIAL_TOKENS.unk,
+      continuing_subword_prefix: CONTINUATION_PREFIX,
+      max_input_chars_per_word: options.maxInputCharsPerWord,
+      vocab: Object.fromEntries(vocabulary.entries()),
+    },
+  };
+}
+
+/** The special tokens are written even where the rules do not look for them in text: loaders mark them by this list. */
+function writeAddedTokens(vocabulary: Vocabulary, added: readonly AddedToken[]): object[] {
+  const special = Object.values(SPECIAL_TOKENS)
+    .filter((content) => !added.some((token) => token.content === content))
+    .map((content) => ({ content, id: vocabulary.id(content) as number, special: true }));
+  return [...special, ...added]
+    .sort((a, b) => a.id - b.id)
+    .map((token) => ({
+      id: token.id,
+      content: token.content,
+      single_word: "singleWord" in token && token.singleWord,
+      lstrip: "lstrip" in token && token.lstrip,
+      rstrip: "rstrip" in token && token.rstrip,
+      normalized: false,
+      special: token.special,
+    }));
+}
+
+function parseAddedToken(value: unknown, index: number): AddedToken {
+  const where = `tokenizer.json: added_tokens[${index}]`;
+  const token = asObject(value, where);
+  const { content, id } = token;
+  if (typeof content !== "string" || content === "" || typeof id !== "number") {
+    throw new VocabularyError({ where, expected: "a content and an id", got: value });
+  }
+  if (token["normalized"] === true && token["special"] !== true) {
+    throw new VocabularyError({
+      where,
+      expected: "a token that is matched as it is written (normalized: false)",
+      got: verbatim(`${JSON.stringify(content)} with normalized: true`),
+      hint: "set normalized to false, or put the token into the vocabulary itself",
+    });
+  }
+  return {
+    content,
+    id,
+    special: token["special"] === true,
+    lstrip: token["lstrip"] === true,
+    rstrip: token["rstrip"] === true,
+    singleWord: token["single_word"] === true,
+  };
+}
+
+function readVocabulary(vocab: Json, added: readonly AddedToken[]): Vocabulary {
+  const where = "tokenizer.json: model.vocab";
+  const tokens: string[] = [];
+  for (const [token, id] of [...Object.entries(vocab), ...added.map((each) => [each.content, each.id] as const)]) {
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id > 10_000_000) {
+      throw new VocabularyError({ where, expected: "whole numbers from 0 as ids", got: { [token]: id } });
+    }
+    tokens[id] = token;
+  }
+  const hole = Array.from(tokens, (token: string | undefined) => token).indexOf(undefined);
+  if (hole >= 0) {
+    throw new VocabularyError({ where, expected: "a token for every id", got: verbatim(`none for ${hole}`) });
+  }
+  return Vocabulary.fromTokens(tokens, where);
+}
+
+function asObject(value: unknown, where: string): Json {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
+  throw new VocabularyError({
+    where,
+    expected: "an object, as a BERT tokenizer.json has it",
+    got: value,
+    hint: "only BERT's WordPiece tokenisers are read; a vocab.txt works too",
+  });
+}
+
+function expectValue(field: string, value: unknown, expected: unknown): void {
+  if (value === expected) return;
+  throw new VocabularyError({
+    where: `tokenizer.json: ${field}`,
+    expected: JSON.stringify(expected),
+    got: value,
+    hint: "only BERT's WordPiece tokenisers are read",
+  });
+}
