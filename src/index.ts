@@ -1,0 +1,125 @@
+/** `zhbert`: the public API that works everywhere. Under Node.js, node/index.ts adds files, engine and jieba. */
+export { default as safetensors, readSafetensors, writeSafetensors } from "./checkpoint/formats/safetensors.ts";
+export { Batches, type BatchOptions, type BatchRows, padInstances } from "./data/batches.ts";
+export { type Document, type DocumentOptions, readDocuments, readLines } from "./data/corpus.ts";
+export {
+  type CreateInstancesOptions,
+  createPretrainingInstances,
+  type InstanceStats,
+} from "./data/create-instances.ts";
+export { concatenateShards, type InstanceSource, instanceList } from "./data/dataset.ts";
+export { originalIds, type PretrainingBatch, type PretrainingInstance } from "./data/instance.ts";
+export { encodeInstanceLine, type InstanceLine, instanceLine } from "./data/jsonl.ts";
+export { createMasking, type DrawnMasks, drawMasks, type MaskingOptions, type MaskingPlan } from "./data/masking.ts";
+export { splitSentences } from "./data/sentences.ts";
+export {
+  type ByteSource,
+  type Masking,
+  memorySource,
+  ShardBuilder,
+  ShardReader,
+  type ShardSettings,
+} from "./data/shards.ts";
+export { type ExampleShape, encodeExample, frameRecord, readTfrecord } from "./data/tfrecord.ts";
+export {
+  ArgumentError,
+  CheckpointError,
+  ConfigError,
+  CorpusError,
+  DataError,
+  type ErrorCode,
+  FileError,
+  GraphError,
+  InterruptedError,
+  RuntimeError,
+  ShapeError,
+  TrainingError,
+  UsageError,
+  VocabularyError,
+  ZhbertError,
+} from "./errors.ts";
+export { gradients, vectorJacobianProduct } from "./graph/autodiff.ts";
+export type { Dim, Shape } from "./graph/dims.ts";
+export {
+  buildGraph,
+  defineOp,
+  expectShape,
+  type Graph,
+  type GraphInput,
+  input,
+  type OperatorDefinition,
+  parameter,
+  type Tensor,
+} from "./graph/graph.ts";
+export { add, addScalar, div, mul, scale, sub } from "./graph/ops/arithmetic.ts";
+export { broadcastTo, reduceSum } from "./graph/ops/broadcast.ts";
+export { constant } from "./graph/ops/constant.ts";
+export { crossEntropy, meanCrossEntropy } from "./graph/ops/cross-entropy.ts";
+export { dropout } from "./graph/ops/dropout.ts";
+export { erf } from "./graph/ops/erf.ts";
+export { exp, log, sqrt } from "./graph/ops/exp.ts";
+export { gather, oneHot, scatterAdd } from "./graph/ops/gather.ts";
+export { gelu, geluTanh } from "./graph/ops/gelu.ts";
+export { layerNorm } from "./graph/ops/layer-norm.ts";
+export { cast, equal, less, where } from "./graph/ops/logic.ts";
+export { gemm, linear, matmul } from "./graph/ops/matmul.ts";
+export { recompute } from "./graph/ops/recompute.ts";
+export { argMax, reduceMax, reduceMean } from "./graph/ops/reduce.ts";
+export { relu } from "./graph/ops/relu.ts";
+export { reshape } from "./graph/ops/reshape.ts";
+export { concat, slice, split } from "./graph/ops/slice.ts";
+export { logSoftmax, softmax } from "./graph/ops/softmax.ts";
+export { tanh } from "./graph/ops/tanh.ts";
+export { transpose } from "./graph/ops/transpose.ts";
+export { attentionMaskAdder, multiHeadAttention } from "./model/attention.ts";
+export { type BertConfig, builtinConfig, configToJson, parseConfig } from "./model/config.ts";
+export { type ModelContext, modelContext } from "./model/context.ts";
+export {
+  bertEmbeddings,
+  positionalEncoding,
+  positionEmbedding,
+  segmentEmbedding,
+  tokenEmbedding,
+} from "./model/embeddings.ts";
+export { type EncoderInputs, encoder, transformerLayer } from "./model/encoder.ts";
+export { positionwiseFeedForward } from "./model/feed-forward.ts";
+export { maskedLmHead, nextSentenceHead, pooler } from "./model/heads.ts";
+export { initializeWeights, parameterShapes } from "./model/initialize.ts";
+export { type PretrainingGraphOptions, pretrainingGraph } from "./model/pretraining.ts";
+export { type ChartSeries, type LineChartOptions, lineChart, type ReferenceLine } from "./report/line-chart.ts";
+export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
+export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
+export {
+  type AddedToken,
+  BertTokenizer,
+  type BulkEncoding,
+  type EncodeOptions,
+  type Encoding,
+  intlSegmenter,
+  type JiebaLike,
+  type JiebaOptions,
+  jiebaSegmenter,
+  noSegmenter,
+  type Pieces,
+  preSegmented,
+  referenceFileSegmenter,
+  type SegmentedText,
+  type Segmenter,
+  SPECIAL_TOKENS,
+  segmentByCutting,
+  type TokenizationRules,
+  type TokenizerOptions,
+  type TruncationStrategy,
+  Vocabulary,
+} from "./text/index.ts";
+export { AdamW, type AdamWOptions, type OptimizerName } from "./train/adamw.ts";
+export {
+  type BatchSource,
+  type PretrainingHooks,
+  type PretrainingRunOptions,
+  type PretrainingSettings,
+  type PretrainingSummary,
+  runPretraining,
+} from "./train/pretrain.ts";
+export { learningRate, type Schedule, type ScheduleName } from "./train/schedules.ts";
+export type { DType, HostTensor, NamedTensors, TypedArrays } from "./util/tensor.ts";
