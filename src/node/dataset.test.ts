@@ -112,6 +112,15 @@ describe("a data folder", () => {
     expect(await read()).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
+  test("that did not exist is gone again after an abort", async () => {
+    const path = join(folder, "new");
+    const writer = await DatasetWriter.create(path, optionsFor(vocabulary));
+    for (let i = 0; i < 9; i++) await writer.add(instance(i));
+    expect(readdirSync(path)).not.toEqual([]);
+    await writer.abort();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test("of mixed files is refused", async () => {
     await write([1, 2, 3]);
     const other = Vocabulary.fromTokens([...vocabulary.tokens.slice(0, -1), "重"]);

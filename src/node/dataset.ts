@@ -3,7 +3,7 @@
  *
  * A shard's name holds its checksum, so new shards lie beside old ones until dataset.json changes over by one rename.
  */
-import { type FileHandle, mkdir, open, readdir, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import {
   concatenateShards,
@@ -22,7 +22,7 @@ import type { PretrainingInstance } from "../data/instance.ts";
 import { type ByteSource, ShardBuilder, ShardReader, type ShardSettings } from "../data/shards.ts";
 import { DataError, FileError, verbatim } from "../errors.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
-import { fileError, readText, writeFileAtomic } from "./files.ts";
+import { createAtomicFile, fileError, readText, writeFileAtomic } from "./files.ts";
 
 /** Which part of the data an instance belongs to. */
 export type Split = "data" | "held-out";
@@ -45,26 +45,26 @@ export class DatasetWriter {
   readonly #options: DatasetWriterOptions;
   readonly #builders = new Map<Split, ShardBuilder>();
   readonly #written: Record<Split, ShardEntry[]> = { data: [], "held-out": [] };
-  /** Shards that the folder's present data needs, or that were there before. */
-  readonly #existing: ReadonlySet<string>;
+  /** Shards that were there before; undefined when there was no folder. */
+  readonly #existing: ReadonlySet<string> | undefined;
   #isOpen = true;
 
-  private constructor(folder: string, options: DatasetWriterOptions, existing: ReadonlySet<string>) {
+  private constructor(folder: string, options: DatasetWriterOptions, existing: ReadonlySet<string> | undefined) {
     this.#folder = folder;
     this.#options = options;
     this.#existing = existing;
   }
 
   /**
-   * Begins a data folder; one that is there keeps its data until commit.
-   * @throws {FileError} when the folder cannot be made.
+   * Begins a data folder; one that is there keeps its data until commit, a new one is made with its first shard.
+   * @throws {FileError} when the name is taken by a file, or the folder cannot be read.
    */
   static async create(folder: string, options: DatasetWriterOptions): Promise<DatasetWriter> {
     try {
-      await mkdir(folder, { recursive: true });
       return new DatasetWriter(folder, options, new Set(await shardFiles(folder)));
     } catch (error) {
-      throw fileError(folder, "a folder for the data", error);
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError(folder, "a folder for the data", error);
+      return new DatasetWriter(folder, options, undefined);
     }
   }
 
@@ -86,8 +86,7 @@ export class DatasetWriter {
     const shards = this.#written.data;
     const heldOutShards = this.#written["held-out"];
     const description = { settings, tokenizer, generation, shards, heldOutShards, statistics };
-    await writeFileAtomic(join(this.#folder, VOCABULARY_FILE), vocabulary.toText());
-    await writeFileAtomic(join(this.#folder, DATASET_FILE), formatDescription(description));
+    await this.#replaceBoth(vocabulary.toText(), formatDescription(description));
     this.#isOpen = false;
     const listed = new Set([...shards, ...heldOutShards].map(({ file }) => file));
     await this.#remove((await shardFiles(this.#folder)).filter((file) => !listed.has(file)));
@@ -100,7 +99,26 @@ export class DatasetWriter {
     this.#isOpen = false;
     this.#builders.clear();
     const written = [...this.#written.data, ...this.#written["held-out"]].map(({ file }) => file);
-    await this.#remove(written.filter((file) => !this.#existing.has(file)));
+    await this.#remove(written.filter((file) => !this.#existing?.has(file)));
+    if (this.#existing === undefined) await rmdir(this.#folder).catch(() => undefined);
+  }
+
+  /** Both are on the disk before the first is renamed, so that a full disk cannot part them. */
+  async #replaceBoth(vocabulary: string, description: string): Promise<void> {
+    const encoder = new TextEncoder();
+    const first = await createAtomicFile(join(this.#folder, VOCABULARY_FILE));
+    const second = await createAtomicFile(join(this.#folder, DATASET_FILE));
+    try {
+      await first.write(encoder.encode(vocabulary));
+      await second.write(encoder.encode(description));
+      await first.sync();
+      await second.sync();
+      await first.commit();
+      await second.commit();
+    } finally {
+      await first.abort();
+      await second.abort();
+    }
   }
 
   async #flush(split: Split): Promise<void> {
@@ -110,7 +128,7 @@ export class DatasetWriter {
     const { chunks, checksum, byteLength } = builder.finish();
     const number = String(this.#written[split].length).padStart(5, "0");
     const file = `${split}-${number}-${checksum.toString(16).padStart(8, "0")}.zhbs`;
-    await writeFileAtomic(join(this.#folder, file), joinSmall(chunks));
+    await writeFileAtomic(join(this.#folder, file), chunks);
     this.#written[split].push({ file, instances: builder.count, bytes: byteLength, checksum });
   }
 
@@ -121,24 +139,6 @@ export class DatasetWriter {
 
 async function shardFiles(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((file) => SHARD_FILE.test(file));
-}
-
-/** Records are small; written one by one they would cost a system call each. */
-function* joinSmall(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
-  const buffer = new Uint8Array(1 << 20);
-  let used = 0;
-  for (const chunk of chunks) {
-    if (used + chunk.length > buffer.length) {
-      yield buffer.subarray(0, used);
-      used = 0;
-    }
-    if (chunk.length > buffer.length) yield chunk;
-    else {
-      buffer.set(chunk, used);
-      used += chunk.length;
-    }
-  }
-  yield buffer.subarray(0, used);
 }
 
 /** An opened data folder. */

@@ -29,6 +29,18 @@ describe("writeFileAtomic", () => {
     expect(readdirSync(join(folder, "a"))).toEqual(["b.txt"]);
   });
 
+  test("writes small and large chunks in order, over a buffer that is used again", async () => {
+    const path = join(folder, "x.bin");
+    const sizes = [1, 100_000, 200_000, 262_144, 3, 262_145, 1_000_000, 5];
+    async function* chunks() {
+      const buffer = new Uint8Array(1_000_000);
+      for (const [i, size] of sizes.entries()) yield buffer.subarray(0, size).fill(i + 1);
+    }
+    await writeFileAtomic(path, chunks());
+    const expected = sizes.flatMap((size, i) => new Array<number>(size).fill(i + 1));
+    expect(readFileSync(path).equals(Uint8Array.from(expected))).toBe(true);
+  });
+
   test("a failure in the middle leaves the old file and no temporary", async () => {
     const path = join(folder, "old.txt");
     writeFileSync(path, "旧的内容");

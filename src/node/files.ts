@@ -14,8 +14,10 @@ export interface AtomicFile {
   readonly path: string;
   /** Bytes written so far. */
   readonly bytesWritten: number;
-  /** Appends bytes. @throws {FileError} when they cannot be written (the temporary is removed). */
+  /** Appends bytes; they may be used again at once. @throws {FileError} when they cannot be written (the temporary is removed). */
   write(bytes: Uint8Array): Promise<void>;
+  /** Puts all bytes on the disk, so that only the rename of commit is left. @throws {FileError} when that fails. */
+  sync(): Promise<void>;
   /** Syncs and renames. @throws {FileError} when that fails (the temporary is removed). */
   commit(): Promise<void>;
   /** Removes the temporary; does nothing after commit. */
@@ -24,6 +26,8 @@ export interface AtomicFile {
 
 /** Bytes, text, chunks of bytes, or a stream of chunks. */
 export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+const BUFFER_BYTES = 1 << 18;
 
 const temporaries = new Set<string>();
 let temporaryCount = 0;
@@ -67,6 +71,9 @@ class TemporaryFile implements AtomicFile {
   readonly #temporary: string;
   #handle: FileHandle | undefined;
   #bytesWritten = 0;
+  /** Collects small writes: each one to the system costs as much as many bytes. */
+  readonly #buffer = new Uint8Array(BUFFER_BYTES);
+  #buffered = 0;
 
   constructor(path: string, temporary: string, handle: FileHandle) {
     this.path = path;
@@ -79,30 +86,53 @@ class TemporaryFile implements AtomicFile {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    if (this.#buffered + bytes.length > BUFFER_BYTES) await this.#try(() => this.#flush());
+    if (bytes.length > BUFFER_BYTES) await this.#try(() => this.#writeAll(bytes));
+    else {
+      this.#buffer.set(bytes, this.#buffered);
+      this.#buffered += bytes.length;
+    }
+    this.#bytesWritten += bytes.length;
+  }
+
+  async sync(): Promise<void> {
+    await this.#try(async () => {
+      await this.#flush();
+      await this.#open().sync();
+    });
+  }
+
+  async commit(): Promise<void> {
+    await this.sync();
+    await this.#try(async () => {
+      await this.#close();
+      await rename(this.#temporary, this.path);
+      temporaries.delete(this.#temporary);
+    });
+    await syncFolder(dirname(resolve(this.path)));
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
     try {
-      // A FileHandle may write fewer bytes than asked (a nearly full disk), so go on until all are written.
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await this.#open().write(bytes, done, bytes.length - done);
-        done += bytesWritten;
-      }
-      this.#bytesWritten += bytes.length;
+      await work();
     } catch (error) {
       await this.abort();
       throw fileError(this.path, "a file that can be written", error);
     }
   }
 
-  async commit(): Promise<void> {
-    try {
-      await this.#open().sync();
-      await this.#close();
-      await rename(this.#temporary, this.path);
-      temporaries.delete(this.#temporary);
-    } catch (error) {
-      await this.abort();
-      throw fileError(this.path, "a file that can be written", error);
+  async #flush(): Promise<void> {
+    const bytes = this.#buffer.subarray(0, this.#buffered);
+    this.#buffered = 0;
+    await this.#writeAll(bytes);
+  }
+
+  /** A FileHandle may write fewer bytes than asked (a nearly full disk), so go on until all are written. */
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await this.#open().write(bytes, done, bytes.length - done);
+      done += bytesWritten;
     }
-    await syncFolder(dirname(resolve(this.path)));
   }
 
   async abort(): Promise<void> {
