@@ -1,9 +1,13 @@
 /** One call that checks an operator: its shape, its values against plain loops, its gradient against finite differences. */
+import * as ort from "onnxruntime-node";
 import { expect } from "vitest";
+import { ShapeError } from "../src/errors.ts";
 import { vectorJacobianProduct } from "../src/graph/autodiff.ts";
 import type { Shape } from "../src/graph/dims.ts";
 import { buildGraph, input, type Tensor } from "../src/graph/graph.ts";
 import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
+import { lowerGraph } from "../src/onnx/lower.ts";
+import { serializeModel } from "../src/onnx/serialize.ts";
 import { Random } from "../src/util/random.ts";
 import { elementCount, type HostTensor, hostTensor } from "../src/util/tensor.ts";
 
@@ -20,6 +24,20 @@ export async function evaluate(
   return results;
 }
 
+/** Runs a graph lowered to ONNX's own operators only; fails when one of ONNX Runtime's is left. */
+export async function evaluatePortable(
+  outputs: Readonly<Record<string, Tensor>>,
+  inputs: Readonly<Record<string, HostTensor<"float32">>>,
+): Promise<Record<string, number[]>> {
+  const lowered = lowerGraph(buildGraph(outputs), { contrib: false });
+  expect(lowered.nodes.filter(({ domain }) => domain !== undefined)).toEqual([]);
+  const session = await ort.InferenceSession.create(serializeModel(lowered).model);
+  const feeds = Object.entries(inputs).map(([name, { data, shape }]) => [name, new ort.Tensor("float32", data, shape)]);
+  const results = await session.run(Object.fromEntries(feeds));
+  await session.release();
+  return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, Array.from(data, Number)]));
+}
+
 /** A float32 tensor of normal random numbers. */
 export function randomTensor(seed: number, shape: readonly number[]): HostTensor<"float32"> {
   const random = new Random(seed);
@@ -33,6 +51,47 @@ export function randomTensor(seed: number, shape: readonly number[]): HostTensor
 /** Numbers as rows of plain arrays are easier to compare in messages. */
 export function numbers(tensor: HostTensor | undefined): number[] {
   return Array.from((tensor as HostTensor).data as Float32Array, Number);
+}
+
+/** A float32 tensor of the random tensor's absolute values plus an offset: away from 0, for logarithms and divisors. */
+export function positiveTensor(seed: number, shape: readonly number[], offset = 0.5): HostTensor<"float32"> {
+  return hostTensor(
+    "float32",
+    shape,
+    randomTensor(seed, shape).data.map((x) => Math.abs(x) + offset),
+  );
+}
+
+/** Numbers computed one by one, by their multi-index; row-major. */
+export function tabulate(shape: readonly number[], value: (...index: number[]) => number): number[] {
+  return Array.from({ length: elementCount(shape) }, (_, at) => {
+    const index: number[] = [];
+    let rest = at;
+    for (const size of [...shape].reverse()) {
+      index.unshift(rest % size);
+      rest = Math.floor(rest / size);
+    }
+    return value(...index);
+  });
+}
+
+/** Reads an element of a tensor by its multi-index; axes of size 1 are broadcast, missing axes in front too. */
+export function at({ shape, data }: HostTensor<"float32">, ...index: number[]): number {
+  const own = index.slice(index.length - shape.length);
+  const offset = shape.reduce((sum, size, axis) => sum * size + (size === 1 ? 0 : (own[axis] as number)), 0);
+  return data[offset] as number;
+}
+
+/** Checks that building throws a ShapeError whose message has every part. */
+export function expectShapeError(build: () => unknown, ...parts: readonly string[]): void {
+  let thrown: unknown;
+  try {
+    build();
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(ShapeError);
+  for (const part of parts) expect((thrown as Error).message).toContain(part);
 }
 
 export interface OperatorCheck {

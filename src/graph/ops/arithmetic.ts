@@ -119,7 +119,9 @@ const divOp = binary(
   ([a, b]) => {
     const [x, y] = [a as Tensor, b as Tensor];
     if (constantValue(y) === 1) return withoutNeutral("div", x, y);
-    return foldConstants("div", [x, y], (left, right) => left / right);
+    if (x.dtype.startsWith("float")) return foldConstants("div", [x, y], (left, right) => left / right);
+    // Integers are divided towards zero, and a division by zero is left to the engine.
+    return constantValue(y) === 0 ? undefined : foldConstants("div", [x, y], (left, right) => Math.trunc(left / right));
   },
 );
 

@@ -24,9 +24,20 @@ export function withOnes(shape: Shape, axes: readonly number[]): Shape {
   return shape.map((dim, i) => (axes.includes(i) ? 1 : dim));
 }
 
-/** Axes counted from the front, ascending. @throws {ShapeError} for an axis outside of the rank. */
+/** A reduction over no axes is the tensor itself; to ONNX no axes would mean all of them. */
+export function simplifyReduce([x]: readonly Tensor[], { axes }: ReduceAttributes): Tensor | undefined {
+  return axes.length === 0 ? x : undefined;
+}
+
+/** Axes counted from the front, ascending. @throws {ShapeError} for an axis outside of the rank, or one named twice. */
 export function normalizeAxes(where: string, x: TensorType, axes: readonly number[]): readonly number[] {
-  return axes.map((axis) => normalizeAxis(where, axis, x.shape.length)).sort((a, b) => a - b);
+  const normalized = axes.map((axis) => normalizeAxis(where, axis, x.shape.length)).sort((a, b) => a - b);
+  if (new Set(normalized).size === axes.length) return normalized;
+  throw new ShapeError({
+    where,
+    expected: `different axes of ${formatType(x.dtype, x.shape)}`,
+    got: verbatim(`[${axes.join(", ")}]`),
+  });
 }
 
 const reduceSumOp = defineOp<ReduceAttributes>({
@@ -41,7 +52,7 @@ const reduceSumOp = defineOp<ReduceAttributes>({
     inputs: [names[0] as string, int64s(axes)],
     attributes: { keepdims: { int: keepDims ? 1 : 0 } },
   }),
-  simplify: ([x], { axes }) => (axes.length === 0 ? x : undefined),
+  simplify: simplifyReduce,
   flops: ([x]) => Number(product((x as TensorType).shape)),
 });
 

@@ -30,6 +30,7 @@ const matmulOp = defineOp<Required<MatmulOptions>>({
   infer: ([left, right], { transA, transB }) => {
     const [a, b] = [left as TensorType, right as TensorType];
     if (a.shape.length < 2 || b.shape.length < 2) throw mismatch("matmul", "tensors of rank 2 or more", a, b);
+    if (a.dtype !== b.dtype) throw mismatch("matmul", "two tensors of one dtype", a, b);
     const [rows, inner] = matrixDims(a, transA);
     const [innerB, columns] = matrixDims(b, transB);
     if (inner !== innerB) throw mismatch("matmul", `equal inner axes (${inner})`, a, b);
@@ -82,7 +83,7 @@ function lowerMatmul({
  * @param a - float32 [..., rows, inner].
  * @param b - float32 [..., inner, columns].
  * @returns float32 [..., rows, columns], times `alpha`.
- * @throws {ShapeError} when the inner axes differ.
+ * @throws {ShapeError} when the inner axes or the dtypes differ.
  * ONNX: `MatMul` (opset 13) or `FusedMatMul` (com.microsoft).
  */
 export function matmul(
@@ -97,7 +98,8 @@ const gemmOp = defineOp<{ readonly transA: boolean; readonly transB: boolean }>(
   name: "gemm",
   infer: ([left, right, bias], { transA, transB }) => {
     const [a, b] = [left as TensorType, right as TensorType];
-    if (a.shape.length !== 2 || b.shape.length !== 2) throw mismatch("gemm", "two matrices", a, b);
+    const matrices = a.shape.length === 2 && b.shape.length === 2;
+    if (!matrices || a.dtype !== b.dtype) throw mismatch("gemm", "two matrices of one dtype", a, b);
     const [rows, inner] = matrixDims(a, transA);
     const [innerB, columns] = matrixDims(b, transB);
     if (inner !== innerB) throw mismatch("gemm", `equal inner axes (${inner})`, a, b);

@@ -3,7 +3,14 @@ import { GraphError } from "../../errors.ts";
 import { normalizeAxis, product } from "../dims.ts";
 import { defineOp, type Tensor, type TensorType } from "../graph.ts";
 import { mul, scale } from "./arithmetic.ts";
-import { broadcastTo, inferReduce, normalizeAxes, type ReduceAttributes, withOnes } from "./broadcast.ts";
+import {
+  broadcastTo,
+  inferReduce,
+  normalizeAxes,
+  type ReduceAttributes,
+  simplifyReduce,
+  withOnes,
+} from "./broadcast.ts";
 import { cast, equal } from "./logic.ts";
 import { reshape } from "./reshape.ts";
 
@@ -33,6 +40,7 @@ const reduceMeanOp = defineOp<ReduceAttributes>({
     return [broadcastTo(scale(reshape(grad, withOnes(shape, axes)), 1 / count), shape)];
   },
   lower: lowerWithAxes("ReduceMean"),
+  simplify: simplifyReduce,
   flops: elementsIn,
 });
 
@@ -46,6 +54,7 @@ const reduceMaxOp = defineOp<ReduceAttributes>({
     return [mul(isMax, reshape(grad, kept))];
   },
   lower: lowerWithAxes("ReduceMax"),
+  simplify: simplifyReduce,
   flops: elementsIn,
 });
 
