@@ -23,7 +23,15 @@ const env = {
   NO_COLOR: "1",
 };
 
-const inFolder = (file: string, args: readonly string[]) => exec(file, args, { cwd: folder, env });
+async function inFolder(file: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  try {
+    return await exec(file, args, { cwd: folder, env });
+  } catch (error) {
+    const { message, stdout } = error as Error & { stdout?: string };
+    // The compiler's complaints are on stdout.
+    throw new Error(`${message}\n${stdout ?? ""}`, { cause: error });
+  }
+}
 
 /** What a module prints, run from a file in the user's folder. */
 async function runModule(name: string, source: string): Promise<string> {
