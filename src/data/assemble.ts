@@ -15,13 +15,10 @@ export function assembleExample(
   at: number,
   { clsId, sepId }: { readonly clsId: number; readonly sepId: number },
 ): UnmaskedExample {
-  const [fromA, toA, fromB, toB, label] = [0, 1, 2, 3, 4].map((field) => ranges[at + field] as number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const fromA = ranges[at] as number;
+  const toA = ranges[at + 1] as number;
+  const fromB = ranges[at + 2] as number;
+  const toB = ranges[at + 3] as number;
   const lengthA = toA - fromA;
   const lengthB = toB - fromB;
   const seqLength = lengthA + 2 + (lengthB > 0 ? lengthB + 1 : 0);
@@ -42,5 +39,5 @@ export function assembleExample(
     put(fromB, toB, lengthA + 2);
     tokenTypeIds.fill(1, lengthA + 2);
   }
-  return { inputIds, tokenTypeIds, wordStarts, nextSentenceLabel: label === 1 ? 1 : 0 };
+  return { inputIds, tokenTypeIds, wordStarts, nextSentenceLabel: ranges[at + 4] === 1 ? 1 : 0 };
 }

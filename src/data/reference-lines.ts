@@ -1,0 +1,32 @@
+/**
+ * Writes the reference file of the Hugging Face route, for programs that still read it: for each line of text a JSON list of
+ * the positions, [CLS] being 0, of Chinese characters that continue a word. Source: run_chinese_ref.py of transformers.
+ */
+import { CharacterKind, characterRules } from "../text/characters.ts";
+import type { Segmenter } from "../text/segmenter.ts";
+import { alignWords, continuationTable, type PieceTokenizer } from "./word-alignment.ts";
+
+/**
+ * The lines of a reference file for lines of text; segmenters/reference-file.ts reads them back.
+ * @param lines - lines of text, as the program that reads the file gets them; blank ones have no reference.
+ */
+export function* referenceLines(
+  lines: Iterable<string>,
+  { tokenizer, segmenter }: { readonly tokenizer: PieceTokenizer; readonly segmenter: Segmenter },
+): Generator<string> {
+  const continues = continuationTable(tokenizer.vocabulary);
+  for (const line of lines) {
+    if (line.trim() === "") continue;
+    const { text, wordEnds } = segmenter.segment(line);
+    const pieces = tokenizer.encodePieces(text);
+    const wordStarts = alignWords(pieces, wordEnds, continues);
+    const positions = Array.from(wordStarts.keys()).filter(
+      (i) => wordStarts[i] === 0 && isChinese(text.codePointAt(pieces.starts[i] as number) as number),
+    );
+    yield JSON.stringify(positions.map((i) => i + 1));
+  }
+}
+
+function isChinese(codePoint: number): boolean {
+  return characterRules("huggingface").kind(codePoint) === CharacterKind.chinese;
+}
