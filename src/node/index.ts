@@ -11,3 +11,4 @@ export { type AtomicFile, createAtomicFile, readBytes, readText, writeFileAtomic
 export { type CreateJiebaOptions, createJieba } from "./jieba.ts";
 export { createOnnxRuntime } from "./onnxruntime.ts";
 export { type CreateSegmenterOptions, createSegmenter } from "./segmenters.ts";
+export { loadVocabulary } from "./vocabulary-file.ts";
