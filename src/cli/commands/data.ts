@@ -1,0 +1,254 @@
+/** `zhbert data`: pre-training data from plain text. Google's flags in kebab-case, words masked whole by default. */
+import { MASKINGS, type Masking } from "../../data/shards.ts";
+import { UsageError } from "../../errors.ts";
+import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
+import {
+  DATA_FORMATS,
+  type DataFormat,
+  type DataReport,
+  type MakeDataOptions,
+  makeData,
+} from "../../node/make-data.ts";
+import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
+import { loadVocabulary } from "../../node/vocabulary-file.ts";
+import { BertTokenizer } from "../../text/tokenizer.ts";
+import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
+
+/** Five passes, as the Chinese whole word masking models were trained (ymcui/Chinese-BERT-wwm issue 28). */
+const DUPE_FACTOR = 5;
+/** The default of Google's program. */
+const GOOGLE_DUPE_FACTOR = 10;
+
+const options: readonly CommandOption[] = [
+  {
+    flags: "-o, --output <path>",
+    description: "a folder (shards), a file (jsonl), files with commas between (tfrecord)",
+  },
+  { flags: "--format <name>", description: "what to write", default: "shards", choices: DATA_FORMATS },
+  { flags: "--vocab <path>", description: "vocab.txt, or a folder that holds one (default: the package's own)" },
+  { flags: "--cased", description: "keep upper and lower case and accents apart" },
+  { flags: "--max-seq-length <n>", description: "tokens of a sequence, at most 512", default: 128, parse: integer(8) },
+  { flags: "--max-predictions-per-seq <n>", description: "the most tokens to predict", default: 20, parse: integer(1) },
+  { flags: "--masked-lm-prob <share>", description: "share of tokens to predict", default: 0.15, parse: share },
+  { flags: "--short-seq-prob <share>", description: "share of shorter sequences", default: 0.1, parse: share },
+  {
+    flags: "--dupe-factor <n>",
+    description: `passes over the text, each masked anew (default: ${DUPE_FACTOR}; ${GOOGLE_DUPE_FACTOR} with --google-compatible)`,
+    parse: integer(1),
+  },
+  { flags: "--random-seed <n>", description: "the same seed gives the same bytes", default: 12345, parse: integer() },
+  {
+    flags: "--masking <unit>",
+    description: "what is masked together (default: whole-word; char with --google-compatible --segmenter none)",
+    choices: MASKINGS,
+  },
+  { flags: "--do-whole-word-mask", description: "the same as --masking whole-word" },
+  { flags: "--segmenter <name>", description: "what finds words", default: "jieba", choices: SEGMENTERS },
+  { flags: "--user-dictionary <path>", description: "words for jieba: word [frequency] [tag] a line" },
+  { flags: "--reference-file <path>", description: "words for --segmenter reference: Hugging Face's reference file" },
+  { flags: "--no-nsp", description: "full sentences without next sentence prediction" },
+  { flags: "--no-split-sentences", description: "a line is one sentence; do not cut paragraphs at 。！？" },
+  {
+    flags: "--held-out <share>",
+    description: "share of documents kept apart for evaluation (shards; the corpus is read twice)",
+    default: 0,
+    parse: share,
+  },
+  {
+    flags: "--google-compatible",
+    description: "tokeniser rules, order and random numbers of Google's program; holds all text in memory",
+  },
+  { flags: "--shard-size <size>", description: "a shard is closed at this size", default: "64MB", parse: byteSize },
+  { flags: "--max-line-bytes <size>", description: "longer lines are refused", default: "16MB", parse: byteSize },
+];
+
+export default defineCommand({
+  name: "data",
+  summary: "make pre-training data from plain text, words masked whole",
+  arguments: [
+    {
+      name: "corpus",
+      description:
+        "UTF-8 text: a sentence or paragraph a line, a blank line between documents (default: standard input)",
+      optional: true,
+      variadic: true,
+    },
+  ],
+  options,
+  examples: [
+    "zhbert data corpus.txt -o data/ --max-seq-length 128 --dupe-factor 5",
+    "zhbert data books/*.txt -o data/ --held-out 0.02 --user-dictionary words.txt",
+    "zhbert data corpus.txt -o data.jsonl --format jsonl --masking ngram",
+    "zhbert data corpus.txt -o a.tfrecord,b.tfrecord --format tfrecord --google-compatible --segmenter none",
+  ],
+  run,
+});
+
+async function run(context: CommandContext): Promise<void> {
+  const made = await readOptions(context);
+  const { corpus, heldOut } = made;
+  const { output } = context;
+  const started = performance.now();
+  const total = corpus.bytes === undefined ? undefined : corpus.bytes * (heldOut > 0 ? 2 : 1);
+  const progress = output.progress({ total: inMegabytes(total ?? 0), unit: "MB", label: "data" });
+  let report: DataReport;
+  try {
+    report = await makeData({
+      ...made,
+      onProgress: (bytes, instances) => progress.update(inMegabytes(bytes), { instances: String(instances) }),
+    });
+  } finally {
+    progress.stop();
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const shares = sharesOf(report, made.maxSeqLength);
+  output.json({ output: made.outputs, format: made.format, ...report, ...shares, seconds });
+  printReport(context, made, report, seconds);
+}
+
+/** Options of the command line as makeData takes them; opens corpus, vocabulary and segmenter. */
+async function readOptions({ args, options, signal, stdinLines }: CommandContext): Promise<MakeDataOptions> {
+  const paths = (args["corpus"] ?? []) as readonly string[];
+  const format = (options["format"] ?? "shards") as DataFormat;
+  const outputs = outputPaths(options["output"], format);
+  const googleCompatible = options["googleCompatible"] === true;
+  const masking = maskingOf(options, googleCompatible);
+  // Google's program masks single tokens without any notion of words.
+  const segmenterName = googleCompatible && masking === "char" ? "none" : options["segmenter"];
+  const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
+  const tokenizer = new BertTokenizer(await loadVocabulary(options["vocab"]), {
+    rules: googleCompatible ? "google" : "huggingface",
+    lowercase: options["cased"] !== true,
+  });
+  const segmenter = await createSegmenter(segmenterName ?? "jieba", {
+    tokenizer,
+    ...(options["userDictionary"] === undefined ? {} : { userDictionary: options["userDictionary"] }),
+    ...(options["referenceFile"] === undefined ? {} : { referenceFile: options["referenceFile"] }),
+  });
+  const splits = options["splitSentences"] !== false && !googleCompatible && segmenter.needsWholeLines !== true;
+  return {
+    corpus,
+    outputs,
+    format,
+    tokenizer,
+    segmenter,
+    masking,
+    maxSeqLength: seqLength(options["maxSeqLength"]),
+    maxPredictionsPerSeq: options["maxPredictionsPerSeq"],
+    maskedLmProb: options["maskedLmProb"],
+    shortSeqProb: options["shortSeqProb"],
+    dupeFactor: options["dupeFactor"] ?? (googleCompatible ? GOOGLE_DUPE_FACTOR : DUPE_FACTOR),
+    randomSeed: options["randomSeed"] ?? options["seed"],
+    nextSentence: options["nsp"] !== false,
+    googleCompatible,
+    splitsSentences: splits,
+    heldOut: options["heldOut"],
+    shardBytes: toBytes(options["shardSize"]),
+    maxLineBytes: toBytes(options["maxLineBytes"]),
+    signal,
+  };
+}
+
+function outputPaths(output: string | undefined, format: DataFormat): string[] {
+  if (output === undefined || output === "") {
+    throw usage("--output", "where to write", output ?? "nothing", "for example: zhbert data corpus.txt -o data/");
+  }
+  return format === "tfrecord" ? output.split(",").filter((path) => path !== "") : [output];
+}
+
+function maskingOf(options: CommandContext["options"], googleCompatible: boolean): Masking {
+  const named = options["masking"] as Masking | undefined;
+  if (options["doWholeWordMask"] === true) {
+    if (named === undefined || named === "whole-word") return "whole-word";
+    throw usage("--masking", "whole-word beside --do-whole-word-mask", named, "give only one of the two");
+  }
+  return named ?? (googleCompatible && options["segmenter"] === "none" ? "char" : "whole-word");
+}
+
+function seqLength(length: number): number {
+  if (length <= 512) return length;
+  const hint = "BERT models have 512 position embeddings; longer text is cut into several instances";
+  throw usage("--max-seq-length", "at most 512", length, hint);
+}
+
+function integer(least?: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    const isRight = /^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && (least === undefined || value >= least);
+    if (isRight) return value;
+    throw usage("option", least === undefined ? "an integer" : `an integer of at least ${least}`, text);
+  };
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw usage("option", "a share from 0 to 1", text);
+}
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1 << 10, mb: 1 << 20, gb: 1 << 30 };
+
+/** `64MB`, `500kB`, `1000000`, as bytes; kB, MB and GB are powers of 1024. */
+function byteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)i?(b?)$/i.exec(text);
+  const [, value, prefix] = match ?? [];
+  const unit = UNITS[prefix === "" || prefix === undefined ? "" : `${prefix.toLowerCase()}b`];
+  const bytes = Math.floor(Number(value) * (unit ?? Number.NaN));
+  if (bytes >= 1) return bytes;
+  throw usage("option", "a size such as 64MB", text);
+}
+
+/** Defaults come as they are shown in the help, values of the command line parsed. */
+function toBytes(value: number | string): number {
+  return typeof value === "number" ? value : byteSize(value);
+}
+
+function usage(where: string, expected: string, got: unknown, hint?: string): UsageError {
+  return new UsageError({ where, expected, got, ...(hint === undefined ? {} : { hint }) });
+}
+
+function inMegabytes(bytes: number): number {
+  return Math.round(bytes / 1e5) / 10;
+}
+
+interface Shares {
+  readonly maskedShare: number;
+  readonly unknownShare: number;
+  readonly unalignedShare: number;
+  readonly randomNextShare: number;
+  readonly paddingShare: number;
+}
+
+function sharesOf(report: DataReport, maxSeqLength: number): Shares {
+  const { instances, instanceTokens, maskedTokens, tokens, unknownTokens, sentences, unalignedSentences } = report;
+  return {
+    maskedShare: maskedTokens / instanceTokens,
+    unknownShare: unknownTokens / tokens,
+    unalignedShare: unalignedSentences / sentences,
+    randomNextShare: report.randomNext / instances,
+    paddingShare: 1 - instanceTokens / (instances * maxSeqLength),
+  };
+}
+
+function printReport({ output }: CommandContext, made: MakeDataOptions, report: DataReport, seconds: number): void {
+  const shares = sharesOf(report, made.maxSeqLength);
+  const percent = (value: number) => `${(100 * value).toFixed(2)} %`;
+  const count = (value: number) => value.toLocaleString("en-US");
+  const rows: [string, string, string][] = [
+    ["documents", count(report.documents), ""],
+    ["sentences", count(report.sentences), ""],
+    ["tokens", count(report.tokens), `${count(report.words)} words`],
+    ["[UNK] tokens", count(report.unknownTokens), percent(shares.unknownShare)],
+    ["unaligned sentences", count(report.unalignedSentences), `${percent(shares.unalignedShare)}, masked by character`],
+    ["instances", count(report.instances), `${made.dupeFactor} passes`],
+    ["tokens of instances", count(report.instanceTokens), ""],
+    ["masked tokens", count(report.maskedTokens), percent(shares.maskedShare)],
+    ["padding", percent(shares.paddingShare), `if all are padded to ${made.maxSeqLength}`],
+  ];
+  if (made.nextSentence) rows.push(["random next", count(report.randomNext), percent(shares.randomNextShare)]);
+  if (made.heldOut > 0) rows.push(["held-out instances", count(report.heldOutInstances), "of the instances above"]);
+  rows.push(["written", `${inMegabytes(report.outputBytes)} MB`, made.outputs.join(", ")]);
+  output.table(["what", "count", ""], rows);
+  const rate = report.corpusBytes / 1e6 / seconds;
+  output.note(`${inMegabytes(report.corpusBytes)} MB of text in ${seconds.toFixed(1)} s, ${rate.toFixed(2)} MB/s`);
+}
