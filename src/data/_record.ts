@@ -30,28 +30,29 @@ export function encodeRecord(instance: PretrainingInstance, layout: RecordLayout
   }
   const { inputIds, maskedLmPositions, maskedLmIds, wordStarts } = instance;
   const record = new Uint8Array(recordSize(inputIds.length, maskedLmPositions.length, layout));
-  const view = new DataView(record.buffer);
   record[0] = instance.nextSentenceLabel;
-  view.setUint16(1, segmentLength(instance.tokenTypeIds), true);
-  let at = FIXED_BYTES;
-  const putIds = (ids: Int32Array): void => {
-    for (const id of ids) {
-      if (layout.idBytes === 2) view.setUint16(at, id, true);
-      else view.setUint32(at, id, true);
-      at += layout.idBytes;
-    }
-  };
-  putIds(inputIds);
-  wordStarts.forEach((start, i) => {
-    record[at + (i >> 3)]! |= start << (i & 7);
-  });
-  at += (inputIds.length + 7) >> 3;
-  for (const position of maskedLmPositions) {
-    view.setUint16(at, position, true);
-    at += 2;
-  }
-  putIds(maskedLmIds);
+  const split = segmentLength(instance.tokenTypeIds);
+  record[1] = split & 0xff;
+  record[2] = split >>> 8;
+  const bitsAt = writeIds(record, FIXED_BYTES, inputIds, layout.idBytes);
+  for (let i = 0; i < wordStarts.length; i++) record[bitsAt + (i >> 3)]! |= wordStarts[i]! << (i & 7);
+  const positionsAt = bitsAt + ((inputIds.length + 7) >> 3);
+  writeIds(record, writeIds(record, positionsAt, maskedLmPositions, 2), maskedLmIds, layout.idBytes);
   return record;
+}
+
+/** Little-endian, byte by byte: several times faster than a DataView. @returns the offset behind them. */
+function writeIds(record: Uint8Array, at: number, ids: Int32Array, bytes: 2 | 4): number {
+  let next = at;
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i]!;
+    record[next++] = id & 0xff;
+    record[next++] = (id >>> 8) & 0xff;
+    if (bytes === 2) continue;
+    record[next++] = (id >>> 16) & 0xff;
+    record[next++] = id >>> 24;
+  }
+  return next;
 }
 
 /** The instance of a record, or a phrase that says what is wrong with it. The record's length must fit the sizes. */
@@ -71,12 +72,18 @@ export function decodeRecord(
   const instance: PretrainingInstance = {
     inputIds: readIds(view, FIXED_BYTES, seqLength, layout.idBytes),
     tokenTypeIds: new Uint8Array(seqLength).fill(1, split),
-    wordStarts: Uint8Array.from({ length: seqLength }, (_, i) => (record[bitsAt + (i >> 3)]! >> (i & 7)) & 1),
+    wordStarts: readBits(record, bitsAt, seqLength),
     maskedLmPositions: readIds(view, positionsAt, predictions, 2),
     maskedLmIds: readIds(view, positionsAt + 2 * predictions, predictions, layout.idBytes),
     nextSentenceLabel: label as 0 | 1,
   };
   return instanceProblem(instance, layout)?.[1] ?? instance;
+}
+
+function readBits(record: Uint8Array, at: number, count: number): Uint8Array {
+  const bits = new Uint8Array(count);
+  for (let i = 0; i < count; i++) bits[i] = (record[at + (i >> 3)]! >> (i & 7)) & 1;
+  return bits;
 }
 
 function readIds(view: DataView, at: number, count: number, bytes: 2 | 4): Int32Array {
@@ -105,17 +112,23 @@ function instanceProblem(instance: PretrainingInstance, layout: RecordLayout): [
   if (predictions > layout.maxPredictionsPerSeq || maskedLmIds.length !== predictions) {
     return [`at most ${layout.maxPredictionsPerSeq} positions, as many ids`, `${predictions}, ${maskedLmIds.length}`];
   }
-  for (const ids of [inputIds, maskedLmIds]) {
-    const wrong = ids.find((id) => id < 0 || id >= layout.vocabSize);
-    if (wrong !== undefined) return [`ids below ${layout.vocabSize}`, `id ${wrong}`];
-  }
+  const wrongId = firstOutside(inputIds, layout.vocabSize) ?? firstOutside(maskedLmIds, layout.vocabSize);
+  if (wrongId !== undefined) return [`ids below ${layout.vocabSize}`, `id ${wrongId}`];
   const split = segmentLength(tokenTypeIds);
-  if (tokenTypeIds.some((type, i) => type !== (i < split ? 0 : 1))) return ["token types 0 then 1", "another order"];
-  if (wordStarts.some((start) => start > 1)) return ["word starts of 0 or 1", "another value"];
+  for (let i = 0; i < length; i++) {
+    if (tokenTypeIds[i] !== (i < split ? 0 : 1)) return ["token types 0 then 1", "another order"];
+    if (wordStarts[i]! > 1) return ["word starts of 0 or 1", `${wordStarts[i]}`];
+  }
   for (let i = 0, previous = -1; i < predictions; i++) {
     const position = maskedLmPositions[i]!;
     if (position <= previous || position >= length) return ["ascending positions in the sequence", `${position}`];
     previous = position;
   }
+  return undefined;
+}
+
+/** The first id that is negative or not below `limit`. */
+function firstOutside(ids: Int32Array, limit: number): number | undefined {
+  for (let i = 0; i < ids.length; i++) if (ids[i]! < 0 || ids[i]! >= limit) return ids[i];
   return undefined;
 }
