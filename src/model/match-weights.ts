@@ -1,0 +1,79 @@
+/** Weights from a file held against what a model needs: what is there, what is missing, what is left over. */
+import { ConfigError, verbatim } from "../errors.ts";
+import { toFloat32 } from "../util/half.ts";
+import { formatType, type NamedTensors } from "../util/tensor.ts";
+import type { BertConfig } from "./config.ts";
+
+/** The names of a file's tensors, by what became of them. */
+export interface WeightsReport {
+  readonly loaded: readonly string[];
+  readonly missing: readonly string[];
+  readonly unexpected: readonly string[];
+}
+
+/** The weights that a model needs, as float32, and the report. */
+export interface MatchedWeights {
+  readonly weights: NamedTensors;
+  readonly report: WeightsReport;
+}
+
+/**
+ * Takes from a file's tensors those that a model needs.
+ * @param shapes - name and shape of each parameter (`parameterShapes`).
+ * @param where - the file's name, for messages.
+ * @throws {ConfigError} that names the first tensor whose shape contradicts the config.
+ */
+export function matchWeights(
+  tensors: NamedTensors,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  where: string,
+): MatchedWeights {
+  const weights: NamedTensors = new Map();
+  const missing: string[] = [];
+  for (const [name, shape] of shapes) {
+    const tensor = tensors.get(name);
+    if (!tensor) {
+      missing.push(name);
+      continue;
+    }
+    if (tensor.shape.join() !== shape.join()) {
+      throw new ConfigError({
+        where: `${where}: ${name}`,
+        expected: `${formatType(tensor.dtype, shape)}, as the config says`,
+        got: verbatim(formatType(tensor.dtype, tensor.shape)),
+        hint: "The config.json and the weights are of different models; take both from the same folder.",
+      });
+    }
+    weights.set(name, toFloat32(tensor));
+  }
+  const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
+  return { weights, report: { loaded: [...weights.keys()], missing, unexpected } };
+}
+
+/**
+ * Refuses weights with gaps.
+ * @throws {ConfigError} that names the first missing tensor and says how many there are.
+ */
+export function expectNoneMissing({ missing }: WeightsReport, where: string): void {
+  if (missing.length === 0) return;
+  throw new ConfigError({
+    where: `${where}: ${missing[0]}`,
+    expected: "a weight for every parameter that the config asks for",
+    got: verbatim(missing.length === 1 ? "nothing" : `nothing, nor for ${missing.length - 1} more`),
+    hint: "The file has no such part (a model without its MLM head?), or config.json is of another model.",
+  });
+}
+
+/**
+ * Refuses a vocabulary that is not the model's.
+ * @throws {ConfigError} when its size is not the config's.
+ */
+export function expectVocabularySize({ vocabSize }: BertConfig, size: number): void {
+  if (vocabSize === size) return;
+  throw new ConfigError({
+    where: "config: vocab_size",
+    expected: `${size}, the size of the vocabulary`,
+    got: vocabSize,
+    hint: "take config.json and the vocabulary from the same folder",
+  });
+}
