@@ -3,6 +3,7 @@
  * shares constants and computes the sizes of named dims where a shape needs them.
  */
 import { GraphError } from "../errors.ts";
+import { onnxDataType } from "../graph/data-type.ts";
 import { coefficientOf, type Dim, namesOf, type Shape } from "../graph/dims.ts";
 import {
   type Graph,
@@ -109,6 +110,10 @@ class Lowering {
   }
 
   private constant(dtype: DType, shape: readonly number[], values: ArrayLike<number>): string {
+    if (dtype === "float16" || dtype === "bfloat16") {
+      const inputs = [this.constant("float32", shape, values)];
+      return this.emit({ opType: "Cast", inputs, attributes: { to: { int: onnxDataType[dtype] } } }, "const");
+    }
     const name = `const_${dtype}_${shape.join("x")}_${values.length > 8 ? `#${this.constants.size}` : Array.from(values).join("_")}`;
     if (!this.constants.has(name)) this.constants.set(name, hostTensor(dtype, shape, arrayOf(dtype, values)));
     return name;
@@ -158,6 +163,10 @@ function arrayOf(dtype: DType, values: ArrayLike<number>) {
       return Int32Array.from(values);
     case "float32":
       return Float32Array.from(values);
+    case "float64":
+      return Float64Array.from(values);
+    case "int8":
+      return Int8Array.from(values);
     default:
       return Uint8Array.from(values);
   }

@@ -62,10 +62,15 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   return whereOp([condition, a, b], {});
 }
 
+function isFloat(dtype: DType): boolean {
+  return dtype.includes("float");
+}
+
 const castOp = defineOp<{ readonly dtype: DType }>({
   name: "cast",
   infer: ([x], { dtype }) => ({ dtype, shape: (x as TensorType).shape }),
-  vjp: ({ grad, inputs: [x] }) => [(x as Tensor).dtype === "float32" ? cast(grad, "float32") : undefined],
+  // Integers and truth values have no gradient.
+  vjp: ({ grad, inputs: [x] }) => [isFloat((x as Tensor).dtype) ? cast(grad, (x as Tensor).dtype) : undefined],
   lower: ({ attributes: { dtype } }) => ({ opType: "Cast", attributes: { to: { int: onnxDataType[dtype] } } }),
   simplify: ([x], { dtype }) => ((x as Tensor).dtype === dtype ? x : undefined),
   flops: ([x]) => Number(product((x as TensorType).shape)),

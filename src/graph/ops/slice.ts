@@ -1,5 +1,5 @@
 /** Slices of one axis, concatenation, and splitting. */
-import { ShapeError, verbatim } from "../../errors.ts";
+import { GraphError, ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
 import { type Dim, normalizeAxis, type Shape } from "../dims.ts";
 import { defineOp, type Tensor, type TensorType } from "../graph.ts";
@@ -24,7 +24,15 @@ const sliceOp = defineOp<SliceAttributes>({
   },
   vjp: ({ grad, inputs: [x], attributes: { axis, start, size } }) => {
     const { shape } = x as Tensor;
-    const [total, taken] = [shape[axis] as number, size as number];
+    const [total, taken] = [shape[axis] as Dim, size];
+    if (typeof total !== "number" || typeof taken !== "number") {
+      throw new GraphError({
+        where: "gradients: slice",
+        expected: "an axis and a slice of known sizes",
+        got: verbatim(`${taken} of ${total}`),
+        hint: "build training graphs with numbers for batch and sequence",
+      });
+    }
     const before = full("float32", withAxis(shape, axis, start), 0);
     const after = full("float32", withAxis(shape, axis, total - start - taken), 0);
     return [concat([...(start > 0 ? [before] : []), grad, ...(start + taken < total ? [after] : [])], axis)];
@@ -42,6 +50,10 @@ const sliceOp = defineOp<SliceAttributes>({
   flops: () => 0,
 });
 
+function isCount(size: number): boolean {
+  return Number.isInteger(size) && size >= 0;
+}
+
 /**
  * The elements from `start`, `size` of them, along one axis.
  * @param size - a number, or a named dim (then `start` is 0).
@@ -52,7 +64,8 @@ export function slice(x: Tensor, axis: number, start: number, size: Dim): Tensor
   const at = normalizeAxis("slice", axis, x.shape.length);
   const total = x.shape[at] as Dim;
   const outside = typeof total === "number" && typeof size === "number" && start + size > total;
-  if (start < 0 || outside || (typeof size === "string" && start !== 0)) {
+  const whole = Number.isInteger(start) && start >= 0 && (typeof size === "string" ? start === 0 : isCount(size));
+  if (!whole || outside) {
     throw new ShapeError({
       where: "slice",
       expected: `a range inside of axis ${at} of ${formatType(x.dtype, x.shape)}`,
@@ -91,11 +104,12 @@ const concatOp = defineOp<{ readonly axis: number }>({
 
 /**
  * Tensors one after another along an axis of known size; the other axes are equal.
- * @throws {ShapeError} when the other axes or the dtypes differ.
+ * @throws {ShapeError} when there is no tensor, or when the other axes or the dtypes differ.
  * ONNX: `Concat` (opset 13).
  */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
-  const first = tensors[0] as Tensor;
+  const [first] = tensors;
+  if (!first) throw new ShapeError({ where: "concat", expected: "at least one tensor", got: verbatim("none") });
   const at = normalizeAxis("concat", axis, first.shape.length);
   for (const { dtype, shape } of tensors) {
     const fits = shape.length === first.shape.length && shape.every((dim, i) => i === at || dim === first.shape[i]);
