@@ -5,7 +5,7 @@
 import type { PretrainingBatch } from "../data/instance.ts";
 import { TrainingError } from "../errors.ts";
 import type { Executable } from "../runtime/runtime.ts";
-import { fillKeepMask } from "../util/random.ts";
+import { fillKeepMask, Random } from "../util/random.ts";
 import { elementCount, type HostTensor, hostTensor, type NamedTensors, zeros } from "../util/tensor.ts";
 import type { Gradients } from "./clipping.ts";
 import type { MetricSums } from "./metrics.ts";
@@ -39,6 +39,9 @@ export type CompileStep = (shape: BatchShape, mode: "train" | "evaluate") => Pro
 const SCALARS = ["loss", "mlm_loss", "nsp_loss", "mlm_correct", "nsp_correct"] as const;
 type ScalarName = (typeof SCALARS)[number];
 
+/** Keeps the masks' random numbers apart from those of the order of the data. */
+const DROPOUT_STREAM = 0x64726f70;
+
 /** Weights, compiled graphs and buffers of a training run. */
 export class PretrainingStep {
   readonly #weights: Readonly<Record<string, HostTensor>>;
@@ -55,7 +58,7 @@ export class PretrainingStep {
   constructor(trainable: NamedTensors, compile: CompileStep, seed: number) {
     this.#weights = Object.fromEntries(trainable);
     this.#compile = compile;
-    this.#seed = seed;
+    this.#seed = Random.derive(seed, DROPOUT_STREAM).uint32();
     const gradients = new Map<string, Float32Array>();
     for (const [name, weight] of trainable) {
       const gradient = zeros("float32", weight.shape);

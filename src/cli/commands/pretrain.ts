@@ -1,0 +1,247 @@
+/** `zhbert pretrain`: trains a BERT on a data folder, or goes on with a run. */
+import { join } from "node:path";
+import { UsageError, verbatim } from "../../errors.ts";
+import { ACCURACY_CURVE_FILE } from "../../node/curves.ts";
+import { type PretrainEnvironment, type PretrainResult, pretrain, resumePretraining } from "../../node/pretrain.ts";
+import { type PlanOverrides, PRETRAINING_DEFAULTS, type PretrainingChoices } from "../../node/pretraining-plan.ts";
+import { METRICS_FILE } from "../../node/run-folder.ts";
+import type { LoggedMetrics } from "../../train/metrics.ts";
+import { type CommandContext, type CommandOption, defineCommand, type Output, type Progress } from "../command.ts";
+import { nonNegativeNumber, positiveNumber, share, wholeNumber } from "../numbers.ts";
+
+const defaults = PRETRAINING_DEFAULTS;
+
+/** An option whose absence can be told: its default is in the text only, since resuming refuses what is given. */
+function option(
+  flags: string,
+  description: string,
+  value?: string | number,
+  parse?: CommandOption["parse"],
+): CommandOption {
+  const shown = value === undefined ? description : `${description} (default: ${value})`;
+  return { flags, description: shown, ...(parse === undefined ? {} : { parse }) };
+}
+
+const whole = (flag: string, value: string, description: string, fallback: string | number | undefined, min = 1) =>
+  option(`${flag} <${value}>`, description, fallback, wholeNumber(flag, min));
+
+/** Options that a resumed run may change. */
+const changeable: readonly CommandOption[] = [
+  whole("--logging-steps", "n", "updates between measurements", defaults.loggingSteps),
+  whole("--save-steps", "n", "updates between checkpoints; 0: at the end only", defaults.saveSteps, 0),
+  whole("--save-total-limit", "n", "checkpoints that are kept; 0: all", defaults.saveTotalLimit, 0),
+  whole("--eval-every", "n", "updates between evaluations on held-out data; 0: at the end only", defaults.evalSteps, 0),
+  whole("--eval-batches", "n", "the most batches of an evaluation", defaults.evalBatches),
+  whole("--threads", "n", "threads of the engine; a resumed run takes its own", "all processors"),
+];
+
+const fixed: readonly CommandOption[] = [
+  option("-o, --output <folder>", "the run's folder", "out"),
+  option("--config <name|path>", "tiny, rbt3, base, large, or a config.json", "tiny"),
+  option("--init <folder>", "start from the weights of this model"),
+  option("--overwrite", "replace a run that is in the folder"),
+  whole("--steps", "n", "updates", defaults.steps),
+  whole("--batch-size", "n", "sequences in a batch", defaults.batchSize),
+  whole("--gradient-accumulation-steps", "n", "batches for one update", defaults.gradientAccumulationSteps),
+  option("--learning-rate, --lr <x>", "peak learning rate", defaults.learningRate, positiveNumber("--learning-rate")),
+  whole("--warmup-steps", "n", "updates of warm-up", "a tenth of the steps", 0),
+  {
+    ...option("--optimizer <name>", "Google's AdamW, schedule and clipping, or PyTorch's", defaults.optimizer),
+    choices: ["adamw-bert", "adamw"],
+  },
+  option(
+    "--weight-decay <x>",
+    "not on biases and LayerNorm",
+    defaults.weightDecay,
+    nonNegativeNumber("--weight-decay"),
+  ),
+  option(
+    "--max-grad-norm <x>",
+    "limit of the gradient's norm",
+    defaults.maxGradientNorm,
+    positiveNumber("--max-grad-norm"),
+  ),
+  option("--dropout <rate>", "instead of the config's rates", "as the config", share("--dropout")),
+  option("--dynamic-masking", "draw masks anew in each epoch"),
+  option("--held-out <share>", "instances to hold out where the data have no held-out part", 0, share("--held-out")),
+  option("--recompute", "compute layers again for their gradients: less memory, more time"),
+  option("--overfit-one-batch", "sanity check: train on one batch; the loss must fall towards 0"),
+  whole("--seed", "n", "of initialisation, order, masks and dropout", defaults.seed, 0),
+];
+
+export default defineCommand({
+  name: "pretrain",
+  summary: "pre-train a BERT on the data that zhbert data made, or resume",
+  arguments: [{ name: "folder", description: "the data folder; with --resume the run's folder" }],
+  options: [
+    option("--resume", "go on with the run in <folder> from its last checkpoint, bit for bit"),
+    option("--data <folder>", "with --resume: where the data are now", "where they were"),
+    ...fixed,
+    ...changeable,
+  ],
+  examples: [
+    "zhbert pretrain data/ --config tiny -o out/ --steps 500 --save-steps 100 --seed 1",
+    "zhbert pretrain out/ --resume",
+    "zhbert pretrain data/ --overfit-one-batch --steps 200 -o check/",
+  ],
+  async run(context) {
+    const { folder } = context.args;
+    checkUse(context);
+    const display = new Display(context.output);
+    const environment: PretrainEnvironment = {
+      signal: context.signal,
+      ...display.hooks,
+      ...given(context.options, { threads: "threads" }),
+    };
+    const result = await (context.options["resume"]
+      ? resumePretraining(folder, { ...overridesOf(context.options), ...environment })
+      : pretrain({ ...newRunOf(context.options), data: folder, ...environment })
+    ).finally(() => display.stop());
+    display.end(result);
+  },
+});
+
+/** Refuses options that contradict each other. */
+function checkUse({ options }: CommandContext): void {
+  if (!options["resume"]) {
+    if (options["data"] === undefined) return;
+    throw new UsageError({
+      where: "--data",
+      expected: "--resume beside it",
+      got: verbatim("a new run"),
+      hint: "the data folder of a new run is the argument: zhbert pretrain data/",
+    });
+  }
+  const names = fixed.flatMap(({ flags }) => /--([a-z-]+)(?: <[^>]*>)?$/.exec(flags)?.[1] ?? []);
+  const wrong = names.find((name) => options[camelCase(name)] !== undefined);
+  if (wrong === undefined) return;
+  throw new UsageError({
+    where: `--${wrong}`,
+    expected: "a resumed run to keep its own",
+    got: verbatim(String(options[camelCase(wrong)])),
+    hint: "leave the option out, or start a new run with --init",
+  });
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Those of the options that were given, under the library's names. */
+function given(options: CommandContext["options"], names: Readonly<Record<string, string>>): Record<string, never> {
+  const entries = Object.entries(names).map(([to, from]) => [to, options[from]]);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+function overridesOf(options: CommandContext["options"]): PlanOverrides {
+  return given(options, {
+    data: "data",
+    loggingSteps: "loggingSteps",
+    saveSteps: "saveSteps",
+    saveTotalLimit: "saveTotalLimit",
+    evalSteps: "evalEvery",
+    evalBatches: "evalBatches",
+  });
+}
+
+function newRunOf(options: CommandContext["options"]): PretrainingChoices & { output: string } {
+  const { data: _, ...overrides } = overridesOf(options);
+  const names = ["config", "init", "overwrite", "steps", "batchSize", "gradientAccumulationSteps", "learningRate"];
+  const more = ["warmupSteps", "optimizer", "weightDecay", "dropout", "dynamicMasking", "recompute", "overfitOneBatch"];
+  return {
+    output: options["output"] ?? "out",
+    ...overrides,
+    ...given(options, Object.fromEntries([...names, ...more, "seed"].map((name) => [name, name]))),
+    ...given(options, { maxGradientNorm: "maxGradNorm", heldOutShare: "heldOut", learningRate: "lr" }),
+  };
+}
+
+/** What the user sees of a run. */
+class Display {
+  readonly #output: Output;
+  #progress: Progress | undefined;
+  #tokensPerSecond = 0;
+  #wasComplete = false;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  readonly hooks: Pick<PretrainEnvironment, "onStart" | "onStep" | "onLog" | "onEvaluation"> = {
+    onStart: ({ config, parameters, step, steps, engine, initialized }) => {
+      const { numHiddenLayers, hiddenSize } = config;
+      this.#output.note(
+        `${numHiddenLayers} layers, ${hiddenSize} wide, ${formatCount(parameters)} parameters; ` +
+          `${engine.name} ${engine.version}, ${engine.precision}, ${engine.threads} threads`,
+      );
+      if (initialized.length > 0) this.#output.note(`not in --init, so started at random: ${initialized.join(", ")}`);
+      if (step > 0) this.#output.note(`resuming at step ${step} of ${steps}`);
+      this.#wasComplete = step >= steps;
+      if (!this.#wasComplete) {
+        this.#progress = this.#output.progress({ total: steps, unit: "steps", label: "pre-training" });
+      }
+    },
+    onStep: (step, { loss, mlmAccuracy }) => {
+      const tokens = this.#tokensPerSecond;
+      this.#progress?.update(step, {
+        loss: loss.toFixed(3),
+        "MLM accuracy": percent(mlmAccuracy),
+        ...(tokens === 0 ? {} : { "tokens/s": String(Math.round(tokens)) }),
+      });
+    },
+    onLog: (metrics) => {
+      this.#tokensPerSecond = metrics.tokensPerSecond;
+      this.#output.json(fieldsOf(metrics));
+    },
+    onEvaluation: (step, { loss, mlmLoss, mlmAccuracy, nspAccuracy, mostFrequentAccuracy }) => {
+      this.#output.note(
+        `step ${step}: held-out loss ${loss.toFixed(3)}, MLM loss ${mlmLoss.toFixed(3)}, MLM accuracy ` +
+          `${percent(mlmAccuracy)} (most frequent token: ${percent(mostFrequentAccuracy)}), NSP accuracy ${percent(nspAccuracy)}`,
+      );
+    },
+  };
+
+  stop(): void {
+    this.#progress?.stop();
+  }
+
+  end({ output, step, metrics, evaluation, lossCurve }: PretrainResult): void {
+    if (this.#wasComplete)
+      this.#output.note(`the run is complete: ${step} steps; --init ${output} trains its model further`);
+    const rows: [string, string, string][] = [];
+    if (metrics !== undefined) {
+      const text = evaluation === undefined ? () => "" : (value: number) => value.toFixed(3);
+      rows.push(["loss", metrics.loss.toFixed(3), text(evaluation?.loss ?? 0)]);
+      rows.push(["MLM loss", metrics.mlmLoss.toFixed(3), text(evaluation?.mlmLoss ?? 0)]);
+      rows.push(["NSP loss", metrics.nspLoss.toFixed(3), text(evaluation?.nspLoss ?? 0)]);
+      const share = evaluation === undefined ? () => "" : percent;
+      rows.push(["MLM accuracy", percent(metrics.mlmAccuracy), share(evaluation?.mlmAccuracy ?? 0)]);
+      rows.push(["NSP accuracy", percent(metrics.nspAccuracy), share(evaluation?.nspAccuracy ?? 0)]);
+      this.#output.table([`step ${step}`, "training", "held-out"], rows);
+      this.#output.print();
+    }
+    this.#output.table(
+      ["file", "what it is"],
+      [
+        [output, "the model: config.json, model.safetensors, vocab.txt, tokenizer.json"],
+        [join(output, `checkpoint-${step}`), "the training state, for --resume"],
+        [join(output, METRICS_FILE), "what was measured"],
+        [lossCurve, "the loss curve"],
+        [join(output, ACCURACY_CURVE_FILE), "the accuracy curve"],
+      ],
+    );
+  }
+}
+
+function fieldsOf({ step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond }: LoggedMetrics) {
+  return { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond };
+}
+
+/** 12.3 M, 45.6 K. */
+function formatCount(count: number): string {
+  return count >= 1e6 ? `${(count / 1e6).toFixed(1)} M` : `${(count / 1e3).toFixed(1)} K`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

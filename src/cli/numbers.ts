@@ -1,0 +1,43 @@
+/** Parsers of numeric options: the number, or an error that names the option and its range. */
+import { UsageError } from "../errors.ts";
+
+/** Whole numbers of at least `min`. @param flag - as the user writes it, for the message. */
+export function wholeNumber(flag: string, min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^-?\d+$/.test(text.trim()) && Number.isSafeInteger(value) && value >= min) return value;
+    throw new UsageError({ where: flag, expected: `a whole number of ${min} or more`, got: text });
+  };
+}
+
+/** Numbers above 0, such as 1e-4. */
+export function positiveNumber(flag: string): (text: string) => number {
+  return (text) => {
+    const value = parseNumber(text);
+    if (value > 0 && value < Number.POSITIVE_INFINITY) return value;
+    throw new UsageError({ where: flag, expected: "a number above 0", got: text });
+  };
+}
+
+/** Numbers from 0 up to, but not including, 1. */
+export function share(flag: string): (text: string) => number {
+  return (text) => {
+    const value = parseNumber(text);
+    if (value >= 0 && value < 1) return value;
+    throw new UsageError({ where: flag, expected: "a number from 0 to below 1", got: text });
+  };
+}
+
+/** Numbers of at least 0. */
+export function nonNegativeNumber(flag: string): (text: string) => number {
+  return (text) => {
+    const value = parseNumber(text);
+    if (value >= 0 && value < Number.POSITIVE_INFINITY) return value;
+    throw new UsageError({ where: flag, expected: "a number of 0 or more", got: text });
+  };
+}
+
+/** NaN for empty text, which Number() would take for 0. */
+function parseNumber(text: string): number {
+  return text.trim() === "" ? Number.NaN : Number(text);
+}

@@ -1,0 +1,80 @@
+/** The files of a model's folder beside its weights, and reading a config or weights from another model's. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { readSafetensors } from "../checkpoint/formats/safetensors.ts";
+import type { DatasetDescription } from "../data/dataset.ts";
+import { ConfigError, nearest, verbatim } from "../errors.ts";
+import { type BertConfig, builtinConfig, builtinSizes, configToJson, parseConfig } from "../model/config.ts";
+import { BertTokenizer } from "../text/tokenizer.ts";
+import type { Vocabulary } from "../text/vocabulary.ts";
+import { toFloat32 } from "../util/half.ts";
+import type { NamedTensors } from "../util/tensor.ts";
+import { readBytes, readText } from "./files.ts";
+import { MODEL_FILE } from "./run-folder.ts";
+
+/** The name of the configuration within a model's folder. */
+export const CONFIG_FILE = "config.json";
+/** The small files of a model's folder. */
+export const SMALL_FILES = [CONFIG_FILE, "vocab.txt", "tokenizer.json", "tokenizer_config.json"] as const;
+
+/**
+ * The small files of a model by name, as Transformers loads them.
+ * @param options.nextSentence - whether the model has a next sentence head.
+ */
+export function modelFiles(
+  config: BertConfig,
+  vocabulary: Vocabulary,
+  { tokenizer, nextSentence }: Pick<DatasetDescription, "tokenizer"> & { readonly nextSentence: boolean },
+): Map<string, string> {
+  const { rules, lowercase } = tokenizer;
+  const architecture = nextSentence ? "BertForPreTraining" : "BertForMaskedLM";
+  const tokenizerConfig = {
+    do_lower_case: lowercase,
+    model_max_length: config.maxPositionEmbeddings,
+    tokenizer_class: "BertTokenizer",
+  };
+  const text = (json: object) => `${JSON.stringify(json, undefined, 2)}\n`;
+  const contents: Record<(typeof SMALL_FILES)[number], string> = {
+    "config.json": text({ ...configToJson(config), architectures: [architecture] }),
+    "vocab.txt": vocabulary.toText(),
+    "tokenizer.json": text(new BertTokenizer(vocabulary, { rules, lowercase }).toTokenizerJson()),
+    "tokenizer_config.json": text(tokenizerConfig),
+  };
+  return new Map(Object.entries(contents));
+}
+
+/**
+ * A config by the name of a built-in size, or from a config.json or a folder that holds one.
+ * @throws {ConfigError} when it is none of these or malformed.
+ */
+export async function readConfig(nameOrPath: string, vocabSize: number): Promise<BertConfig> {
+  if (Object.hasOwn(builtinSizes, nameOrPath)) return builtinConfig(nameOrPath, vocabSize);
+  const kind = await stat(nameOrPath).catch(() => undefined);
+  if (kind === undefined) {
+    const names = Object.keys(builtinSizes);
+    const near = nearest(nameOrPath, names);
+    throw new ConfigError({
+      where: "config",
+      expected: `one of ${names.join(", ")}, or the path of a config.json`,
+      got: nameOrPath,
+      hint: near === undefined ? "There is no such file; check the path." : `Did you mean ${near}?`,
+    });
+  }
+  const path = kind.isDirectory() ? join(nameOrPath, CONFIG_FILE) : nameOrPath;
+  let json: unknown;
+  try {
+    json = JSON.parse(await readText(path));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new ConfigError({ where: path, expected: "JSON", got: verbatim(cause.message), cause });
+  }
+  return parseConfig(json, path);
+}
+
+/** The weights of a model's folder as float32. @throws {CheckpointError} when the file is damaged. */
+export async function readWeights(folder: string): Promise<NamedTensors> {
+  const path = join(folder, MODEL_FILE);
+  const tensors = readSafetensors(await readBytes(path), path);
+  const floats = [...tensors].filter(([, { dtype }]) => /float/.test(dtype));
+  return new Map(floats.map(([name, tensor]) => [name, toFloat32(tensor)]));
+}

@@ -1,0 +1,102 @@
+/** A data folder as training reads it: batches by number, held-out batches, and a digest that tells data apart. */
+import { Batches } from "../data/batches.ts";
+import { type DatasetDescription, type InstanceSource, selectInstances } from "../data/dataset.ts";
+import { splitIndexes } from "../data/held-out.ts";
+import type { PretrainingBatch } from "../data/instance.ts";
+import { createMasking } from "../data/masking.ts";
+import { DataError, verbatim } from "../errors.ts";
+import type { Vocabulary } from "../text/vocabulary.ts";
+import type { BatchSource } from "../train/pretrain.ts";
+import { sha256 } from "../util/sha256.ts";
+import { openDataset } from "./dataset.ts";
+import type { PretrainingPlan } from "./pretraining-plan.ts";
+
+/** An opened data folder, planned for a run. */
+export interface TrainingData {
+  readonly description: DatasetDescription;
+  readonly vocabulary: Vocabulary;
+  readonly batches: BatchSource;
+  /** Held-out batches in the same order at each call; undefined when nothing is held out. */
+  readonly heldOut: (() => AsyncIterable<PretrainingBatch>) | undefined;
+  /** SHA-256 over the settings and the checksums of all shards. */
+  readonly identity: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a data folder and plans its batches.
+ * @throws {DataError} when there is nothing to train on. @throws {FileError} when a file is missing.
+ */
+export async function openTrainingData(path: string, plan: PretrainingPlan): Promise<TrainingData> {
+  const dataset = await openDataset(path);
+  try {
+    const { description, vocabulary } = dataset;
+    const { train, heldOut } = split(dataset, plan);
+    if (train.count === 0) {
+      throw new DataError({
+        where: path,
+        expected: "instances to train on",
+        got: verbatim("none"),
+        hint: "Hold out less, or make more data with zhbert data --dupe-factor.",
+      });
+    }
+    return {
+      description,
+      vocabulary,
+      batches: trainingBatches(train, description, vocabulary, plan),
+      heldOut: heldOut.count > 0 ? heldOutBatches(heldOut, description, plan) : undefined,
+      identity: identityOf(description),
+      close: dataset.close,
+    };
+  } catch (error) {
+    await dataset.close();
+    throw error;
+  }
+}
+
+/** The held-out part of the folder, or instances drawn where it has none. */
+function split(
+  dataset: { train: InstanceSource; heldOut: InstanceSource },
+  { heldOutShare, settings }: PretrainingPlan,
+) {
+  if (dataset.heldOut.count > 0 || heldOutShare === 0) return dataset;
+  const { train, heldOut } = splitIndexes(dataset.train.count, heldOutShare, settings.seed);
+  return { train: selectInstances(dataset.train, train), heldOut: selectInstances(dataset.train, heldOut) };
+}
+
+function trainingBatches(
+  source: InstanceSource,
+  { settings, generation }: DatasetDescription,
+  vocabulary: Vocabulary,
+  plan: PretrainingPlan,
+): BatchSource {
+  const { maxSeqLength, maxPredictionsPerSeq, masking } = settings;
+  const { maskedLmProb } = generation;
+  const batches = new Batches(source, {
+    batchSize: plan.batchSize,
+    maxSeqLength,
+    seed: plan.settings.seed,
+    ...(plan.dynamicMasking
+      ? { dynamicMasking: createMasking(vocabulary, { masking, maxPredictionsPerSeq, maskedLmProb }) }
+      : {}),
+  });
+  if (!plan.overfitOneBatch) return batches;
+  const first = batches.batch(0);
+  // Whoever asks for the batch gets the failure; without this line it would also end the process.
+  first.catch(() => undefined);
+  return { batchesPerEpoch: 1, batch: () => first };
+}
+
+/** A sample over all lengths, the same at each evaluation. */
+function heldOutBatches(source: InstanceSource, { settings }: DatasetDescription, plan: PretrainingPlan) {
+  const { maxSeqLength } = settings;
+  const batches = new Batches(source, { batchSize: Math.min(plan.batchSize, source.count), maxSeqLength, seed: 0 });
+  const count = Math.min(plan.evalBatches, batches.batchesPerEpoch);
+  return async function* () {
+    for (let i = 0; i < count; i++) yield batches.batch(i);
+  };
+}
+
+function identityOf({ settings, shards, heldOutShards }: DatasetDescription): string {
+  return sha256(new TextEncoder().encode(JSON.stringify([settings, shards, heldOutShards])));
+}
