@@ -1,0 +1,241 @@
+/** `zhbert mask`: shows what masking does to a few lines of a corpus, before any data is made. */
+import colors from "picocolors";
+import { instanceLine } from "../../data/jsonl.ts";
+import { compareMasking, createSampler, type MaskedSample, type SampleOptions } from "../../data/mask-sample.ts";
+import { MASKINGS } from "../../data/shards.ts";
+import { CorpusError, UsageError, verbatim } from "../../errors.ts";
+import { type Corpus, corpusOfLines, openCorpus } from "../../node/corpus.ts";
+import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
+import { loadVocabulary } from "../../node/vocabulary-file.ts";
+import { BertTokenizer } from "../../text/tokenizer.ts";
+import type { Vocabulary } from "../../text/vocabulary.ts";
+import { Random } from "../../util/random.ts";
+import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
+
+/** Samples are drawn from so many lines at the head of the corpus, so that a large one need not be read to its end. */
+const LINES_TO_CHOOSE_FROM = 10_000;
+
+const options: readonly CommandOption[] = [
+  { flags: "-n, --samples <n>", description: "lines to show", default: 5, parse: integer(1) },
+  {
+    flags: "--segmenter <name>",
+    description: "what finds words",
+    default: "jieba",
+    // A reference file belongs to a whole corpus, line by line; a few lines of it cannot be drawn.
+    choices: SEGMENTERS.filter((name) => name !== "reference"),
+  },
+  { flags: "--user-dictionary <file>", description: "words for jieba: word [frequency] [tag] a line" },
+  { flags: "--masking <unit>", description: "what is masked together", default: "whole-word", choices: MASKINGS },
+  { flags: "--masked-lm-prob <share>", description: "share of tokens to predict", default: 0.15, parse: share },
+  { flags: "--max-predictions-per-seq <n>", description: "the most tokens to predict", default: 20, parse: integer(1) },
+  {
+    flags: "--max-seq-length <n>",
+    description: "tokens shown of a line, at most 512",
+    default: 128,
+    parse: integer(3),
+  },
+  { flags: "--seed <n>", description: "the same seed shows the same samples", default: 12345, parse: integer(0) },
+  { flags: "--compare", description: "show each line masked by character and by whole word" },
+  { flags: "--vocab <path>", description: "vocab.txt, or a folder that holds one (default: the package's own)" },
+  { flags: "--cased", description: "keep capitals and accents, for models trained so" },
+];
+
+export default defineCommand({
+  name: "mask",
+  summary: "show a few masked samples of a corpus, words marked",
+  arguments: [
+    { name: "corpus", description: "text files in UTF-8 (default: standard input)", optional: true, variadic: true },
+  ],
+  options,
+  examples: [
+    "zhbert mask corpus.txt --segmenter jieba --seed 1",
+    "zhbert mask corpus.txt --masking ngram --masked-lm-prob 0.3 -n 10",
+    "echo 使用语言模型来预测下一个词的probability。 | zhbert mask --compare",
+  ],
+  run: showSamples,
+});
+
+async function showSamples({ args, options, output, signal, stdinLines }: CommandContext): Promise<void> {
+  const seed: number = options["seed"];
+  const paths: readonly string[] = args["corpus"] ?? [];
+  const tokenizer = new BertTokenizer(await loadVocabulary(options["vocab"]), { lowercase: options["cased"] !== true });
+  const dictionary = options["userDictionary"];
+  const segmenter = await createSegmenter(
+    options["segmenter"],
+    dictionary === undefined ? {} : { userDictionary: dictionary },
+  );
+  const sampling: SampleOptions = {
+    tokenizer,
+    segmenter,
+    masking: options["masking"],
+    maskedLmProb: options["maskedLmProb"],
+    maxPredictionsPerSeq: options["maxPredictionsPerSeq"],
+    maxSeqLength: sequenceLength(options["maxSeqLength"]),
+  };
+  const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
+  const lines = await drawLines(corpus, options["samples"], Random.derive(seed, 0), signal);
+  if (options["compare"] === true) return showComparisons(lines, sampling, seed, output);
+  const sample = createSampler(sampling);
+  const totals = new Totals();
+  if (!output.isJson) output.print(legend());
+  for (const { text, number } of lines) {
+    const masked = sample(text, Random.derive(seed, 1, number));
+    totals.add(masked, tokenizer.vocabulary);
+    output.json(toJson(masked, tokenizer.vocabulary));
+    output.print();
+    output.print(colors.bold(`line ${number}`));
+    output.print(`  text    ${masked.text}`);
+    output.print(`  words   ${masked.words.join(" ")}`);
+    output.print(`  masked  ${render(masked, tokenizer.vocabulary)}`);
+  }
+  if (!output.isJson) output.print();
+  (output.isJson ? output.note : output.print)(totals.describe());
+}
+
+interface Line {
+  readonly text: string;
+  /** Its place in the corpus, from 1. */
+  readonly number: number;
+}
+
+/** Lines drawn at random from the head of the corpus, in its order. Source: reservoir sampling, Vitter 1985. */
+async function drawLines(corpus: Corpus, count: number, random: Random, signal: AbortSignal): Promise<Line[]> {
+  const drawn: Line[] = [];
+  let number = 0;
+  let seen = 0;
+  reading: for await (const group of corpus.read({ signal, partsFiles: false })) {
+    for (const line of group) {
+      number += 1;
+      if (line.trim() === "") continue;
+      const place = seen < count ? seen : random.integer(seen + 1);
+      if (place < count) drawn[place] = { text: line.trim(), number };
+      seen += 1;
+      if (seen === LINES_TO_CHOOSE_FROM) break reading;
+    }
+  }
+  if (seen === 0) {
+    throw new CorpusError({
+      where: corpus.name,
+      expected: "text",
+      got: verbatim("no line that is not blank"),
+      hint: "give a text file, or lines on standard input",
+    });
+  }
+  return drawn.sort((a, b) => a.number - b.number);
+}
+
+function showComparisons(
+  lines: readonly Line[],
+  sampling: SampleOptions,
+  seed: number,
+  output: CommandContext["output"],
+): void {
+  for (const [i, { text }] of lines.entries()) {
+    const comparison = compareMasking(text, sampling, seed);
+    output.json(comparison);
+    if (i > 0) output.print();
+    output.print(`text                ${comparison.text}`);
+    output.print(`words               ${comparison.words.join(" ")}`);
+    output.print(`character masking   ${paintMasks(comparison.characterMasking)}`);
+    output.print(`whole word masking  ${paintMasks(comparison.wholeWordMasking)}`);
+  }
+}
+
+function paintMasks(tokens: readonly string[]): string {
+  return tokens.map((token) => (token === "[MASK]" ? colors.red(token) : token)).join(" ");
+}
+
+/** A sample as one JSON object: the fields of `data --format jsonl`, and what people want to see beside them. */
+function toJson({ text, words, instance }: MaskedSample, vocabulary: Vocabulary): object {
+  return {
+    text,
+    words,
+    ...instanceLine(instance, vocabulary),
+    wordStarts: [...instance.wordStarts],
+    maskedLmLabels: Array.from(instance.maskedLmIds, (id) => vocabulary.token(id)),
+  };
+}
+
+const WORD_BORDER = "|";
+
+function legend(): string {
+  const border = colors.dim(WORD_BORDER);
+  const kinds = [paintMask("字", "[MASK]"), paintMask("字", "词"), paintMask("字", "字")] as const;
+  return `${border} between words; ${kinds[0]} masked, ${kinds[1]} replaced at random, ${kinds[2]} kept but predicted`;
+}
+
+/** The tokens of a sample, words parted by a border, tokens to predict as `[original→what the model sees]`. */
+function render({ instance }: MaskedSample, vocabulary: Vocabulary): string {
+  const labels = new Map(Array.from(instance.maskedLmPositions, (position, i) => [position, instance.maskedLmIds[i]]));
+  const words: string[] = [];
+  for (let i = 1; i < instance.inputIds.length - 1; i++) {
+    const seen = vocabulary.token(instance.inputIds[i] as number);
+    const label = labels.get(i);
+    const original = label === undefined ? seen : vocabulary.token(label);
+    const shown = label === undefined ? seen : paintMask(original, seen);
+    if (instance.wordStarts[i] === 1 || words.length === 0) words.push(shown);
+    else words[words.length - 1] += original.startsWith("##") ? ` ${shown}` : shown;
+  }
+  return words.join(colors.dim(WORD_BORDER));
+}
+
+function paintMask(original: string, seen: string): string {
+  const text = `[${original}→${seen === "[MASK]" ? "MASK" : seen}]`;
+  if (seen === "[MASK]") return colors.red(text);
+  return seen === original ? colors.cyan(text) : colors.yellow(text);
+}
+
+/** What the samples have in common, for the line at the end. */
+class Totals {
+  #samples = 0;
+  #tokens = 0;
+  #words = 0;
+  #predicted = 0;
+  #masked = 0;
+  #kept = 0;
+  #unknown = 0;
+  #unaligned = 0;
+
+  add({ instance, unknownTokens, unalignedLines }: MaskedSample, vocabulary: Vocabulary): void {
+    const { inputIds, wordStarts, maskedLmPositions, maskedLmIds } = instance;
+    this.#samples += 1;
+    this.#tokens += inputIds.length;
+    this.#words += wordStarts.reduce((sum, start) => sum + start, 0) - 2;
+    this.#predicted += maskedLmPositions.length;
+    maskedLmPositions.forEach((position, i) => {
+      if (inputIds[position] === vocabulary.ids.mask) this.#masked += 1;
+      else if (inputIds[position] === maskedLmIds[i]) this.#kept += 1;
+    });
+    this.#unknown += unknownTokens;
+    this.#unaligned += unalignedLines > 0 ? 1 : 0;
+  }
+
+  describe(): string {
+    const rate = ((100 * this.#predicted) / this.#tokens).toFixed(1);
+    const replaced = this.#predicted - this.#masked - this.#kept;
+    return [
+      `${this.#samples} samples, ${this.#tokens} tokens with [CLS] and [SEP], ${this.#words} words`,
+      `to predict: ${this.#predicted} (${rate} %): ${this.#masked} [MASK], ${replaced} random, ${this.#kept} kept`,
+      `unaligned, masked by character: ${this.#unaligned}; [UNK] tokens: ${this.#unknown}`,
+    ].join("\n");
+  }
+}
+
+function sequenceLength(length: number): number {
+  if (length <= 512) return length;
+  throw new UsageError({ where: "--max-seq-length", expected: "at most 512", got: length });
+}
+
+function integer(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+    throw new UsageError({ where: "option", expected: `an integer of at least ${least}`, got: text });
+  };
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new UsageError({ where: "option", expected: "a share from 0 to 1", got: text });
+}
