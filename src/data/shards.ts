@@ -239,7 +239,7 @@ function problemOf(settings: ShardSettings): { field: string; expected: string; 
   const ranges = {
     vocabSize: [1, MAX_VOCAB_SIZE],
     maxSeqLength: [1, MAX_SEQ_LENGTH],
-    maxPredictionsPerSeq: [1, settings.maxSeqLength],
+    maxPredictionsPerSeq: [1, MAX_SEQ_LENGTH],
     randomSeed: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
     dupeFactor: [1, 0xffffffff],
   } as const;

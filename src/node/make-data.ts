@@ -103,12 +103,9 @@ function checkOptions({ maxSeqLength, maxPredictionsPerSeq, heldOut, format, cor
       hint: "BERT models have 512 position embeddings; longer text is cut into several instances",
     });
   }
-  if (maxPredictionsPerSeq > maxSeqLength) {
-    throw new ArgumentError({
-      where: "maxPredictionsPerSeq",
-      expected: `at most the sequence length, ${maxSeqLength}`,
-      got: maxPredictionsPerSeq,
-    });
+  if (maxPredictionsPerSeq > MAX_SEQ_LENGTH) {
+    const expected = `at most ${MAX_SEQ_LENGTH}`;
+    throw new ArgumentError({ where: "maxPredictionsPerSeq", expected, got: maxPredictionsPerSeq });
   }
   if (!(heldOut >= 0 && heldOut < 1)) {
     throw new ArgumentError({ where: "heldOut", expected: "a share in [0, 1)", got: heldOut });
