@@ -21,10 +21,11 @@ const nllOp = defineOp<object>({
   name: "negativeLogLikelihood",
   infer: ([logits, , labels]) => {
     const [x, y] = [logits as TensorType, labels as TensorType];
-    if (x.shape.length !== 2 || y.shape.length !== 1 || y.shape[0] !== x.shape[0]) {
+    const integers = y.dtype === "int32" || y.dtype === "int64";
+    if (x.shape.length !== 2 || y.shape.length !== 1 || y.shape[0] !== x.shape[0] || !integers) {
       throw new ShapeError({
         where: "crossEntropy",
-        expected: "logits [n, classes] and labels [n]",
+        expected: "logits [n, classes] and int32 or int64 labels [n]",
         got: verbatim(`${formatType(x.dtype, x.shape)} and ${formatType(y.dtype, y.shape)}`),
       });
     }

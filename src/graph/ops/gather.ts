@@ -1,7 +1,7 @@
 /** Rows of a table by index, and their gradient: rows added into a table. */
 import { ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
-import { product } from "../dims.ts";
+import { product, sameShape } from "../dims.ts";
 import { defineOp, type Tensor, type TensorType } from "../graph.ts";
 import { add } from "./arithmetic.ts";
 import { constant, constantValue, full } from "./constant.ts";
@@ -55,9 +55,17 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
  * Rows of zeros with a one at each index.
  * @param indices - int32 or int64 [n].
  * @returns float32 [n, depth].
+ * @throws {ShapeError} when the indices have other axes.
  * ONNX: `Equal` and `Cast`.
  */
 export function oneHot(indices: Tensor, depth: number): Tensor {
+  if (indices.shape.length !== 1) {
+    throw new ShapeError({
+      where: "oneHot",
+      expected: "int32 or int64 indices [n]",
+      got: verbatim(formatType(indices.dtype, indices.shape)),
+    });
+  }
   const columns = constant(
     indices.dtype,
     [1, depth],
@@ -72,10 +80,11 @@ const scatterAddOp = defineOp<object>({
     expectTable("scatterAdd", table as TensorType, indices as TensorType);
     const { dtype, shape } = table as TensorType;
     const rows = updates as TensorType;
-    if (rows.shape[0] !== (indices as TensorType).shape[0] || rows.shape[1] !== shape[1]) {
+    const expected = [(indices as TensorType).shape[0] as number, shape[1] as number];
+    if (rows.dtype !== dtype || !sameShape(rows.shape, expected)) {
       throw new ShapeError({
         where: "scatterAdd: updates",
-        expected: formatType(dtype, [(indices as TensorType).shape[0] as number, shape[1] as number]),
+        expected: formatType(dtype, expected),
         got: verbatim(formatType(rows.dtype, rows.shape)),
       });
     }

@@ -19,7 +19,7 @@ const layerNormOp = defineOp<{ readonly epsilon: number }>({
       throw new ShapeError({
         where: "layerNorm",
         expected: `a weight and a bias of [${x.shape.at(-1)}]`,
-        got: verbatim(formatType(vector.dtype, vector.shape)),
+        got: verbatim(`${formatType(vector.dtype, vector.shape)} for ${formatType(x.dtype, x.shape)}`),
       });
     }
     const statistics = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] };
