@@ -1,12 +1,9 @@
-/**
- * The command line: turns Command declarations into commander's commands and runs the one that was asked for.
- * Only that command's module is loaded; the others lend their names, and their summaries when help is shown.
- */
+/** The command line: turns the Command that was asked for into commander's form, and runs it. */
 import { readFileSync } from "node:fs";
 import { Argument, Command as Commander, CommanderError, Option } from "commander";
 import { nearest } from "../errors.ts";
 import type { Command, CommandArgument, CommandContext, CommandOption } from "./command.ts";
-import { commandNames, loadCommand } from "./commands.ts";
+import { findCommands, loadCommand, readSummary } from "./commands.ts";
 import { CommandLineError } from "./failure.ts";
 
 /** What a command gets besides its arguments and options. */
@@ -20,12 +17,13 @@ export type ProgramContext = Pick<CommandContext, "output" | "signal" | "stdinLi
  */
 export async function runProgram(argv: readonly string[], context: ProgramContext): Promise<number> {
   const program = createProgram();
-  const wanted = argv.find((argument) => !argument.startsWith("-"));
-  const names = commandNames();
-  // Help and nothing at all show every summary; a command needs only itself.
-  const loads = wanted === undefined || !names.includes(wanted) ? names : [wanted];
-  for (const command of await Promise.all(loads.map(loadCommand))) addCommand(program, command, context);
-  if (wanted === undefined && !argv.some((argument) => ["-h", "--help", "-V", "--version"].includes(argument))) {
+  const commands = findCommands();
+  const operands = argv.filter((argument) => !argument.startsWith("-"));
+  const wanted = operands[0] === "help" ? operands[1] : operands[0];
+  const file = commands.get(wanted ?? "");
+  if (file !== undefined) addCommand(program, await loadCommand(file), context);
+  else for (const [name, listed] of commands) program.command(name).description(readSummary(listed));
+  if (operands.length === 0 && !argv.some((argument) => ["-h", "--help", "-V", "--version"].includes(argument))) {
     program.outputHelp({ error: true });
     return 2;
   }
@@ -34,7 +32,7 @@ export async function runProgram(argv: readonly string[], context: ProgramContex
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
-    throw explain(error, program, wanted);
+    throw explain(error, program, wanted, [...commands.keys()]);
   }
   return 0;
 }
@@ -129,12 +127,17 @@ function withSeedAliases(options: Record<string, unknown>): Record<string, unkno
 }
 
 /** A parser error in our form, with the nearest valid name or the way to help as its hint. */
-function explain(error: CommanderError, program: Commander, wanted: string | undefined): CommandLineError {
+function explain(
+  error: CommanderError,
+  program: Commander,
+  wanted: string | undefined,
+  names: readonly string[],
+): CommandLineError {
   const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
   const command = program.commands.find((candidate) => candidate.name() === wanted);
   const quoted = /'([^']*)'/.exec(message)?.[1] ?? "";
   if (error.code === "commander.unknownCommand") {
-    const near = nearest(quoted, [...commandNames(), "help"]);
+    const near = nearest(quoted, [...names, "help"]);
     return new CommandLineError(message, near ? `did you mean "zhbert ${near}"?` : "see zhbert --help");
   }
   const help = `see zhbert ${command === undefined ? "" : `${command.name()} `}--help`;
