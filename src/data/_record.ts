@@ -20,25 +20,24 @@ export function recordSize(seqLength: number, predictions: number, layout: Recor
 }
 
 /**
- * The record of an instance.
- * @throws {ArgumentError} when the instance contradicts the layout or itself.
+ * Writes the record of an instance.
+ * @param record - zeros, as many as `recordSize` says.
+ * @throws {ArgumentError} when the instance contradicts the layout or itself; nothing is written then.
  */
-export function encodeRecord(instance: PretrainingInstance, layout: RecordLayout): Uint8Array {
+export function encodeRecord(instance: PretrainingInstance, layout: RecordLayout, record: Uint8Array): void {
   const wrong = instanceProblem(instance, layout);
   if (wrong !== undefined) {
     throw new ArgumentError({ where: "shard: instance", expected: wrong[0], got: verbatim(wrong[1]) });
   }
   const { inputIds, maskedLmPositions, maskedLmIds, wordStarts } = instance;
-  const record = new Uint8Array(recordSize(inputIds.length, maskedLmPositions.length, layout));
-  record[0] = instance.nextSentenceLabel;
   const split = segmentLength(instance.tokenTypeIds);
+  record[0] = instance.nextSentenceLabel;
   record[1] = split & 0xff;
   record[2] = split >>> 8;
   const bitsAt = writeIds(record, FIXED_BYTES, inputIds, layout.idBytes);
   for (let i = 0; i < wordStarts.length; i++) record[bitsAt + (i >> 3)]! |= wordStarts[i]! << (i & 7);
   const positionsAt = bitsAt + ((inputIds.length + 7) >> 3);
   writeIds(record, writeIds(record, positionsAt, maskedLmPositions, 2), maskedLmIds, layout.idBytes);
-  return record;
 }
 
 /** Little-endian, byte by byte: several times faster than a DataView. @returns the offset behind them. */

@@ -15,6 +15,7 @@ const MAGIC = Uint8Array.of(0x7a, 0x68, 0x62, 0x65, 0x72, 0x74, 0x0d, 0x0a);
 const VERSION = 1;
 const HEADER_BYTES = 96;
 const INDEX_ENTRY_BYTES = 8;
+const PAGE_BYTES = 1 << 20;
 
 /** Sequences beyond this have no position embedding in any published model. */
 export const MAX_SEQ_LENGTH = 512;
@@ -63,7 +64,10 @@ export function memorySource(name: string, bytes: Uint8Array): ByteSource {
 export class ShardBuilder {
   readonly settings: ShardSettings;
   readonly #layout: RecordLayout;
-  readonly #records: Uint8Array[] = [];
+  /** Records one after the other in large pages: an array for each would take more memory than its content. */
+  readonly #pages: Uint8Array[] = [];
+  #page = new Uint8Array(0);
+  #pageUsed = 0;
   readonly #index: number[] = [];
   #recordBytes = 0;
 
@@ -76,7 +80,7 @@ export class ShardBuilder {
 
   /** Instances added so far. */
   get count(): number {
-    return this.#records.length;
+    return this.#index.length / 2;
   }
 
   /** The size of the file so far, in bytes. */
@@ -86,10 +90,20 @@ export class ShardBuilder {
 
   /** @throws {ArgumentError} when the instance contradicts the settings or itself. */
   add(instance: PretrainingInstance): void {
-    const record = encodeRecord(instance, this.#layout);
-    this.#index.push(instance.inputIds.length | (instance.maskedLmPositions.length << 16), crc32c(record));
-    this.#records.push(record);
-    this.#recordBytes += record.length;
+    const [seqLength, predictions] = [instance.inputIds.length, instance.maskedLmPositions.length];
+    const size = recordSize(seqLength, predictions, this.#layout);
+    if (this.#pageUsed + size > this.#page.length) this.#closePage(size);
+    const record = this.#page.subarray(this.#pageUsed, this.#pageUsed + size);
+    encodeRecord(instance, this.#layout, record);
+    this.#index.push(seqLength | (predictions << 16), crc32c(record));
+    this.#pageUsed += size;
+    this.#recordBytes += size;
+  }
+
+  #closePage(needed: number): void {
+    if (this.#pageUsed > 0) this.#pages.push(this.#page.subarray(0, this.#pageUsed));
+    this.#page = new Uint8Array(Math.max(PAGE_BYTES, needed));
+    this.#pageUsed = 0;
   }
 
   /** The file, in chunks; `checksum` is that of the header and stands for every byte of the file. */
@@ -101,7 +115,8 @@ export class ShardBuilder {
     });
     const header = encodeHeader(this.settings, this.count, this.#recordBytes, crc32c(index));
     const checksum = new DataView(header.buffer).getUint32(HEADER_BYTES - 4, true);
-    return { chunks: [header, index, ...this.#records], checksum, byteLength: this.byteLength };
+    this.#closePage(0);
+    return { chunks: [header, index, ...this.#pages], checksum, byteLength: this.byteLength };
   }
 }
 
