@@ -15,11 +15,11 @@ import { full } from "./ops/constant.ts";
  * @param loss - float32 [].
  * @param wrt - the tensors to differentiate by, usually parameters.
  * @returns one tensor for each of `wrt`, of its shape; zeros where the loss does not depend on it.
- * @throws {ShapeError} when `loss` is no scalar.
+ * @throws {ShapeError} when `loss` is no float32 scalar.
  * @throws {GraphError} when an operator on the way has no gradient.
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly Tensor[] {
-  if (loss.shape.length > 0) {
+  if (loss.shape.length > 0 || loss.dtype !== "float32") {
     throw new ShapeError({
       where: "gradients: loss",
       expected: "float32[]",
@@ -34,14 +34,22 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly Tensor
  * @param output - float32, any shape.
  * @param seed - float32, the shape of `output`.
  * @returns one tensor for each of `wrt`, of its shape; zeros where `output` does not depend on it.
+ * @throws {ShapeError} when `seed` has another shape than `output`.
  * @throws {GraphError} when an operator on the way has no gradient.
  */
 export function vectorJacobianProduct(output: Tensor, seed: Tensor, wrt: readonly Tensor[]): readonly Tensor[] {
+  if (!sameShape(seed.shape, output.shape)) {
+    throw new ShapeError({
+      where: "gradients: seed",
+      expected: formatType("float32", output.shape),
+      got: verbatim(formatType(seed.dtype, seed.shape)),
+    });
+  }
   const order = topologicalOrder([output]);
   const needed = nodesThatDependOn(order, wrt);
   const gradientOf = new Map<string, Tensor>([[key(output), seed]]);
   for (const node of order.reverse()) {
-    if (!needed.has(node) || node.inputs.length === 0) continue;
+    if (!node.inputs.some((source) => needed.has(source.node))) continue;
     const grads = outputsOf(node).map((tensor) => gradientOf.get(key(tensor)));
     if (grads.every((grad) => grad === undefined)) continue;
     const inputGrads = applyVjp(node, grads, (i) => needed.has((node.inputs[i] as Tensor).node));

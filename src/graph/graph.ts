@@ -191,7 +191,7 @@ export interface Graph {
 
 /**
  * Finishes a graph: keeps what the outputs need, shares equal subexpressions, lists the inputs.
- * @throws {GraphError} when two inputs of one name differ in type.
+ * @throws {GraphError} when two inputs of one name differ in type, or when an output has the name of an input.
  */
 export function buildGraph(outputs: Readonly<Record<string, Tensor>>): Graph {
   const nodes = shareCommonSubexpressions(Object.values(outputs));
@@ -209,6 +209,14 @@ export function buildGraph(outputs: Readonly<Record<string, Tensor>>): Graph {
       });
     }
     inputs.set(found.name, found);
+  }
+  const clash = Object.keys(outputs).find((name) => inputs.has(name));
+  if (clash !== undefined) {
+    throw new GraphError({
+      where: `graph: output "${clash}"`,
+      expected: "a name that no input has",
+      got: clash,
+    });
   }
   const renamed = Object.entries(outputs).map(([name, tensor]): [string, Tensor] => {
     const node = nodes.get(tensor.node) as Node;
@@ -251,6 +259,9 @@ function attributesKey(node: Node): string {
   let opaque = false;
   const text = JSON.stringify(node.attributes, (_, value) => {
     if (typeof value === "function" || ArrayBuffer.isView(value)) opaque = true;
+    // JSON writes 0 for -0 and null for what is not finite.
+    if (Object.is(value, -0)) return "number -0";
+    if (typeof value === "number" && !Number.isFinite(value)) return `number ${value}`;
     return opaque ? undefined : value;
   });
   return opaque ? `#${node.id}` : text;

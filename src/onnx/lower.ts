@@ -114,7 +114,8 @@ class Lowering {
       const inputs = [this.constant("float32", shape, values)];
       return this.emit({ opType: "Cast", inputs, attributes: { to: { int: onnxDataType[dtype] } } }, "const");
     }
-    const name = `const_${dtype}_${shape.join("x")}_${values.length > 8 ? `#${this.constants.size}` : Array.from(values).join("_")}`;
+    const text = Array.from(values, (value) => (Object.is(value, -0) ? "-0" : String(value)));
+    const name = `const_${dtype}_${shape.join("x")}_${values.length > 8 ? `#${this.constants.size}` : text.join("_")}`;
     if (!this.constants.has(name)) this.constants.set(name, hostTensor(dtype, shape, arrayOf(dtype, values)));
     return name;
   }
