@@ -146,6 +146,7 @@ describe("help", () => {
 describe("wrong use exits with 2, says what is wrong and what to do", () => {
   test.each([
     [["prob"], "error: unknown command 'prob'\nhint: did you mean \"zhbert probe\"?\n"],
+    [["help", "prob"], "error: unknown command 'prob'\nhint: did you mean \"zhbert probe\"?\n"],
     [["something-else"], "error: unknown command 'something-else'\nhint: see zhbert --help\n"],
     [["probe", "--formt", "jsonl"], "error: unknown option '--formt'\nhint: did you mean --format?\n"],
     [["probe", "--sede", "1"], "error: unknown option '--sede'\nhint: did you mean --seed?\n"],
@@ -238,7 +239,8 @@ describe("streams", () => {
   test("a reader that goes away ends the program quietly", () => {
     const script = `yes 你好 | head -200000 | "${process.execPath}" "${program}" probe | head -1; echo "\${PIPESTATUS[2]}"`;
     const { stdout, stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
-    expect(stderr).toBe("");
+    // The program may have read and said all before the reader is gone.
+    expect(stderr).toMatch(/^(done\n)?$/);
     expect(stdout).toBe("你好\n0\n");
   });
 });
@@ -256,10 +258,9 @@ describe("Ctrl-C", () => {
 
   test("twice ends at once", async () => {
     const { child, finished } = start(program, ["probe", "--work", "--deaf"]);
-    child.stderr?.once("data", () => child.kill("SIGINT"));
-    const again = setInterval(() => child.kill("SIGINT"), 1000);
+    // Once when it works, and again when it has said that this ends it.
+    child.stderr?.on("data", () => child.kill("SIGINT"));
     const { exitCode, stderr } = await finished;
-    clearInterval(again);
     expect(exitCode).toBe(130);
     expect(stderr).toContain("Ctrl-C again ends at once");
   });

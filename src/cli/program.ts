@@ -22,7 +22,9 @@ export async function runProgram(argv: readonly string[], context: ProgramContex
   const wanted = operands[0] === "help" ? operands[1] : operands[0];
   const file = commands.get(wanted ?? "");
   if (file !== undefined) addCommand(program, await loadCommand(file), context);
+  else if (wanted !== undefined) throw unknownCommand(wanted, commands.keys());
   else for (const [name, listed] of commands) program.command(name).description(readSummary(listed));
+
   if (operands.length === 0 && !argv.some((argument) => ["-h", "--help", "-V", "--version"].includes(argument))) {
     program.outputHelp({ error: true });
     return 2;
@@ -32,7 +34,7 @@ export async function runProgram(argv: readonly string[], context: ProgramContex
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
-    throw explain(error, program, wanted, [...commands.keys()]);
+    throw explain(error, program, wanted);
   }
   return 0;
 }
@@ -127,19 +129,10 @@ function withSeedAliases(options: Record<string, unknown>): Record<string, unkno
 }
 
 /** A parser error in our form, with the nearest valid name or the way to help as its hint. */
-function explain(
-  error: CommanderError,
-  program: Commander,
-  wanted: string | undefined,
-  names: readonly string[],
-): CommandLineError {
+function explain(error: CommanderError, program: Commander, wanted: string | undefined): CommandLineError {
   const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
   const command = program.commands.find((candidate) => candidate.name() === wanted);
   const quoted = /'([^']*)'/.exec(message)?.[1] ?? "";
-  if (error.code === "commander.unknownCommand") {
-    const near = nearest(quoted, [...names, "help"]);
-    return new CommandLineError(message, near ? `did you mean "zhbert ${near}"?` : "see zhbert --help");
-  }
   const help = `see zhbert ${command === undefined ? "" : `${command.name()} `}--help`;
   if (error.code === "commander.unknownOption") {
     const near = nearest(quoted.replace(/=.*/, ""), longFlags(command ?? program));
@@ -147,6 +140,14 @@ function explain(
     return new CommandLineError(message, near ? `did you mean ${near}?` : `${help}${literal}`);
   }
   return new CommandLineError(message, help);
+}
+
+function unknownCommand(name: string, names: Iterable<string>): CommandLineError {
+  const near = nearest(name, [...names, "help"]);
+  return new CommandLineError(
+    `unknown command '${name}'`,
+    near ? `did you mean "zhbert ${near}"?` : "see zhbert --help",
+  );
 }
 
 function longFlags(command: Commander): string[] {
