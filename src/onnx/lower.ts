@@ -49,12 +49,15 @@ class Lowering {
   private readonly nodes: NamedNode[] = [];
   private readonly constants = new Map<string, HostTensor>();
   private readonly dimNames = new Map<string, string>();
+  /** Nodes are numbered by their place, so that a graph gives the same names whatever was built before. */
+  private readonly places: ReadonlyMap<Node, number>;
   private readonly graph: Graph;
   private readonly target: LowerTarget;
 
   constructor(graph: Graph, target: LowerTarget) {
     this.graph = graph;
     this.target = target;
+    this.places = new Map(graph.nodes.map((node, place) => [node, place]));
     for (const node of graph.nodes) {
       if (node.operator === inputOp.definition) this.names.set(`${node.id}.0`, node.attributes.name);
     }
@@ -62,7 +65,8 @@ class Lowering {
 
   lower(node: Node): void {
     if (node.operator === inputOp.definition) return;
-    const outputs = node.outputs.map((_, index) => `${node.operator.name}_${node.id}${index > 0 ? `_${index}` : ""}`);
+    const name = this.nodeName(node);
+    const outputs = node.outputs.map((_, index) => (index > 0 ? `${name}_${index}` : name));
     const lowered = node.operator.lower(this.context(node));
     if ("alias" in lowered) {
       this.names.set(`${node.id}.0`, lowered.alias);
@@ -91,12 +95,16 @@ class Lowering {
       outputs: node.outputs,
       names: node.inputs.map((tensor) => this.nameOf(tensor)),
       target: this.target,
-      emit: (lowered) => this.emit(lowered, `${node.operator.name}_${node.id}`),
+      emit: (lowered) => this.emit(lowered, this.nodeName(node)),
       int64s: (values) => this.constant("int64", [values.length], values),
       scalar: (dtype, value) => this.constant(dtype, [], [value]),
       constant: (dtype, shape, values) => this.constant(dtype, shape, values),
       shape: (shape) => this.shape(shape),
     };
+  }
+
+  private nodeName(node: Node): string {
+    return `${node.operator.name}_${this.places.get(node)}`;
   }
 
   private nameOf({ node, index }: Tensor): string {

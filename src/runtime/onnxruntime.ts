@@ -1,11 +1,11 @@
 /** ONNX Runtime behind the Runtime interface. The module (for Node or for the web) is passed in. */
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from "onnxruntime-common";
 import { RuntimeError, verbatim } from "../errors.ts";
-import { namesOf } from "../graph/dims.ts";
-import type { Graph, GraphInput } from "../graph/graph.ts";
+import type { Graph, GraphInput, TensorType } from "../graph/graph.ts";
 import { lowerGraph } from "../onnx/lower.ts";
 import { serializeModel } from "../onnx/serialize.ts";
-import { type DType, formatType, type HostTensor } from "../util/tensor.ts";
+import type { DType, HostTensor } from "../util/tensor.ts";
+import { checkInputs, checkOutputs, checkWeights } from "./checks.ts";
 import type { CompileOptions, Executable, Runtime } from "./runtime.ts";
 
 /** The part of onnxruntime-node and onnxruntime-web that is used. */
@@ -34,9 +34,12 @@ const MAX_INLINE_BYTES = 1 << 20;
  */
 export function onnxRuntime(ort: OnnxRuntimeModule, { threads }: OnnxRuntimeOptions): Runtime {
   const compiled = new Map<Graph, Promise<OnnxExecutable>>();
-  const all = new Set<Promise<OnnxExecutable>>();
-  const create = (graph: Graph, options: CompileOptions) => {
-    const executable = compileSession(ort, graph, threads, options);
+  const all = new Set<OnnxExecutable>();
+  const create = async (graph: Graph, options: CompileOptions) => {
+    const executable = await compileSession(ort, graph, threads, options, () => {
+      all.delete(executable);
+      if (!options.weights) compiled.delete(graph);
+    });
     all.add(executable);
     return executable;
   };
@@ -47,14 +50,16 @@ export function onnxRuntime(ort: OnnxRuntimeModule, { threads }: OnnxRuntimeOpti
     threads,
     compile(graph, options = {}) {
       if (options.weights) return create(graph, options);
-      const known = compiled.get(graph) ?? create(graph, options);
-      compiled.set(graph, known);
-      return known;
+      const known = compiled.get(graph);
+      if (known) return known;
+      const created = create(graph, options);
+      compiled.set(graph, created);
+      created.catch(() => compiled.delete(graph));
+      return created;
     },
     async dispose() {
-      await Promise.all([...all].map(async (executable) => (await executable).dispose()));
-      compiled.clear();
-      all.clear();
+      await Promise.allSettled(compiled.values());
+      await Promise.all([...all].map((executable) => executable.dispose()));
     },
   };
 }
@@ -64,7 +69,9 @@ async function compileSession(
   graph: Graph,
   threads: number,
   { weights }: CompileOptions,
+  onDispose: () => void,
 ): Promise<OnnxExecutable> {
+  if (weights) checkWeights("onnxruntime", graph.inputs, weights);
   const weightBytes = weights ? [...weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0) : 0;
   const lowered = lowerGraph(graph, { contrib: true });
   const { model, externalData } = serializeModel(lowered, {
@@ -81,7 +88,7 @@ async function compileSession(
       ...(externalData.length > 0 ? { externalData: [{ path: WEIGHTS_FILE, data: joined(externalData) }] } : {}),
     });
     const fed = graph.inputs.filter(({ name, parameter }) => !(parameter && weights?.has(name)));
-    return new OnnxExecutable(ort, session, fed);
+    return new OnnxExecutable(ort, session, fed, graph.outputs, onDispose);
   } catch (cause) {
     throw new RuntimeError({
       where: "onnxruntime: compile",
@@ -106,12 +113,22 @@ class OnnxExecutable implements Executable {
   private readonly ort: OnnxRuntimeModule;
   private readonly session: InferenceSession;
   private readonly inputs: readonly GraphInput[];
+  private readonly outputs: ReadonlyMap<string, TensorType>;
+  private readonly onDispose: () => void;
   private disposed = false;
 
-  constructor(ort: OnnxRuntimeModule, session: InferenceSession, inputs: readonly GraphInput[]) {
+  constructor(
+    ort: OnnxRuntimeModule,
+    session: InferenceSession,
+    inputs: readonly GraphInput[],
+    outputs: ReadonlyMap<string, TensorType>,
+    onDispose: () => void,
+  ) {
     this.ort = ort;
     this.session = session;
     this.inputs = inputs;
+    this.outputs = outputs;
+    this.onDispose = onDispose;
   }
 
   async run(
@@ -125,7 +142,8 @@ class OnnxExecutable implements Executable {
         got: verbatim("disposed"),
       });
     }
-    const feeds = Object.fromEntries(this.inputs.map((input) => [input.name, this.feed(input, inputs[input.name])]));
+    checkOutputs("onnxruntime", this.outputs, outputs, checkInputs("onnxruntime", this.inputs, inputs));
+    const feeds = Object.fromEntries(this.inputs.map(({ name }) => [name, this.view(inputs[name] as HostTensor)]));
     const wanted = this.session.outputNames.map((name) => [name, outputs[name] ? this.view(outputs[name]) : null]);
     const results = await this.execute(feeds, Object.fromEntries(wanted));
     return Object.fromEntries(
@@ -136,6 +154,7 @@ class OnnxExecutable implements Executable {
   async dispose(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
+    this.onDispose();
     await this.session.release();
   }
 
@@ -151,19 +170,6 @@ class OnnxExecutable implements Executable {
         cause,
       });
     }
-  }
-
-  private feed({ name, dtype, shape }: GraphInput, tensor: HostTensor | undefined): OrtTensor {
-    const fits =
-      tensor?.dtype === dtype &&
-      tensor.shape.length === shape.length &&
-      shape.every((dim, i) => namesOf(dim).length > 0 || dim === tensor.shape[i]);
-    if (fits) return this.view(tensor);
-    throw new RuntimeError({
-      where: `onnxruntime: input "${name}"`,
-      expected: formatType(dtype, shape),
-      got: verbatim(tensor ? formatType(tensor.dtype, tensor.shape) : "nothing"),
-    });
   }
 
   private view({ dtype, data, shape }: HostTensor): OrtTensor {

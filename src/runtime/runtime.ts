@@ -19,7 +19,7 @@ export interface Executable {
    * @param inputs - a tensor for each graph input that is no built-in weight; read in place, not copied.
    * @param outputs - memory for outputs, written in place; outputs left out are allocated.
    * @returns every output by name.
-   * @throws {RuntimeError} when an input is missing or has another dtype or shape, or when the engine fails.
+   * @throws {RuntimeError} when an input is missing, when a tensor has another dtype or shape, or when the engine fails.
    */
   run(
     inputs: Readonly<Record<string, HostTensor>>,
@@ -39,8 +39,8 @@ export interface Runtime {
   /** Threads inside of one run. */
   readonly threads: number;
   /**
-   * Compiles a graph; the same graph without built-in weights is compiled once.
-   * @throws {RuntimeError} when the engine refuses it.
+   * Compiles a graph; the same graph without built-in weights is compiled once, until its executable is disposed of.
+   * @throws {RuntimeError} when the engine refuses it, or when a weight has another dtype or shape than its parameter.
    */
   compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
   /** Disposes of everything that was compiled. */

@@ -1,0 +1,120 @@
+/** Lowering: names, shared constants, named axes, outputs. */
+import { describe, expect, test } from "vitest";
+import { GraphError } from "../errors.ts";
+import { buildGraph, input, parameter, type Tensor } from "../graph/graph.ts";
+import { add, addScalar, scale } from "../graph/ops/arithmetic.ts";
+import { full } from "../graph/ops/constant.ts";
+import { exp } from "../graph/ops/exp.ts";
+import { gelu } from "../graph/ops/gelu.ts";
+import { layerNorm } from "../graph/ops/layer-norm.ts";
+import { gemm, matmul } from "../graph/ops/matmul.ts";
+import { reshape } from "../graph/ops/reshape.ts";
+import { transpose } from "../graph/ops/transpose.ts";
+import { type LoweredGraph, lowerGraph } from "./lower.ts";
+
+const lower = (outputs: Record<string, Tensor>, contrib = true) => lowerGraph(buildGraph(outputs), { contrib });
+const opTypes = ({ nodes }: LoweredGraph) => nodes.map(({ opType }) => opType);
+
+/** Every name that a node reads is an input, a constant, or written by a node before it; every name is written once. */
+function expectWellFormed({ inputs, constants, nodes, outputs }: LoweredGraph): void {
+  const known = new Set([...inputs.map(({ name }) => name), ...constants.keys()]);
+  for (const node of nodes) {
+    for (const name of node.inputs) expect(known, `${node.opType} reads ${name}`).toContain(name);
+    for (const name of node.outputs) {
+      expect(known, `${name} is written twice`).not.toContain(name);
+      known.add(name);
+    }
+  }
+  for (const { name } of outputs) expect(known).toContain(name);
+}
+
+const x = input("x", "float32", ["batch", "seq", 4]);
+
+describe("names", () => {
+  test("inputs, parameters and outputs keep theirs", () => {
+    const lowered = lower({ "grad.w": add(x, parameter("w", [4])), y: exp(x) });
+    expectWellFormed(lowered);
+    expect(lowered.inputs.map(({ name }) => name)).toEqual(["x", "w"]);
+    expect(lowered.outputs.map(({ name }) => name)).toEqual(["grad.w", "y"]);
+    expect(lowered.nodes.map(({ outputs }) => outputs)).toEqual([["grad.w"], ["y"]]);
+  });
+
+  test("an output that is an input, a constant, or a second name needs an Identity", () => {
+    const y = exp(x);
+    const lowered = lower({ same: x, first: y, second: y, known: full("float32", [], 3) });
+    expectWellFormed(lowered);
+    expect(opTypes(lowered)).toEqual(["Exp", "Identity", "Identity", "Identity"]);
+  });
+
+  test("every output of a node has one", () => {
+    const lowered = lower({ y: layerNorm(x, parameter("w", [4]), parameter("b", [4]), 1e-12) });
+    expectWellFormed(lowered);
+    expect(new Set(lowered.nodes[0]?.outputs).size).toBe(3);
+    expect(lowered.nodes[0]?.outputs[0]).toBe("y");
+  });
+});
+
+describe("constants", () => {
+  test("equal ones are stored once", () => {
+    const lowered = lower({ y: addScalar(scale(exp(addScalar(x, 0.5)), 0.5), 2) });
+    expectWellFormed(lowered);
+    expect([...lowered.constants.values()].map(({ data }) => data)).toEqual([Float32Array.of(0.5), Float32Array.of(2)]);
+  });
+
+  test("shapes of known sizes are constants", () => {
+    const lowered = lower({ y: reshape(exp(input("z", "float32", [2, 6])), [3, 4]) });
+    expect(opTypes(lowered)).toEqual(["Exp", "Reshape"]);
+    expect([...lowered.constants.values()]).toEqual([{ dtype: "int64", shape: [2], data: BigInt64Array.of(3n, 4n) }]);
+  });
+});
+
+describe("named axes", () => {
+  test("their sizes are read from an input once, and multiplied once", () => {
+    const flat = reshape(x, ["batch*seq", 4]);
+    const lowered = lower({
+      y: reshape(exp(flat), ["batch", "seq", 4]),
+      z: transpose(reshape(exp(exp(flat)), ["batch", "seq", 2, 2]), [0, 2, 1, 3]),
+    });
+    expectWellFormed(lowered);
+    const count = (opType: string) => opTypes(lowered).filter((name) => name === opType).length;
+    expect([count("Shape"), count("Gather"), count("Mul")]).toEqual([2, 2, 1]);
+  });
+
+  test("an axis that no input has cannot be known", () => {
+    const y = add(full("float32", ["batch", 4], 1), input("row", "float32", [4]));
+    expect(() => lower({ y })).toThrow(GraphError);
+    expect(() => lower({ y })).toThrow(/"batch"/);
+  });
+});
+
+describe("the target", () => {
+  const z = input("z", "float32", [3, 4]);
+  const y = gelu(matmul(z, z, { transB: true, alpha: 0.5 }));
+
+  test("with ONNX Runtime's operators", () => {
+    const lowered = lower({ y });
+    expect(lowered.nodes.map(({ opType, domain }) => [opType, domain])).toEqual([
+      ["FusedMatMul", "com.microsoft"],
+      ["Gelu", "com.microsoft"],
+    ]);
+    expect(lowered.nodes[0]?.attributes).toEqual({ transA: { int: 0 }, transB: { int: 1 }, alpha: { float: 0.5 } });
+  });
+
+  test("with ONNX's own", () => {
+    const lowered = lower({ y }, false);
+    expectWellFormed(lowered);
+    expect(lowered.nodes.every(({ domain }) => domain === undefined)).toBe(true);
+  });
+
+  test("plain products need neither", () => {
+    expect(opTypes(lower({ y: matmul(z, transpose(z, [1, 0])) }))).toEqual(["Transpose", "MatMul"]);
+    expect(opTypes(lower({ y: gemm(z, z, undefined, false, true) }))).toEqual(["Gemm"]);
+  });
+});
+
+test("the same graph gives the same names, whatever was built before", () => {
+  const build = () => lower({ y: exp(addScalar(input("x", "float32", [3]), 1)), z: exp(input("x", "float32", [3])) });
+  const first = build();
+  exp(exp(exp(x)));
+  expect(build()).toEqual(first);
+});
