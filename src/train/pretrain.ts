@@ -74,7 +74,7 @@ export interface PretrainingHooks {
 /** What a run needs. */
 export interface PretrainingRunOptions {
   readonly config: BertConfig;
-  /** float32 by Hugging Face's names; those in `trainable` are changed in place. */
+  /** float32 by Hugging Face's names: all that the graph takes; changed in place. */
   readonly weights: NamedTensors;
   readonly batches: BatchSource;
   readonly compile: CompileStep;
@@ -122,6 +122,8 @@ class PretrainingRun {
   #lastMetrics: LoggedMetrics | undefined;
   #lastEvaluation: EvaluationMetrics | undefined;
   #tokensSinceLog = 0;
+  /** Learning rate and gradient norm of the last update. */
+  #last = { rate: 0, norm: 0 };
 
   constructor(options: PretrainingRunOptions) {
     const { settings, weights, compile, resume, hooks } = options;
@@ -185,11 +187,9 @@ class PretrainingRun {
     this.#done++;
     addSums(this.#window, sums);
     this.#tokensSinceLog += sums.tokens;
-    await hooks.onStep?.(this.#done, { ...this.#position(rate, norm), ...means(sums) });
-    this.#lastRateAndNorm = [rate, norm];
+    this.#last = { rate, norm };
+    await hooks.onStep?.(this.#done, { ...this.#position(), ...means(sums) });
   }
-
-  #lastRateAndNorm: [rate: number, norm: number] = [0, 0];
 
   async #microBatch(index: number, batches: PretrainingBatch[]): Promise<MetricSums> {
     const batch = await this.#options.batches.batch(index);
@@ -212,8 +212,8 @@ class PretrainingRun {
     });
   }
 
-  #position(rate: number, norm: number) {
-    return { step: this.#done, epoch: this.#epoch(), learningRate: rate, gradientNorm: norm };
+  #position() {
+    return { step: this.#done, epoch: this.#epoch(), learningRate: this.#last.rate, gradientNorm: this.#last.norm };
   }
 
   #dataPosition(): number {
@@ -228,7 +228,7 @@ class PretrainingRun {
     const { hooks } = this.#options;
     const now = hooks.clock();
     const tokensPerSecond = (1000 * this.#tokensSinceLog) / Math.max(1e-3, now - this.#loggedAt);
-    this.#lastMetrics = { ...this.#position(...this.#lastRateAndNorm), ...means(this.#window), tokensPerSecond };
+    this.#lastMetrics = { ...this.#position(), ...means(this.#window), tokensPerSecond };
     Object.assign(this.#window, emptySums());
     await hooks.onLog(this.#lastMetrics);
     this.#restartClock();

@@ -1,0 +1,66 @@
+/** Configs, weights and batches that do not fit, each named by what is wrong. */
+import { expect, test } from "vitest";
+import type { PretrainingBatch } from "../data/instance.ts";
+import { ConfigError, DataError } from "../errors.ts";
+import { builtinConfig } from "../model/config.ts";
+import { zeros } from "../util/tensor.ts";
+import { checkBatch, checkConfigFitsData, checkWeightsFitConfig } from "./check-inputs.ts";
+
+const config = builtinConfig("tiny", 100);
+const vocabulary = (size: number, hash = "a") => ({ size, hash: () => hash });
+const data = { vocabularyHash: "a", vocabSize: 100, maxSeqLength: 128 };
+
+test("config, data and vocabulary", () => {
+  checkConfigFitsData(config, data, vocabulary(100));
+  expect(() => checkConfigFitsData(config, data, vocabulary(100, "b"))).toThrow(DataError);
+  expect(() => checkConfigFitsData(config, data, vocabulary(99))).toThrow("config: vocab_size: expected 99");
+  const long = { ...data, maxSeqLength: 513 };
+  expect(() => checkConfigFitsData(config, long, vocabulary(100))).toThrow("expected 513 or more");
+});
+
+test("weights", () => {
+  const shapes = new Map([
+    ["a", [2, 3]],
+    ["b", [4]],
+  ]);
+  const weights = new Map([
+    ["a", zeros("float32", [2, 3])],
+    ["b", zeros("float32", [4])],
+  ]);
+  checkWeightsFitConfig(weights, shapes, "model");
+  weights.set("b", zeros("float32", [5]));
+  expect(() => checkWeightsFitConfig(weights, shapes, "model")).toThrow(
+    "model: b: expected float32[4], as the config says, got float32[5]",
+  );
+  weights.delete("b");
+  expect(() => checkWeightsFitConfig(weights, shapes, "model")).toThrow(ConfigError);
+});
+
+test.each<[string, Partial<PretrainingBatch>, string]>([
+  [
+    "an id",
+    { inputIds: Int32Array.of(1, 2, 3, 100) },
+    "batch: input id [1, 1]: expected a number from 0 to 99, got 100",
+  ],
+  ["a negative id", { inputIds: Int32Array.of(-1, 0, 0, 0) }, "input id [0, 0]"],
+  ["a segment", { tokenTypeIds: Int32Array.of(0, 2, 0, 0) }, "token type id [0, 1]: expected a number from 0 to 1"],
+  ["a position", { maskedLmPositions: Int32Array.of(0, 2) }, "masked position [1, 0]: expected a number from 0 to 1"],
+  ["a label", { maskedLmIds: Int32Array.of(100, 0) }, "masked label [0, 0]"],
+  ["a next sentence label", { nextSentenceLabels: Int32Array.of(0, 2) }, "next sentence label [1, 0]"],
+  ["a length", { seqLength: 513 }, "batch: expected sequences of at most 512 tokens, got 513"],
+])("a batch with %s out of range", (_, changes, message) => {
+  const batch: PretrainingBatch = {
+    batchSize: 2,
+    seqLength: 2,
+    maxPredictions: 1,
+    inputIds: new Int32Array(4),
+    tokenTypeIds: new Int32Array(4),
+    attentionMask: new Int32Array(4),
+    maskedLmPositions: new Int32Array(2),
+    maskedLmIds: new Int32Array(2),
+    maskedLmWeights: new Float32Array(2),
+    nextSentenceLabels: new Int32Array(2),
+  };
+  checkBatch(batch, config);
+  expect(() => checkBatch({ ...batch, ...changes }, config)).toThrow(message);
+});
