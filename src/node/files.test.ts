@@ -1,5 +1,15 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,6 +49,23 @@ describe("writeFileAtomic", () => {
     await writeFileAtomic(path, chunks());
     const expected = sizes.flatMap((size, i) => new Array<number>(size).fill(i + 1));
     expect(readFileSync(path).equals(Uint8Array.from(expected))).toBe(true);
+  });
+
+  test("keeps a link a link and a mode a mode, and never replaces a device or a pipe", async () => {
+    const path = join(folder, "real.txt");
+    writeFileSync(path, "old", { mode: 0o600 });
+    symlinkSync("real.txt", join(folder, "link.txt"));
+    await writeFileAtomic(join(folder, "link.txt"), "new");
+    expect(lstatSync(join(folder, "link.txt")).isSymbolicLink()).toBe(true);
+    expect(readFileSync(path, "utf8")).toBe("new");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    spawnSync("mkfifo", [join(folder, "pipe")]);
+    const reader = spawn("cat", [join(folder, "pipe")]);
+    const read = new Promise((done) => reader.stdout.once("data", (data) => done(String(data))));
+    await writeFileAtomic(join(folder, "pipe"), "through");
+    expect(await read).toBe("through");
+    expect(lstatSync(join(folder, "pipe")).isFIFO()).toBe(true);
+    expect(readdirSync(folder).sort()).toEqual(["link.txt", "pipe", "real.txt"]);
   });
 
   test("a failure in the middle leaves the old file and no temporary", async () => {

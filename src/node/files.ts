@@ -3,8 +3,9 @@
  *
  * A failure, an abort or the end of the process removes the temporary; what stood there before stays as it was.
  */
+import { randomBytes } from "node:crypto";
 import { unlinkSync } from "node:fs";
-import { type FileHandle, mkdir, open, readFile, rename, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { FileError, InterruptedError, verbatim } from "../errors.ts";
 
@@ -30,7 +31,6 @@ export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIter
 const BUFFER_BYTES = 1 << 18;
 
 const temporaries = new Set<string>();
-let temporaryCount = 0;
 let isCleaning = false;
 
 /** A process that ends between opening and committing leaves no temporary behind. */
@@ -49,25 +49,35 @@ function cleanAtExit(): void {
 }
 
 /**
- * Opens a file for writing that replaces `path` only on commit; folders above it are made.
- * @throws {FileError} when the folder cannot be written.
+ * Opens a file for writing that replaces `path` only on commit; folders above it are made. A link stays a link, and
+ * what is no file (`/dev/stdout`, a pipe) is written directly, since it can be neither replaced nor kept.
+ * @throws {FileError} when it cannot be written, or is a folder.
  */
 export async function createAtomicFile(path: string): Promise<AtomicFile> {
-  const temporary = join(dirname(resolve(path)), `.${temporaryCount++}-${process.pid}.zhbert-tmp`);
-  let handle: FileHandle;
   try {
+    const existing = await stat(path).catch(absentAsUndefined);
+    if (existing?.isDirectory()) throw Object.assign(new Error("a folder"), { code: "EISDIR" });
+    if (existing !== undefined && !existing.isFile()) return new TemporaryFile(path, path, path, await open(path, "w"));
+    const target = existing === undefined ? resolve(path) : await realpath(path);
+    const temporary = join(dirname(target), `.${randomBytes(8).toString("hex")}.zhbert-tmp`);
     await mkdir(dirname(temporary), { recursive: true });
-    handle = await open(temporary, "wx");
+    const handle = await open(temporary, "wx", existing?.mode);
+    cleanAtExit();
+    temporaries.add(temporary);
+    return new TemporaryFile(path, target, temporary, handle);
   } catch (error) {
     throw fileError(path, "a file that can be written", error);
   }
-  cleanAtExit();
-  temporaries.add(temporary);
-  return new TemporaryFile(path, temporary, handle);
+}
+
+function absentAsUndefined(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }
 
 class TemporaryFile implements AtomicFile {
   readonly path: string;
+  /** Where the bytes go; the path itself, links resolved, unless there is a temporary. */
+  readonly #target: string;
   readonly #temporary: string;
   #handle: FileHandle | undefined;
   #bytesWritten = 0;
@@ -75,8 +85,9 @@ class TemporaryFile implements AtomicFile {
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
   #buffered = 0;
 
-  constructor(path: string, temporary: string, handle: FileHandle) {
+  constructor(path: string, target: string, temporary: string, handle: FileHandle) {
     this.path = path;
+    this.#target = target;
     this.#temporary = temporary;
     this.#handle = handle;
   }
@@ -98,7 +109,7 @@ class TemporaryFile implements AtomicFile {
   async sync(): Promise<void> {
     await this.#try(async () => {
       await this.#flush();
-      await this.#open().sync();
+      if (this.#isTemporary) await this.#open().sync();
     });
   }
 
@@ -106,10 +117,11 @@ class TemporaryFile implements AtomicFile {
     await this.sync();
     await this.#try(async () => {
       await this.#close();
-      await rename(this.#temporary, this.path);
+      if (!this.#isTemporary) return;
+      await rename(this.#temporary, this.#target);
       temporaries.delete(this.#temporary);
+      await syncFolder(dirname(this.#target));
     });
-    await syncFolder(dirname(resolve(this.path)));
   }
 
   async #try(work: () => Promise<void>): Promise<void> {
@@ -139,6 +151,10 @@ class TemporaryFile implements AtomicFile {
     await this.#close().catch(() => undefined);
     if (!temporaries.delete(this.#temporary)) return;
     await unlink(this.#temporary).catch(() => undefined);
+  }
+
+  get #isTemporary(): boolean {
+    return this.#temporary !== this.#target;
   }
 
   #open(): FileHandle {

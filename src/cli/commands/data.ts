@@ -12,7 +12,7 @@ import {
 import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
 import { BertTokenizer } from "../../text/tokenizer.ts";
-import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
+import { type CommandContext, type CommandOption, defineCommand, type Output, type Progress } from "../command.ts";
 
 /** Five passes, as the Chinese whole word masking models were trained (ymcui/Chinese-BERT-wwm issue 28). */
 const DUPE_FACTOR = 5;
@@ -89,8 +89,11 @@ async function run(context: CommandContext): Promise<void> {
   const { corpus, heldOut } = made;
   const { output } = context;
   const started = performance.now();
-  const total = corpus.bytes === undefined ? undefined : corpus.bytes * (heldOut > 0 ? 2 : 1);
-  const progress = output.progress({ total: inMegabytes(total ?? 0), unit: "MB", label: "data" });
+  const passes = heldOut > 0 ? 2 : 1;
+  const progress =
+    corpus.bytes === undefined
+      ? unknownTotal(output)
+      : output.progress({ total: inMegabytes(corpus.bytes * passes), unit: "MB", label: "data" });
   let report: DataReport;
   try {
     report = await makeData({
@@ -104,6 +107,19 @@ async function run(context: CommandContext): Promise<void> {
   const shares = sharesOf(report, made.maxSeqLength);
   output.json({ output: made.outputs, format: made.format, ...report, ...shares, seconds });
   printReport(context, made, report, seconds);
+}
+
+const NOTE_EVERY_MS = 10_000;
+
+/** A line now and then, where nobody knows how much is to come. */
+function unknownTotal(output: Output): Progress {
+  let notedAt = performance.now();
+  const update = (done: number, fields: Readonly<Record<string, string>> = {}): void => {
+    if (performance.now() - notedAt < NOTE_EVERY_MS) return;
+    notedAt = performance.now();
+    output.note(`data: ${done} MB read, ${Object.entries(fields).map((field) => field.join(" "))}`);
+  };
+  return { update, stop: () => undefined };
 }
 
 /** Options of the command line as makeData takes them; opens corpus, vocabulary and segmenter. */
