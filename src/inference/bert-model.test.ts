@@ -1,0 +1,84 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { parseConfig } from "../model/config.ts";
+import { initializeWeights } from "../model/initialize.ts";
+import { createOnnxRuntime } from "../node/onnxruntime.ts";
+import { BertTokenizer } from "../text/tokenizer.ts";
+import { Vocabulary } from "../text/vocabulary.ts";
+import { Random } from "../util/random.ts";
+import { BertModel } from "./bert-model.ts";
+
+const runtime = createOnnxRuntime({ threads: 1 });
+afterAll(() => runtime.dispose());
+
+const tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ..."今天气很好你我他，。", "play", "##ing", "##ed"];
+const tokenizer = new BertTokenizer(Vocabulary.fromTokens(tokens));
+const config = parseConfig(
+  {
+    vocab_size: tokens.length,
+    hidden_size: 8,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    intermediate_size: 16,
+    max_position_embeddings: 12,
+  },
+  "config.json",
+);
+const weights = initializeWeights({ ...config, initializerRange: 1 }, new Random(3), { nextSentence: true });
+const model = new BertModel({ config, weights, tokenizer, runtime });
+
+describe("fillMask", () => {
+  test("ranks entries for each mask, and fills one mask at a time into the text", async () => {
+    const text = "今天[MASK]气很[MASK]。";
+    const [result] = await model.fillMask([text], { topK: tokens.length });
+    expect(result?.text).toBe(text);
+    expect(result?.masks).toHaveLength(2);
+    for (const [mask, candidates] of (result?.masks ?? []).entries()) {
+      const scores = candidates.map(({ score }) => score);
+      expect(scores).toEqual([...scores].sort((a, b) => b - a));
+      expect(scores.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+      expect(new Set(candidates.map(({ id }) => id)).size).toBe(tokens.length);
+      const plain = candidates.find(({ token }) => token === "好");
+      expect(plain?.text).toBe(mask === 0 ? "今天好气很[MASK]。" : "今天[MASK]气很好。");
+    }
+  });
+
+  test("joins a continuation to the word before it", async () => {
+    const [result] = await model.fillMask(["play [MASK]"], { topK: tokens.length });
+    expect(result?.masks[0]?.find(({ token }) => token === "##ing")?.text).toBe("playing");
+  });
+
+  test("gives each text the same result alone, in a batch, and padded; in the order of the texts", async () => {
+    const texts = ["今天天[MASK]很好。", "你[MASK]", "[MASK]很好，我很好，你[MASK]"];
+    const together = await model.fillMask(texts);
+    for (const [i, text] of texts.entries()) {
+      const [alone] = await model.fillMask([text]);
+      expect(together[i]?.text).toBe(text);
+      alone?.masks.flat().forEach((candidate, j) => {
+        const other = together[i]?.masks.flat()[j];
+        expect(other?.token).toBe(candidate.token);
+        expect(other?.score).toBeCloseTo(candidate.score, 5);
+      });
+    }
+  });
+
+  test("refuses texts without a mask, too long ones, and a topK that is none", async () => {
+    await expect(model.fillMask(["今天很好。"])).rejects.toThrow("fill-mask: expected a text with at least one [MASK]");
+    await expect(model.fillMask([`${"好".repeat(10)}[MASK]`])).rejects.toThrow("expected at most 12 tokens");
+    await expect(model.fillMask(["[MASK]"], { topK: 0 })).rejects.toThrow("topK: expected a positive integer, got 0");
+  });
+});
+
+test("a model without its MLM head loads, says what is missing, and refuses to fill masks", async () => {
+  const headless = new Map([...weights].filter(([name]) => !name.startsWith("cls.predictions")));
+  const loaded = new BertModel({ config, weights: headless, tokenizer, runtime });
+  expect(loaded.report.missing.every((name) => name.startsWith("cls.predictions"))).toBe(true);
+  expect(loaded.report.missing).toHaveLength(5);
+  await expect(loaded.fillMask(["[MASK]"])).rejects.toThrow("expected a weight for every parameter");
+});
+
+test("a vocabulary of another size than the config's is refused", () => {
+  const other = { ...config, vocabSize: tokens.length + 1 };
+  expect(() => new BertModel({ config: other, weights, tokenizer, runtime })).toThrow(
+    `config: vocab_size: expected ${tokens.length}, the size of the vocabulary, got ${tokens.length + 1}`,
+  );
+});

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { ConfigError } from "../errors.ts";
+import { builtinConfig, configToJson, parseConfig } from "./config.ts";
+
+const minimal = {
+  vocab_size: 99,
+  hidden_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  intermediate_size: 37,
+};
+
+test("a config without rates and limits gets those of BERT's own code", () => {
+  expect(parseConfig(minimal, "config.json")).toMatchObject({
+    hiddenAct: "gelu",
+    hiddenDropoutProb: 0.1,
+    maxPositionEmbeddings: 512,
+    typeVocabSize: 2,
+    initializerRange: 0.02,
+    layerNormEps: 1e-12,
+    positionEmbeddingType: "absolute",
+  });
+});
+
+test("a config written and read again is the same", () => {
+  const config = { ...builtinConfig("tiny", 12_000), hiddenAct: "gelu_new" as const };
+  expect(parseConfig(configToJson(config), "config.json")).toEqual(config);
+});
+
+test.each([
+  [
+    "a missing size",
+    { hidden_size: undefined },
+    "config.json: hidden_size: expected an integer in 1 .. 16777216, got nothing",
+  ],
+  ["heads that do not divide", { num_attention_heads: 5 }, "expected a divisor of hidden_size 32, got 5"],
+  [
+    "an unknown activation",
+    { hidden_act: "swish" },
+    'expected one of gelu, gelu_new, gelu_pytorch_tanh, relu, got "swish"',
+  ],
+  ["an absurd size", { vocab_size: 1e12 }, "vocab_size: expected an integer in 1 .. 16777216"],
+  ["text for a number", { hidden_size: "32" }, 'hidden_size: expected an integer in 1 .. 16777216, got "32"'],
+  ["a rate above 1", { hidden_dropout_prob: 1.5 }, "hidden_dropout_prob: expected a number in 0 .. 1, got 1.5"],
+])("%s is an error that names the field", (_, change, message) => {
+  const read = () => parseConfig({ ...minimal, ...change }, "config.json");
+  expect(read).toThrow(ConfigError);
+  expect(read).toThrow(message);
+});
+
+test("a config that is no object, and an unknown size, are errors", () => {
+  expect(() => parseConfig([1], "config.json")).toThrow("config.json: expected a JSON object");
+  expect(() => builtinConfig("huge", 99)).toThrow(
+    'config: expected one of tiny, rbt3, base, large, or a config.json, got "huge"',
+  );
+});
