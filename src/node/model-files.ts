@@ -3,13 +3,14 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { readSafetensors } from "../checkpoint/formats/safetensors.ts";
 import type { DatasetDescription } from "../data/dataset.ts";
-import { ConfigError, nearest, verbatim } from "../errors.ts";
-import { type BertConfig, builtinConfig, builtinSizes, configToJson, parseConfig } from "../model/config.ts";
+import { ConfigError, nearest } from "../errors.ts";
+import { type BertConfig, builtinConfig, builtinSizes, configToJson } from "../model/config.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import type { Vocabulary } from "../text/vocabulary.ts";
 import { toFloat32 } from "../util/half.ts";
 import type { NamedTensors } from "../util/tensor.ts";
-import { readBytes, readText } from "./files.ts";
+import { readBytes } from "./files.ts";
+import { readConfig } from "./model-folder.ts";
 import { MODEL_FILE } from "./run-folder.ts";
 
 /** The name of the configuration within a model's folder. */
@@ -47,28 +48,18 @@ export function modelFiles(
  * A config by the name of a built-in size, or from a config.json or a folder that holds one.
  * @throws {ConfigError} when it is none of these or malformed.
  */
-export async function readConfig(nameOrPath: string, vocabSize: number): Promise<BertConfig> {
+export async function resolveConfig(nameOrPath: string, vocabSize: number): Promise<BertConfig> {
   if (Object.hasOwn(builtinSizes, nameOrPath)) return builtinConfig(nameOrPath, vocabSize);
   const kind = await stat(nameOrPath).catch(() => undefined);
-  if (kind === undefined) {
-    const names = Object.keys(builtinSizes);
-    const near = nearest(nameOrPath, names);
-    throw new ConfigError({
-      where: "config",
-      expected: `one of ${names.join(", ")}, or the path of a config.json`,
-      got: nameOrPath,
-      hint: near === undefined ? "There is no such file; check the path." : `Did you mean ${near}?`,
-    });
-  }
-  const path = kind.isDirectory() ? join(nameOrPath, CONFIG_FILE) : nameOrPath;
-  let json: unknown;
-  try {
-    json = JSON.parse(await readText(path));
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new ConfigError({ where: path, expected: "JSON", got: verbatim(cause.message), cause });
-  }
-  return parseConfig(json, path);
+  if (kind !== undefined) return readConfig(kind.isDirectory() ? join(nameOrPath, CONFIG_FILE) : nameOrPath);
+  const names = Object.keys(builtinSizes);
+  const near = nearest(nameOrPath, names);
+  throw new ConfigError({
+    where: "config",
+    expected: `one of ${names.join(", ")}, or the path of a config.json`,
+    got: nameOrPath,
+    hint: near === undefined ? "There is no such file; check the path." : `Did you mean ${near}?`,
+  });
 }
 
 /** The weights of a model's folder as float32. @throws {CheckpointError} when the file is damaged. */

@@ -17,7 +17,8 @@ import { checkResumable, type EngineIdentity } from "../train/trainer-state.ts";
 import { Random } from "../util/random.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
-import { CONFIG_FILE, modelFiles, readConfig, readWeights, SMALL_FILES } from "./model-files.ts";
+import { CONFIG_FILE, modelFiles, readWeights, resolveConfig, SMALL_FILES } from "./model-files.ts";
+import { readConfig, readTokenizer } from "./model-folder.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import {
   completePlan,
@@ -128,7 +129,7 @@ export async function resumePretraining(output: string, options: ResumeOptions =
   const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads ?? state.engine.threads));
   try {
     checkResumable(state, engineOf(runtime), data.identity);
-    const config = await readConfig(join(checkpoint, CONFIG_FILE), data.vocabulary.size);
+    const config = await readConfig(join(checkpoint, CONFIG_FILE));
     await folder.cutMetrics(state.step);
     const resume = { step: state.step, moments, window: state.window };
     return await runInFolder({
@@ -153,9 +154,14 @@ async function beginModel(options: PretrainOptions, plan: PretrainingPlan, data:
   const { vocabulary } = data;
   const { nextSentence } = data.description.settings;
   const named = options.config ?? options.init;
-  const read = named === undefined ? builtinConfig("tiny", vocabulary.size) : await readConfig(named, vocabulary.size);
+  const read =
+    named === undefined ? builtinConfig("tiny", vocabulary.size) : await resolveConfig(named, vocabulary.size);
   const config = withDropout(read, options.dropout ?? (plan.overfitOneBatch ? 0 : undefined));
   checkConfigFitsData(config, data.description.settings, vocabulary);
+  if (options.init !== undefined) {
+    const { vocabulary: own } = await readTokenizer(options.init);
+    checkConfigFitsData(config, data.description.settings, own);
+  }
   const weights = initializeWeights(config, Random.derive(plan.settings.seed, INITIALIZATION_STREAM), { nextSentence });
   const initialized = options.init === undefined ? [] : await takeWeights(weights, options.init);
   return { config, weights, initialized };

@@ -36,8 +36,8 @@ export interface CompiledStep {
 /** Compiles the pre-training graph for a shape, once each. */
 export type CompileStep = (shape: BatchShape, mode: "train" | "evaluate") => Promise<CompiledStep>;
 
-const SCALARS = ["loss", "mlm_loss", "nsp_loss", "mlm_correct", "nsp_correct"] as const;
-type ScalarName = (typeof SCALARS)[number];
+/** Scalars that the graph may give besides the loss. */
+type ScalarName = "mlm_loss" | "nsp_loss" | "mlm_correct" | "nsp_correct";
 
 /** Keeps the masks' random numbers apart from those of the order of the data. */
 const DROPOUT_STREAM = 0x64726f70;
@@ -49,7 +49,6 @@ export class PretrainingStep {
   readonly #seed: number;
   readonly #compiled = new Map<string, Promise<CompiledStep>>();
   readonly #gradientOutputs: Record<string, HostTensor> = {};
-  readonly #scalars = Object.fromEntries(SCALARS.map((name) => [name, zeros("float32", [])]));
   readonly #masks = new Map<string, Uint8Array>();
   /** float32 by parameter name; overwritten by each `train`. */
   readonly gradients: Gradients;
@@ -75,7 +74,7 @@ export class PretrainingStep {
   async train(batch: PretrainingBatch, index: number): Promise<MetricSums> {
     const { executable, dropoutSites } = await this.#compiledFor(batch, "train");
     const inputs = { ...this.#weights, ...batchInputs(batch), ...this.#drawMasks(dropoutSites, index) };
-    const outputs = await executable.run(inputs, { ...this.#scalars, ...this.#gradientOutputs });
+    const outputs = await executable.run(inputs, this.#gradientOutputs);
     this.#takeBack(outputs);
     return sums(batch, outputs);
   }
@@ -83,7 +82,7 @@ export class PretrainingStep {
   /** Loss and accuracy of one batch, without dropout. */
   async evaluate(batch: PretrainingBatch): Promise<MetricSums> {
     const { executable } = await this.#compiledFor(batch, "evaluate");
-    return sums(batch, await executable.run({ ...this.#weights, ...batchInputs(batch) }, this.#scalars));
+    return sums(batch, await executable.run({ ...this.#weights, ...batchInputs(batch) }));
   }
 
   /** Frees the compiled graphs. */
