@@ -36,34 +36,57 @@ function isPairEnd(text: string, index: number): boolean {
   return isHigh && (text.charCodeAt(index) & 0xfc00) === 0xdc00;
 }
 
+/** A text with its marks in canonical order. */
+export interface OrderedText {
+  readonly text: string;
+  /** int32 [text.length + 1]; for each character's start, and the end, the UTF-16 offset in the original. */
+  readonly offsets: Int32Array;
+}
+
 /**
  * The text with its marks in canonical order, as NFD would leave them, each mark in the place of another.
  * Source: Unicode 3.11, Canonical Ordering Algorithm.
  */
-export function orderMarks(text: string, rules: CharacterRules): string {
-  const characters = Array.from(text);
-  const codes = characters.map((character) => character.codePointAt(0) as number);
-  const isMark = (code: number) => rules.isStripped(code) || rules.isReordered(code);
-  for (let i = 0; i < codes.length; i++) {
-    if (!isMark(codes[i] as number)) continue;
-    const run: number[] = [];
-    for (; i < codes.length; i++) {
-      const code = codes[i] as number;
-      if (rules.kind(code) === CharacterKind.dropped) continue;
-      if (!isMark(code)) break;
-      run.push(i);
-    }
-    const ordered = Array.from(
+export function orderMarks(text: string, rules: CharacterRules): OrderedText {
+  const original = Array.from(text);
+  const ordered = [...original];
+  for (const run of markRuns(original, rules)) {
+    const marks = Array.from(
       run
-        .map((place) => characters[place])
+        .map((place) => original[place])
         .join("")
         .normalize("NFD"),
     );
     // A mark that decomposes leaves no place for its parts; such runs stay as they are.
-    if (ordered.length === run.length)
-      run.forEach((place, k) => {
-        characters[place] = ordered[k] as string;
-      });
+    if (marks.length !== run.length) continue;
+    run.forEach((place, k) => {
+      ordered[place] = marks[k] as string;
+    });
   }
-  return characters.join("");
+  const offsets = new Int32Array(text.length + 1);
+  let from = 0;
+  let to = 0;
+  ordered.forEach((character, i) => {
+    offsets[to] = from;
+    to += character.length;
+    from += (original[i] as string).length;
+  });
+  offsets[to] = from;
+  return { text: ordered.join(""), offsets };
+}
+
+/** The places of each run of marks; dropped characters do not interrupt one. */
+function markRuns(characters: readonly string[], rules: CharacterRules): number[][] {
+  const runs: number[][] = [];
+  let run: number[] = [];
+  characters.forEach((character, place) => {
+    const code = character.codePointAt(0) as number;
+    if (rules.kind(code) === CharacterKind.dropped) return;
+    if (rules.isStripped(code) || rules.isReordered(code)) run.push(place);
+    else if (run.length > 0) {
+      runs.push(run);
+      run = [];
+    }
+  });
+  return [...runs, run];
 }

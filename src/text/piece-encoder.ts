@@ -40,9 +40,13 @@ export class PieceEncoder {
   /** Encodes a text; the result is in the public fields until the next call. */
   encode(text: string): void {
     this.#reset();
-    if (!this.#scan(text, false)) {
-      this.#reset();
-      this.#scan(orderMarks(text, this.#table.options.rules), true);
+    if (this.#scan(text, false)) return;
+    const ordered = orderMarks(text, this.#table.options.rules);
+    this.#reset();
+    this.#scan(ordered.text, true);
+    for (let i = 0; i < this.count; i++) {
+      this.starts[i] = ordered.offsets[this.starts[i] as number] as number;
+      this.ends[i] = ordered.offsets[this.ends[i] as number] as number;
     }
   }
 
