@@ -70,6 +70,17 @@ describe("the packed files", () => {
   });
 });
 
+test("the lock file holds the binaries of all platforms, without which npm ci refuses it", () => {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string>; resolved?: string }>;
+  };
+  const paths = Object.keys(lock.packages);
+  const wanted = Object.values(lock.packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
+  const missing = wanted.filter((name) => !paths.some((path) => path.endsWith(`node_modules/${name}`)));
+  expect(missing, "run: npx tsx scripts/complete-lock.ts").toEqual([]);
+  expect(Object.values(lock.packages).filter(({ resolved }) => resolved !== undefined)).toEqual([]);
+});
+
 describe("the installed program", () => {
   const zhbert = (...args: string[]) => inFolder(join(folder, "node_modules/.bin/zhbert"), args);
 
