@@ -27,7 +27,7 @@ import {
   type PretrainingPlan,
   restorePlan,
 } from "./pretraining-plan.ts";
-import { MODEL_FILE, RunFolder, readCheckpoint } from "./run-folder.ts";
+import { checkpointSteps, MODEL_FILE, RunFolder, readCheckpoint } from "./run-folder.ts";
 import { openTrainingData, type TrainingData } from "./training-data.ts";
 
 /** Who watches a run, and what it runs on. */
@@ -231,11 +231,12 @@ async function runInFolder(run: FolderRun): Promise<PretrainResult> {
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
     await drawCurves(folder);
+    const isResumable = (await checkpointSteps(folder.path)).length > 0;
     throw new InterruptedError({
       where: folder.path,
       expected: `${plan.settings.steps} steps`,
       got: { verbatim: "an interruption" },
-      hint: `${error.hint} Go on with: zhbert pretrain ${folder.path} --resume`,
+      hint: isResumable ? `${error.hint} Go on with: zhbert pretrain ${folder.path} --resume` : error.hint,
       cause: error,
     });
   }

@@ -195,7 +195,7 @@ export async function readMetrics(path: string): Promise<MetricsLine[]> {
 }
 
 /** The steps of a folder's whole checkpoints, ascending; none for a folder that is not there. */
-async function checkpointSteps(path: string): Promise<number[]> {
+export async function checkpointSteps(path: string): Promise<number[]> {
   let names: string[];
   try {
     names = await readdir(path);

@@ -271,10 +271,7 @@ class PretrainingRun {
       where: `pre-training, step ${this.#done}`,
       expected: `${this.#options.settings.steps} steps`,
       got: verbatim("an interruption"),
-      hint:
-        this.#done === 0
-          ? "Nothing was trained yet."
-          : `The training state of step ${this.#done} is saved; resume to go on.`,
+      hint: this.#done === 0 ? "Nothing was trained yet." : `The training state of step ${this.#done} is saved.`,
     });
   }
 }
