@@ -3,8 +3,9 @@
  * the rare characters whose treatment depends on their place go through the piece encoder instead.
  */
 import { CorpusError, verbatim } from "../errors.ts";
+import { Action, TABLE_SIZE } from "./fold-plan.ts";
 import type { PieceEncoder } from "./piece-encoder.ts";
-import { Action, FIRST_SYMBOL, type PieceTable, TABLE_SIZE } from "./piece-table.ts";
+import { FIRST_SYMBOL, type PieceTable } from "./piece-table.ts";
 import { CONTINUATION_STATE, type PieceTrie, START_STATE } from "./piece-trie.ts";
 
 /** The ids of a text, and where its lines end. */

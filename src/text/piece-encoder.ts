@@ -3,7 +3,9 @@
  * in the original text. Equal to the chain of steps in the reference tokenisers, without their intermediate strings.
  */
 import { isFinalSigma, orderMarks } from "./character-context.ts";
-import { Action, FIRST_SYMBOL, type PieceTable, TABLE_SIZE } from "./piece-table.ts";
+import { characterRules } from "./characters.ts";
+import { Action, TABLE_SIZE } from "./fold-plan.ts";
+import { FIRST_SYMBOL, type PieceTable } from "./piece-table.ts";
 import { CONTINUATION_STATE, START_STATE } from "./piece-trie.ts";
 
 const SMALL_SIGMA = 0x3c3;
@@ -41,7 +43,7 @@ export class PieceEncoder {
   encode(text: string): void {
     this.#reset();
     if (this.#scan(text, false)) return;
-    const ordered = orderMarks(text, this.#table.options.rules);
+    const ordered = orderMarks(text, characterRules(this.#table.options.rules));
     this.#reset();
     this.#scan(ordered.text, true);
     for (let i = 0; i < this.count; i++) {
@@ -119,7 +121,7 @@ export class PieceEncoder {
         return end;
       }
       case Action.sigma: {
-        const isFinal = isFinalSigma(text, start, table.options.rules);
+        const isFinal = isFinalSigma(text, start, characterRules(table.options.rules));
         this.#apply(table.settledAction(isFinal ? FINAL_SIGMA : SMALL_SIGMA), start, end);
         return end;
       }

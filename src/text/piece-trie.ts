@@ -25,48 +25,65 @@ export interface PieceTrie {
   readonly value: Int32Array;
 }
 
-interface Node {
-  readonly children: Map<number, Node>;
-  id: number;
-}
+/** A trie as lists: each node's first child and next sibling. Node 0 is the start, node 1 the continuation. */
+class LinkedTrie {
+  readonly symbol = [0, 0];
+  readonly firstChild = [0, 0];
+  readonly nextSibling = [0, 0];
+  readonly id = [-1, -1];
+  readonly #child = new Map<number, number>();
 
-const newNode = (): Node => ({ children: new Map(), id: -1 });
+  add({ symbols, isContinuation, id }: TriePiece): void {
+    let node = isContinuation ? 1 : 0;
+    for (const symbol of symbols) {
+      const edge = node * 2 ** 24 + symbol;
+      let child = this.#child.get(edge);
+      if (child === undefined) {
+        child = this.symbol.push(symbol) - 1;
+        this.firstChild.push(0);
+        this.nextSibling.push(this.firstChild[node] as number);
+        this.id.push(-1);
+        this.firstChild[node] = child;
+        this.#child.set(edge, child);
+      }
+      node = child;
+    }
+    this.id[node] = id;
+  }
+
+  children(node: number): number[] {
+    const list: number[] = [];
+    // Node 0 is nobody's child: it ends the list.
+    for (let child = this.firstChild[node] as number; child !== 0; child = this.nextSibling[child] as number) {
+      list.push(child);
+    }
+    return list;
+  }
+}
 
 /**
  * Builds the trie.
  * @param alphabetSize - the largest symbol.
  */
 export function buildPieceTrie(pieces: Iterable<TriePiece>, alphabetSize: number): PieceTrie {
-  const roots = [newNode(), newNode()] as const;
-  for (const piece of pieces) {
-    let node: Node = roots[piece.isContinuation ? 1 : 0];
-    for (const symbol of piece.symbols) {
-      let child = node.children.get(symbol);
-      if (child === undefined) {
-        child = newNode();
-        node.children.set(symbol, child);
-      }
-      node = child;
-    }
-    node.id = piece.id;
-  }
-  return place(roots, alphabetSize);
-}
-
-/** Gives each node's children slots that no other node uses, breadth first. */
-function place(roots: readonly [Node, Node], alphabetSize: number): PieceTrie {
+  const trie = new LinkedTrie();
+  for (const piece of pieces) trie.add(piece);
   const slots = new SlotArrays(alphabetSize);
-  const queue: [Node, number][] = [
-    [roots[0], START_STATE],
-    [roots[1], CONTINUATION_STATE],
-  ];
+  // Breadth first, each node's children get slots that no other node uses.
+  const queue = [0, 1];
+  const states = [START_STATE, CONTINUATION_STATE];
   for (let head = 0; head < queue.length; head++) {
-    const [node, state] = queue[head] as [Node, number];
-    slots.value[state] = node.id;
-    const symbols = [...node.children.keys()].sort((a, b) => a - b);
-    if (symbols.length === 0) continue;
+    const node = queue[head] as number;
+    const state = states[head] as number;
+    slots.value[state] = trie.id[node] as number;
+    const children = trie.children(node);
+    if (children.length === 0) continue;
+    const symbols = children.map((child) => trie.symbol[child] as number);
     const base = slots.claim(state, symbols);
-    for (const [symbol, child] of node.children) queue.push([child, base + symbol]);
+    for (const child of children) {
+      queue.push(child);
+      states.push(base + (trie.symbol[child] as number));
+    }
   }
   return slots.finish();
 }
@@ -90,11 +107,10 @@ class SlotArrays {
     this.check.fill(-1, 0, CONTINUATION_STATE + 1);
   }
 
-  /** Takes slots for the children of a state. @param symbols - ascending. @returns the base of the state. */
+  /** Takes slots for the children of a state. @returns the base of the state. */
   claim(state: number, symbols: readonly number[]): number {
     while (this.check[this.#firstFree] !== 0 && this.#firstFree < this.#end) this.#firstFree++;
-    const first = symbols[0] as number;
-    let base = Math.max(0, this.#firstFree - first);
+    let base = Math.max(0, this.#firstFree - Math.min(...symbols));
     this.#grow(base + this.#alphabetSize + 1);
     while (symbols.some((symbol) => this.check[base + symbol] !== 0)) {
       base++;
@@ -102,7 +118,7 @@ class SlotArrays {
     }
     this.base[state] = base;
     for (const symbol of symbols) this.check[base + symbol] = state;
-    this.#end = Math.max(this.#end, base + (symbols.at(-1) as number) + 1);
+    this.#end = Math.max(this.#end, base + Math.max(...symbols) + 1);
     return base;
   }
 

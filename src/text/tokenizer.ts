@@ -5,7 +5,6 @@
 import { ArgumentError } from "../errors.ts";
 import { AddedTokenMatcher } from "./added-tokens.ts";
 import { BulkEncoder, type BulkEncoding } from "./bulk.ts";
-import { characterRules } from "./characters.ts";
 import { joinTokens } from "./decode.ts";
 import { addedTokenCount, assembleEncoding, type Encoding, type Pieces } from "./encoding.ts";
 import { PieceEncoder } from "./piece-encoder.ts";
@@ -49,11 +48,10 @@ export class BertTokenizer {
     this.options = completeOptions(vocabulary, options);
     const { rules, lowercase, stripAccents, splitChinese, maxInputCharsPerWord, addedTokens } = this.options;
     const table = new PieceTable(vocabulary, {
-      rules: characterRules(rules),
+      rules,
       lowercase,
       stripAccents,
       splitChinese,
-      hasFinalSigma: rules === "google",
       addedTokens: new AddedTokenMatcher(addedTokens),
     });
     this.#encoder = new PieceEncoder(table, maxInputCharsPerWord);
