@@ -150,8 +150,9 @@ async function* googleBlocks(
   for await (const document of documents) builder.add(document);
   const block = builder.take();
   if (builder.counts.tokens === 0) throw emptyCorpus();
-  const vocabulary = googleVocabulary(tokenizer.vocabulary, segmenter.name !== "none");
-  const options = { ...settings, ...masking, doWholeWordMask: masking.masking === "whole-word" };
+  const doWholeWordMask = masking.masking === "whole-word";
+  const vocabulary = googleVocabulary(tokenizer.vocabulary, doWholeWordMask && segmenter.name !== "none");
+  const options = { ...settings, ...masking, doWholeWordMask };
   const instances = googleInstances(block, options, vocabulary, new PythonRandom(settings.randomSeed));
   yield { instances, counts: builder.counts };
 }

@@ -1,5 +1,5 @@
 /**
- * Writes the reference file of the Hugging Face route, for programs that still read it: for each line of text a JSON list of
+ * Makes the reference file of the Hugging Face route, for programs that still read it: for each line of text a JSON list of
  * the positions, [CLS] being 0, of Chinese characters that continue a word. Source: run_chinese_ref.py of transformers.
  */
 import { CharacterKind, characterRules } from "../text/characters.ts";
@@ -7,13 +7,13 @@ import type { Segmenter } from "../text/segmenter.ts";
 import { alignWords, continuationTable, type PieceTokenizer } from "./word-alignment.ts";
 
 /**
- * The lines of a reference file for lines of text; segmenters/reference-file.ts reads them back.
+ * The positions for each line of text; as a JSON list a line they are the file that segmenters/reference-file.ts reads.
  * @param lines - lines of text, as the program that reads the file gets them; blank ones have no reference.
  */
-export function* referenceLines(
+export function* referencePositions(
   lines: Iterable<string>,
   { tokenizer, segmenter }: { readonly tokenizer: PieceTokenizer; readonly segmenter: Segmenter },
-): Generator<string> {
+): Generator<readonly number[]> {
   const continues = continuationTable(tokenizer.vocabulary);
   for (const line of lines) {
     if (line.trim() === "") continue;
@@ -23,7 +23,7 @@ export function* referenceLines(
     const positions = Array.from(wordStarts.keys()).filter(
       (i) => wordStarts[i] === 0 && isChinese(text.codePointAt(pieces.starts[i] as number) as number),
     );
-    yield JSON.stringify(positions.map((i) => i + 1));
+    yield positions.map((i) => i + 1);
   }
 }
 

@@ -120,6 +120,20 @@ test("--compare shows a line masked by character and by whole word, with [MASK] 
   expect(byWord).toMatch(/^whole word masking {2}.*\[MASK\]/);
 });
 
+test("--references writes the reference file of every line", async () => {
+  const stdin = ["我们 坐船 去", "", "小猫 在", "日出"];
+  const expected = [[2, 4], [2], [2]];
+  const { text } = await run({ references: true, segmenter: "spaces", samples: 1 }, { files: [], stdin });
+  expect(
+    text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  ).toEqual(expected);
+  const { json } = await run({ references: true, segmenter: "spaces" }, { files: [], stdin, json: true });
+  expect(json).toEqual(expected);
+});
+
 test("long lines are cut before a word", async () => {
   const stdin = ["我们 坐船 去 岛上 看 日出"];
   const { json } = await run({ segmenter: "spaces", maxSeqLength: 8 }, { files: [], stdin, json: true });

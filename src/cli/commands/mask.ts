@@ -2,6 +2,7 @@
 import colors from "picocolors";
 import { instanceLine } from "../../data/jsonl.ts";
 import { compareMasking, createSampler, type MaskedSample, type SampleOptions } from "../../data/mask-sample.ts";
+import { referencePositions } from "../../data/reference-lines.ts";
 import { MASKINGS } from "../../data/shards.ts";
 import { CorpusError, UsageError, verbatim } from "../../errors.ts";
 import { type Corpus, corpusOfLines, openCorpus } from "../../node/corpus.ts";
@@ -11,6 +12,7 @@ import { BertTokenizer } from "../../text/tokenizer.ts";
 import type { Vocabulary } from "../../text/vocabulary.ts";
 import { Random } from "../../util/random.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
+import { legend, renderSample, SampleTotals } from "../masked-text.ts";
 
 /** Samples are drawn from so many lines at the head of the corpus, so that a large one need not be read to its end. */
 const LINES_TO_CHOOSE_FROM = 10_000;
@@ -36,6 +38,11 @@ const options: readonly CommandOption[] = [
   },
   { flags: "--seed <n>", description: "the same seed shows the same samples", default: 12345, parse: integer(0) },
   { flags: "--compare", description: "show each line masked by character and by whole word" },
+  {
+    flags: "--references",
+    description:
+      "write Hugging Face's reference file instead: for each line the positions of tokens that continue a word",
+  },
   { flags: "--vocab <path>", description: "vocab.txt, or a folder that holds one (default: the package's own)" },
   { flags: "--cased", description: "keep capitals and accents, for models trained so" },
 ];
@@ -50,6 +57,7 @@ export default defineCommand({
   examples: [
     "zhbert mask corpus.txt --segmenter jieba --seed 1",
     "zhbert mask corpus.txt --masking ngram --masked-lm-prob 0.3 -n 10",
+    "zhbert mask corpus.txt --references > corpus.ref.txt",
     "echo 使用语言模型来预测下一个词的probability。 | zhbert mask --compare",
   ],
   run: showSamples,
@@ -73,10 +81,11 @@ async function showSamples({ args, options, output, signal, stdinLines }: Comman
     maxSeqLength: sequenceLength(options["maxSeqLength"]),
   };
   const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
+  if (options["references"] === true) return writeReferences(corpus, { tokenizer, segmenter }, output, signal);
   const lines = await drawLines(corpus, options["samples"], Random.derive(seed, 0), signal);
   if (options["compare"] === true) return showComparisons(lines, sampling, seed, output);
   const sample = createSampler(sampling);
-  const totals = new Totals();
+  const totals = new SampleTotals();
   if (!output.isJson) output.print(legend());
   for (const { text, number } of lines) {
     const masked = sample(text, Random.derive(seed, 1, number));
@@ -86,10 +95,25 @@ async function showSamples({ args, options, output, signal, stdinLines }: Comman
     output.print(colors.bold(`line ${number}`));
     output.print(`  text    ${masked.text}`);
     output.print(`  words   ${masked.words.join(" ")}`);
-    output.print(`  masked  ${render(masked, tokenizer.vocabulary)}`);
+    output.print(`  masked  ${renderSample(masked, tokenizer.vocabulary)}`);
   }
   if (!output.isJson) output.print();
   (output.isJson ? output.note : output.print)(totals.describe());
+}
+
+/** A list for each line that is not blank, on standard output; the same with and without --json. */
+async function writeReferences(
+  corpus: Corpus,
+  words: Pick<SampleOptions, "tokenizer" | "segmenter">,
+  output: CommandContext["output"],
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const lines of corpus.read({ signal })) {
+    for (const positions of referencePositions(lines, words)) {
+      if (output.isJson) output.json(positions);
+      else output.print(JSON.stringify(positions));
+    }
+  }
 }
 
 interface Line {
@@ -103,7 +127,7 @@ async function drawLines(corpus: Corpus, count: number, random: Random, signal: 
   const drawn: Line[] = [];
   let number = 0;
   let seen = 0;
-  reading: for await (const group of corpus.read({ signal, partsFiles: false })) {
+  reading: for await (const group of corpus.read({ signal })) {
     for (const line of group) {
       number += 1;
       if (line.trim() === "") continue;
@@ -154,71 +178,6 @@ function toJson({ text, words, instance }: MaskedSample, vocabulary: Vocabulary)
     wordStarts: [...instance.wordStarts],
     maskedLmLabels: Array.from(instance.maskedLmIds, (id) => vocabulary.token(id)),
   };
-}
-
-const WORD_BORDER = "|";
-
-function legend(): string {
-  const border = colors.dim(WORD_BORDER);
-  const kinds = [paintMask("字", "[MASK]"), paintMask("字", "词"), paintMask("字", "字")] as const;
-  return `${border} between words; ${kinds[0]} masked, ${kinds[1]} replaced at random, ${kinds[2]} kept but predicted`;
-}
-
-/** The tokens of a sample, words parted by a border, tokens to predict as `[original→what the model sees]`. */
-function render({ instance }: MaskedSample, vocabulary: Vocabulary): string {
-  const labels = new Map(Array.from(instance.maskedLmPositions, (position, i) => [position, instance.maskedLmIds[i]]));
-  const words: string[] = [];
-  for (let i = 1; i < instance.inputIds.length - 1; i++) {
-    const seen = vocabulary.token(instance.inputIds[i] as number);
-    const label = labels.get(i);
-    const original = label === undefined ? seen : vocabulary.token(label);
-    const shown = label === undefined ? seen : paintMask(original, seen);
-    if (instance.wordStarts[i] === 1 || words.length === 0) words.push(shown);
-    else words[words.length - 1] += original.startsWith("##") ? ` ${shown}` : shown;
-  }
-  return words.join(colors.dim(WORD_BORDER));
-}
-
-function paintMask(original: string, seen: string): string {
-  const text = `[${original}→${seen === "[MASK]" ? "MASK" : seen}]`;
-  if (seen === "[MASK]") return colors.red(text);
-  return seen === original ? colors.cyan(text) : colors.yellow(text);
-}
-
-/** What the samples have in common, for the line at the end. */
-class Totals {
-  #samples = 0;
-  #tokens = 0;
-  #words = 0;
-  #predicted = 0;
-  #masked = 0;
-  #kept = 0;
-  #unknown = 0;
-  #unaligned = 0;
-
-  add({ instance, unknownTokens, unalignedLines }: MaskedSample, vocabulary: Vocabulary): void {
-    const { inputIds, wordStarts, maskedLmPositions, maskedLmIds } = instance;
-    this.#samples += 1;
-    this.#tokens += inputIds.length;
-    this.#words += wordStarts.reduce((sum, start) => sum + start, 0) - 2;
-    this.#predicted += maskedLmPositions.length;
-    maskedLmPositions.forEach((position, i) => {
-      if (inputIds[position] === vocabulary.ids.mask) this.#masked += 1;
-      else if (inputIds[position] === maskedLmIds[i]) this.#kept += 1;
-    });
-    this.#unknown += unknownTokens;
-    this.#unaligned += unalignedLines > 0 ? 1 : 0;
-  }
-
-  describe(): string {
-    const rate = ((100 * this.#predicted) / this.#tokens).toFixed(1);
-    const replaced = this.#predicted - this.#masked - this.#kept;
-    return [
-      `${this.#samples} samples, ${this.#tokens} tokens with [CLS] and [SEP], ${this.#words} words`,
-      `to predict: ${this.#predicted} (${rate} %): ${this.#masked} [MASK], ${replaced} random, ${this.#kept} kept`,
-      `unaligned, masked by character: ${this.#unaligned}; [UNK] tokens: ${this.#unknown}`,
-    ].join("\n");
-  }
 }
 
 function sequenceLength(length: number): number {
