@@ -36,7 +36,7 @@ describe("names", () => {
     expectWellFormed(lowered);
     expect(lowered.inputs.map(({ name }) => name)).toEqual(["x", "w"]);
     expect(lowered.outputs.map(({ name }) => name)).toEqual(["grad.w", "y"]);
-    expect(lowered.nodes.map(({ outputs }) => outputs)).toEqual([["grad.w"], ["y"]]);
+    expect(lowered.nodes.map(({ outputs }) => outputs)).toEqual([["y"], ["grad.w"]]);
   });
 
   test("an output that is an input, a constant, or a second name needs an Identity", () => {
@@ -110,6 +110,17 @@ describe("the target", () => {
     expect(opTypes(lower({ y: matmul(z, transpose(z, [1, 0])) }))).toEqual(["Transpose", "MatMul"]);
     expect(opTypes(lower({ y: gemm(z, z, undefined, false, true) }))).toEqual(["Gemm"]);
   });
+});
+
+test("what no other node reads comes last, the first of it at the very end", () => {
+  const [w, z] = [parameter("w", [4]), input("z", "float32", [4])];
+  const first = exp(add(z, w));
+  const second = exp(first);
+  const lowered = lower({ second, "grad.b": add(second, second), "grad.a": add(first, w), plain: exp(w) });
+  expectWellFormed(lowered);
+  const [inner, leaves] = [lowered.nodes.slice(0, 3), lowered.nodes.slice(3)];
+  expect(inner.map(({ opType }) => opType)).toEqual(["Add", "Exp", "Exp"]);
+  expect(leaves.map(({ outputs }) => outputs[0])).toEqual(["plain", "grad.a", "grad.b"]);
 });
 
 test("the same graph gives the same names, whatever was built before", () => {

@@ -85,7 +85,8 @@ class Lowering {
       return { name, dtype: tensor.dtype, shape: tensor.shape };
     });
     const { inputs } = this.graph;
-    return { inputs, nodes: withoutIdentities(this.nodes, inputs, this.constants), constants: this.constants, outputs };
+    const nodes = lastLeafFirst(withoutIdentities(this.nodes, inputs, this.constants));
+    return { inputs, nodes, constants: this.constants, outputs };
   }
 
   private context(node: Node): LowerContext<unknown> {
@@ -196,4 +197,17 @@ function withoutIdentities(
   });
   const rename = (name: string) => renamed.get(name) ?? name;
   return kept.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
+}
+
+/**
+ * Moves the nodes that no other node reads (losses, gradients of weights) to the end, the first of them last.
+ *
+ * ONNX Runtime runs a graph by depth-first search from such nodes, beginning with the last one in the file. In the order
+ * of creation that is the gradient of the embeddings: the whole backward pass would come before the gradient of any other
+ * weight, and all activations would live until then.
+ */
+function lastLeafFirst(nodes: readonly NamedNode[]): NamedNode[] {
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+  const isLeaf = ({ outputs }: NamedNode) => !outputs.some((name) => read.has(name));
+  return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
 }
