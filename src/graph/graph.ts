@@ -107,6 +107,11 @@ export interface OperatorDefinition<A> {
   addTo?(inputs: readonly Tensor[], sum: Tensor): Tensor;
   /** Floating-point operations of one run, for numeric shapes; one for each output element when absent. */
   flops?(inputs: readonly TensorType[], outputs: readonly TensorType[], attributes: A): number;
+  /**
+   * What it touches of its first input's memory: `view`, nothing, the output is the same bytes; `part`, as many bytes as
+   * the output has; all of it when absent.
+   */
+  readonly access?: "view" | "part";
 }
 
 /** An operator as nodes hold it. */

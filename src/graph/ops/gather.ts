@@ -37,6 +37,7 @@ const gatherOp = defineOp<object>({
   },
   lower: () => ({ opType: "Gather", attributes: { axis: { int: 0 } } }),
   flops: () => 0,
+  access: "part",
 });
 
 /**

@@ -35,6 +35,7 @@ const recomputeOp = defineOp<{ readonly segment: Segment }>({
   },
   lower: ({ names: [output] }) => ({ alias: output as string }),
   flops: () => 0,
+  access: "view",
 });
 
 /** The parameters between an output and the activation that entered. */

@@ -18,6 +18,7 @@ const reshapeOp: OperatorFunction<{ readonly shape: Shape }> = defineOp<{ readon
     return node.operator === reshapeOp.definition ? reshape(node.inputs[0] as Tensor, shape) : undefined;
   },
   flops: () => 0,
+  access: "view",
 });
 
 /**
