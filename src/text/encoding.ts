@@ -1,5 +1,5 @@
 /** What a tokeniser gives a model: ids with their masks and offsets; and how pieces become one. */
-import { SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /** One text or pair of texts as a model takes it. */
 export interface Encoding {
@@ -123,7 +123,7 @@ class EncodingWriter {
   finish(vocabulary: Vocabulary, overflowing: readonly Encoding[]): Encoding {
     return {
       ids: this.#ids,
-      tokens: Array.from(this.#ids, (id) => vocabulary.tokens[id] ?? SPECIAL_TOKENS.unk),
+      tokens: vocabulary.tokensOf(this.#ids),
       offsets: this.#offsets,
       typeIds: this.#typeIds,
       attentionMask: this.#attentionMask,

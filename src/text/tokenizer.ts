@@ -85,7 +85,7 @@ export class BertTokenizer {
   /** The tokens of a text, without special tokens at its ends. */
   tokenize(text: string): string[] {
     this.#encoder.encode(text);
-    return Array.from(this.#encoder.ids.subarray(0, this.#encoder.count), (id) => this.vocabulary.token(id));
+    return this.vocabulary.tokensOf(this.#encoder.ids.subarray(0, this.#encoder.count));
   }
 
   /** The pieces of a text with their offsets and words, and nothing added: the fast path. */
@@ -175,7 +175,7 @@ export class BertTokenizer {
    * @throws {VocabularyError} when an id is out of range.
    */
   convertIdsToTokens(ids: Iterable<number>): string[] {
-    return Array.from(ids, (id) => this.vocabulary.token(id));
+    return this.vocabulary.tokensOf(Array.from(ids));
   }
 }
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { ArgumentError, CorpusError } from "../errors.ts";
-import { characterRules } from "./characters.ts";
 import { chineseCharacters, gb2312Characters } from "./chinese-characters.ts";
 import { BertTokenizer } from "./tokenizer.ts";
 import { type TrainVocabularyOptions, trainVocabulary } from "./train-vocabulary.ts";
@@ -13,13 +12,7 @@ const corpus = [
 ];
 
 function count(lines: readonly string[], lowercase = true, maxDistinctWords?: number): WordCounter {
-  const limits = maxDistinctWords === undefined ? {} : { maxDistinctWords };
-  const counter = new WordCounter({
-    rules: characterRules("huggingface"),
-    lowercase,
-    stripAccents: lowercase,
-    ...limits,
-  });
+  const counter = new WordCounter({ lowercase, ...(maxDistinctWords === undefined ? {} : { maxDistinctWords }) });
   for (const line of lines) counter.add(line);
   return counter;
 }

@@ -3,7 +3,7 @@
  * Chinese characters stay single and have no `##` form: no tokeniser rule ever joins them into a word.
  */
 import { ArgumentError, CorpusError, verbatim } from "../errors.ts";
-import { CharacterKind, codePointsOf } from "./characters.ts";
+import { CharacterKind, characterRules, codePointsOf } from "./characters.ts";
 import { type CountedWord, mergePairs } from "./pair-merges.ts";
 import { CONTINUATION_PREFIX, SPECIAL_TOKENS, Vocabulary } from "./vocabulary.ts";
 import type { WordCounter } from "./word-counts.ts";
@@ -54,7 +54,7 @@ export function trainVocabulary(counter: WordCounter, options: TrainVocabularyOp
 
 /** All single characters: by code point, first those that begin a word or stand alone, then the `##` forms. */
 function alphabet(counter: WordCounter, options: TrainVocabularyOptions): string[] {
-  const { rules } = counter.options;
+  const rules = characterRules(counter.options.rules);
   const leastCount = options.minCharacterFrequency ?? 2;
   const { initial, continuing } = counter.wordCharacters();
   const single = new Set<number>();

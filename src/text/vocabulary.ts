@@ -88,6 +88,17 @@ export class Vocabulary {
     return token;
   }
 
+  /**
+   * The tokens of ids.
+   * @throws {VocabularyError} when an id is outside [0, size).
+   */
+  tokensOf(ids: ArrayLike<number>): string[] {
+    // A loop, since Array.from with a function costs several times as much, and this runs for every token of a batch.
+    const tokens = new Array<string>(ids.length);
+    for (let i = 0; i < ids.length; i++) tokens[i] = this.token(ids[i] as number);
+    return tokens;
+  }
+
   /** Each token with the id that `id(token)` gives; of equal tokens one. */
   entries(): IterableIterator<[string, number]> {
     return this.#idOfToken.entries();

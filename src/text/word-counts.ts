@@ -1,9 +1,14 @@
 /** Counts the words and characters of a corpus as the tokeniser would split it, text by text, in bounded memory. */
-import { CharacterKind, type CharacterRules, CODE_POINTS, codePointsOf, type FoldOptions } from "./characters.ts";
+import { CharacterKind, CODE_POINTS, characterRules, codePointsOf, type TokenizationRules } from "./characters.ts";
 
 /** How the words of a corpus are counted. */
-export interface WordCounterOptions extends FoldOptions {
-  readonly rules: CharacterRules;
+export interface WordCounterOptions {
+  /** "huggingface". */
+  readonly rules?: TokenizationRules;
+  /** true; false for a cased vocabulary. */
+  readonly lowercase?: boolean;
+  /** As `lowercase`. */
+  readonly stripAccents?: boolean;
   /** 4,000,000: above this many different words those seen once are forgotten. */
   readonly maxDistinctWords?: number;
 }
@@ -17,15 +22,16 @@ export class WordCounter {
   readonly words = new Map<string, number>();
   /** float64 [code points]; how often each Chinese character and punctuation mark occurs. */
   readonly characters = new Float64Array(CODE_POINTS);
-  readonly options: WordCounterOptions;
+  readonly options: Required<WordCounterOptions>;
 
-  constructor(options: WordCounterOptions) {
-    this.options = options;
+  constructor(options: WordCounterOptions = {}) {
+    const { rules = "huggingface", lowercase = true, maxDistinctWords = 4_000_000 } = options;
+    this.options = { rules, lowercase, stripAccents: options.stripAccents ?? lowercase, maxDistinctWords };
   }
 
   /** Counts the words of a text. */
   add(text: string): void {
-    const { rules } = this.options;
+    const rules = characterRules(this.options.rules);
     let word = "";
     const endWord = (): void => {
       if (word !== "" && word.length <= MAX_WORD_LENGTH) this.words.set(word, (this.words.get(word) ?? 0) + 1);
@@ -48,7 +54,7 @@ export class WordCounter {
       }
     }
     endWord();
-    if (this.words.size > (this.options.maxDistinctWords ?? 4_000_000)) this.#forgetRare();
+    if (this.words.size > this.options.maxDistinctWords) this.#forgetRare();
   }
 
   /** How often each character begins a word, and how often it continues one. */

@@ -1,5 +1,9 @@
 /** `zhbert tokenize`: shows what a text becomes: tokens, ids, where they stand, which word they belong to. */
+
+import { VocabularyError } from "../../errors.ts";
+import { readText } from "../../node/files.ts";
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
+import type { TokenizationRules } from "../../text/characters.ts";
 import { BertTokenizer } from "../../text/tokenizer.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 
@@ -17,7 +21,8 @@ export default defineCommand({
   options: [
     {
       flags: "--vocab <path>",
-      description: "vocab.txt, or the folder of a model that holds one (default: the package's own)",
+      description:
+        "vocab.txt or tokenizer.json, or the folder of a model that holds a vocab.txt (default: the package's own)",
     },
     {
       flags: "--rules <name>",
@@ -36,8 +41,7 @@ export default defineCommand({
 });
 
 async function tokenizeTexts({ args, options, output, signal, stdinLines }: CommandContext): Promise<void> {
-  const vocabulary = await loadVocabulary(options["vocab"]);
-  const tokenizer = new BertTokenizer(vocabulary, { rules: options["rules"], lowercase: !options["cased"] });
+  const tokenizer = await openTokenizer(options["vocab"], options["rules"], options["cased"] === true);
   const addSpecialTokens = options["specialTokens"] !== false;
   const given: readonly string[] = args["text"] ?? [];
   let shown = 0;
@@ -62,4 +66,26 @@ async function tokenizeTexts({ args, options, output, signal, stdinLines }: Comm
       }),
     );
   }
+}
+
+/** A tokenizer.json says itself whether it is cased; `--cased` can only add to it. */
+async function openTokenizer(
+  path: string | undefined,
+  rules: TokenizationRules,
+  cased: boolean,
+): Promise<BertTokenizer> {
+  const casing = cased ? { lowercase: false, stripAccents: false } : {};
+  if (path === undefined || !path.endsWith(".json")) {
+    return new BertTokenizer(await loadVocabulary(path), { rules, ...casing });
+  }
+  const text = await readText(path);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new VocabularyError({ where: path, expected: "a tokenizer.json", got: cause, cause });
+  }
+  // Google's rules look for no tokens in the text and have their own word limit.
+  const ruleOptions = rules === "google" ? { rules, addedTokens: [], maxInputCharsPerWord: 200 } : {};
+  return BertTokenizer.fromTokenizerJson(json, { ...ruleOptions, ...casing });
 }

@@ -1,7 +1,6 @@
 /** `zhbert vocab`: makes a vocab.txt from a corpus. */
 import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
 import { readText, writeFileAtomic } from "../../node/files.ts";
-import { characterRules } from "../../text/characters.ts";
 import { chineseCharacters } from "../../text/chinese-characters.ts";
 import { trainVocabulary } from "../../text/train-vocabulary.ts";
 import type { Vocabulary } from "../../text/vocabulary.ts";
@@ -56,8 +55,7 @@ export default defineCommand({
 async function makeVocabulary({ args, options, output, signal, stdinLines }: CommandContext): Promise<void> {
   const files: readonly string[] = args["corpus"] ?? [];
   const requiredCharacters = await readRequired(options["require"]);
-  const lowercase = !options["cased"];
-  const counter = new WordCounter({ rules: characterRules("huggingface"), lowercase, stripAccents: lowercase });
+  const counter = new WordCounter({ lowercase: !options["cased"] });
   const corpus = files.length > 0 ? await openCorpus(files) : corpusOfLines(stdinLines(), "standard input");
   const progress = output.progress({ total: corpus.bytes ?? 0, unit: "bytes", label: "counting words" });
   for await (const lines of corpus.read({ signal, onBytes: (bytes) => progress.update(bytes) })) {
