@@ -95,8 +95,9 @@ function planMemory(graph: Graph, sizeOf: (type: TensorType) => number) {
     return source ? owner(source) : `${node.id}.${index}`;
   };
   const lastUse = new Map<string, number>();
-  for (const node of graph.nodes)
-    for (const source of node.inputs) lastUse.set(owner(source), place.get(node) as number);
+  graph.nodes.forEach((node, i) => {
+    for (const source of node.inputs) lastUse.set(owner(source), i);
+  });
   const handedOut = new Set([...graph.outputs.values()].map(owner));
   const freed = new Map<number, number>();
   let live = 0;
