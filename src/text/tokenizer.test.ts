@@ -183,6 +183,8 @@ describe("bytes", () => {
     ["a surrogate", [0xed, 0xa0, 0x80], 0],
     ["GB 18030", [0xc4, 0xe3, 0xba, 0xc3], 0],
     ["a code point above the last", [0xf4, 0x90, 0x80, 0x80], 0],
+    ["a lead byte that is none", [0x41, 0xf9, 0x80, 0x80, 0x80], 1],
+    ["bad bytes on a line with a special token", [...new TextEncoder().encode("[MASK]茶"), 0xff, 0x0a], 9],
   ])("refuses %s and names the byte", (_, list, offset) => {
     expect(() => make().encodeBytes(Uint8Array.from(list))).toThrow(CorpusError);
     expect(() => make().encodeBytes(Uint8Array.from(list))).toThrow(`byte ${offset}:`);
