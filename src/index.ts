@@ -10,6 +10,13 @@ export {
 export { concatenateShards, type InstanceSource, instanceList } from "./data/dataset.ts";
 export { originalIds, type PretrainingBatch, type PretrainingInstance } from "./data/instance.ts";
 export { encodeInstanceLine, type InstanceLine, instanceLine } from "./data/jsonl.ts";
+export {
+  compareMasking,
+  createSampler,
+  type MaskedSample,
+  type MaskingComparison,
+  type SampleOptions,
+} from "./data/mask-sample.ts";
 export { createMasking, type DrawnMasks, drawMasks, type MaskingOptions, type MaskingPlan } from "./data/masking.ts";
 export { splitSentences } from "./data/sentences.ts";
 export {
@@ -39,6 +46,7 @@ export {
   ZhbertError,
 } from "./errors.ts";
 export { gradients, vectorJacobianProduct } from "./graph/autodiff.ts";
+export { type GraphCost, graphCost } from "./graph/cost.ts";
 export type { Dim, Shape } from "./graph/dims.ts";
 export {
   buildGraph,
@@ -51,6 +59,7 @@ export {
   parameter,
   type Tensor,
 } from "./graph/graph.ts";
+export { formatGraph } from "./graph/listing.ts";
 export { add, addScalar, div, mul, scale, sub } from "./graph/ops/arithmetic.ts";
 export { broadcastTo, reduceSum } from "./graph/ops/broadcast.ts";
 export { constant } from "./graph/ops/constant.ts";
@@ -71,6 +80,8 @@ export { concat, slice, split } from "./graph/ops/slice.ts";
 export { logSoftmax, softmax } from "./graph/ops/softmax.ts";
 export { tanh } from "./graph/ops/tanh.ts";
 export { transpose } from "./graph/ops/transpose.ts";
+export { BertModel, type BertModelParts } from "./inference/bert-model.ts";
+export type { FillMaskCandidate, FillMaskResult } from "./inference/fill-mask.ts";
 export { attentionMaskAdder, multiHeadAttention } from "./model/attention.ts";
 export { type BertConfig, builtinConfig, configToJson, parseConfig } from "./model/config.ts";
 export { type ModelContext, modelContext } from "./model/context.ts";
@@ -109,8 +120,12 @@ export {
   segmentByCutting,
   type TokenizationRules,
   type TokenizerOptions,
+  type TrainVocabularyOptions,
   type TruncationStrategy,
+  trainVocabulary,
   Vocabulary,
+  WordCounter,
+  type WordCounterOptions,
 } from "./text/index.ts";
 export { AdamW, type AdamWOptions, type OptimizerName } from "./train/adamw.ts";
 export {

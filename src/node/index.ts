@@ -1,5 +1,6 @@
 /** `zhbert` under Node.js, and `zhbert/node`: the public API with files, the engine and jieba bound to it. */
 export * from "../index.ts";
+export { type Corpus, corpusOfLines, openCorpus, type ReadCorpusOptions } from "./corpus.ts";
 export {
   DatasetWriter,
   type DatasetWriterOptions,
@@ -9,6 +10,16 @@ export {
 } from "./dataset.ts";
 export { type AtomicFile, createAtomicFile, readBytes, readText, writeFileAtomic } from "./files.ts";
 export { type CreateJiebaOptions, createJieba } from "./jieba.ts";
+export { type DataFormat, type DataReport, type MakeDataOptions, makeData } from "./make-data.ts";
+export { loadBertModel, readConfig, readTokenizer } from "./model-folder.ts";
 export { createOnnxRuntime } from "./onnxruntime.ts";
+export {
+  type PretrainOptions,
+  type PretrainResult,
+  type PretrainStart,
+  pretrain,
+  type ResumeOptions,
+  resumePretraining,
+} from "./pretrain.ts";
 export { type CreateSegmenterOptions, createSegmenter } from "./segmenters.ts";
 export { loadVocabulary } from "./vocabulary-file.ts";
