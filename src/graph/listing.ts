@@ -70,7 +70,7 @@ function describeAttributes(attributes: Readonly<Record<string, unknown>>, { dty
     if (Array.isArray(value)) {
       return name === "shape" && value.join() === shape.join() ? [] : [`${name}=${showValues(value)}`];
     }
-    return [`${name}=${value}`];
+    return [`${name}=${typeof value === "number" ? Number(value.toPrecision(6)) : value}`];
   });
 }
 
