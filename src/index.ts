@@ -137,4 +137,5 @@ export {
   runPretraining,
 } from "./train/pretrain.ts";
 export { learningRate, type Schedule, type ScheduleName } from "./train/schedules.ts";
+export { Random } from "./util/random.ts";
 export type { DType, HostTensor, NamedTensors, TypedArrays } from "./util/tensor.ts";

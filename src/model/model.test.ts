@@ -11,7 +11,7 @@ import { positionalEncoding } from "./embeddings.ts";
 import { encoder } from "./encoder.ts";
 import { positionwiseFeedForward } from "./feed-forward.ts";
 import { initializeWeights, parameterShapes } from "./initialize.ts";
-import { matchWeights } from "./match-weights.ts";
+import { expectNoneMissing, matchWeights } from "./match-weights.ts";
 import { pretrainingGraph } from "./pretraining.ts";
 
 const config: BertConfig = parseConfig(
@@ -198,6 +198,9 @@ test("weights are matched by name: missing and left-over ones are reported, a wr
   expect(report.missing).toEqual(["cls.predictions.bias"]);
   expect(report.unexpected).toEqual(["classifier.weight"]);
   expect(report.loaded).toHaveLength(shapes.size - 1);
+  expect(() => expectNoneMissing(report, "model.safetensors")).toThrow(
+    "model.safetensors: cls.predictions.bias: expected a weight for every parameter that the config asks for, got nothing",
+  );
   weights.set("bert.pooler.dense.bias", hostTensor("float32", [3], new Float32Array(3)));
   expect(() => matchWeights(weights, shapes, "model.safetensors")).toThrow(
     "model.safetensors: bert.pooler.dense.bias: expected float32[8], as the config says, got float32[3]",

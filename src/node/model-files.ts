@@ -1,17 +1,12 @@
-/** The files of a model's folder beside its weights, and reading a config or weights from another model's. */
+/** The small files of a model's folder, as they are written beside the weights; and configs by name or path. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readSafetensors } from "../checkpoint/formats/safetensors.ts";
 import type { DatasetDescription } from "../data/dataset.ts";
 import { ConfigError, nearest } from "../errors.ts";
 import { type BertConfig, builtinConfig, builtinSizes, configToJson } from "../model/config.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import type { Vocabulary } from "../text/vocabulary.ts";
-import { toFloat32 } from "../util/half.ts";
-import type { NamedTensors } from "../util/tensor.ts";
-import { readBytes } from "./files.ts";
 import { readConfig } from "./model-folder.ts";
-import { MODEL_FILE } from "./run-folder.ts";
 
 /** The name of the configuration within a model's folder. */
 export const CONFIG_FILE = "config.json";
@@ -60,12 +55,4 @@ export async function resolveConfig(nameOrPath: string, vocabSize: number): Prom
     got: nameOrPath,
     hint: near === undefined ? "There is no such file; check the path." : `Did you mean ${near}?`,
   });
-}
-
-/** The weights of a model's folder as float32. @throws {CheckpointError} when the file is damaged. */
-export async function readWeights(folder: string): Promise<NamedTensors> {
-  const path = join(folder, MODEL_FILE);
-  const tensors = readSafetensors(await readBytes(path), path);
-  const floats = [...tensors].filter(([, { dtype }]) => /float/.test(dtype));
-  return new Map(floats.map(([name, tensor]) => [name, toFloat32(tensor)]));
 }

@@ -8,8 +8,10 @@ import { type BertConfig, parseConfig } from "../model/config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
+import type { NamedTensors } from "../util/tensor.ts";
 import { readBytes, readText } from "./files.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
+import { MODEL_FILE } from "./run-folder.ts";
 
 async function has(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
@@ -57,6 +59,15 @@ export async function readTokenizer(folder: string): Promise<BertTokenizer> {
 }
 
 /**
+ * The tensors of a model's folder, as they are stored.
+ * @throws {FileError} when there are none. @throws {CheckpointError} when the file is damaged.
+ */
+export async function readWeights(folder: string): Promise<NamedTensors> {
+  const path = join(folder, MODEL_FILE);
+  return readSafetensors(await readBytes(path), path);
+}
+
+/**
  * Loads a model's folder.
  * @param options.runtime - the engine; ONNX Runtime on all processors when left out.
  * @throws {FileError} when a file is missing. @throws {CheckpointError} when the weights are damaged.
@@ -64,9 +75,9 @@ export async function readTokenizer(folder: string): Promise<BertTokenizer> {
  */
 export async function loadBertModel(folder: string, options: { readonly runtime?: Runtime } = {}): Promise<BertModel> {
   await expectModelFolder(folder);
-  const where = join(folder, "model.safetensors");
+  const where = join(folder, MODEL_FILE);
   const config = await readConfig(join(folder, "config.json"));
   const tokenizer = await readTokenizer(folder);
-  const weights = readSafetensors(await readBytes(where), where);
+  const weights = await readWeights(folder);
   return new BertModel({ config, weights, tokenizer, where, runtime: options.runtime ?? createOnnxRuntime() });
 }

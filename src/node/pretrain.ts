@@ -8,17 +8,18 @@ import type { PretrainingBatch } from "../data/instance.ts";
 import { ConfigError, InterruptedError, TrainingError } from "../errors.ts";
 import { type BertConfig, builtinConfig } from "../model/config.ts";
 import { initializeWeights, parameterShapes } from "../model/initialize.ts";
+import { expectNoneMissing, matchWeights } from "../model/match-weights.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { checkConfigFitsData, checkWeightsFitConfig } from "../train/check-inputs.ts";
+import { checkConfigFitsData } from "../train/check-inputs.ts";
 import { compilePretraining } from "../train/compile-pretraining.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
 import { type PretrainingHooks, type PretrainingProgress, runPretraining } from "../train/pretrain.ts";
 import { checkResumable, type EngineIdentity } from "../train/trainer-state.ts";
 import { Random } from "../util/random.ts";
-import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
+import { hostTensor, type NamedTensors } from "../util/tensor.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
-import { CONFIG_FILE, modelFiles, readWeights, resolveConfig, SMALL_FILES } from "./model-files.ts";
-import { readConfig, readTokenizer } from "./model-folder.ts";
+import { CONFIG_FILE, modelFiles, resolveConfig, SMALL_FILES } from "./model-files.ts";
+import { readConfig, readTokenizer, readWeights } from "./model-folder.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import {
   completePlan,
@@ -171,21 +172,20 @@ async function beginModel(options: PretrainOptions, plan: PretrainingPlan, data:
 const INITIALIZATION_STREAM = 0;
 
 /** Replaces random weights by those of a model's folder; gives the names that it does not have. */
-async function takeWeights(weights: NamedTensors, folder: string): Promise<string[]> {
-  const given = await readWeights(folder);
+async function takeWeights(weights: NamedTensors, folder: string): Promise<readonly string[]> {
+  const where = join(folder, MODEL_FILE);
   const shapes = new Map([...weights].map(([name, { shape }]) => [name, shape]));
-  const missing = [...shapes.keys()].filter((name) => !given.has(name));
-  for (const name of missing) shapes.delete(name);
-  if (shapes.size === 0) {
+  const given = await readWeights(folder);
+  const { weights: taken, report } = matchWeights(given, shapes, where);
+  if (taken.size === 0) {
     throw new ConfigError({
-      where: join(folder, MODEL_FILE),
+      where,
       expected: "the weights of a BERT under Transformers' names (bert.embeddings.word_embeddings.weight, ...)",
       got: { verbatim: `${given.size} tensors, none of them known` },
     });
   }
-  checkWeightsFitConfig(given, shapes, join(folder, MODEL_FILE));
-  for (const name of shapes.keys()) weights.set(name, given.get(name) as HostTensor);
-  return missing;
+  for (const [name, tensor] of taken) weights.set(name, tensor);
+  return report.missing;
 }
 
 function withDropout(config: BertConfig, rate: number | undefined): BertConfig {
@@ -207,7 +207,7 @@ async function runInFolder(run: FolderRun): Promise<PretrainResult> {
   const { folder, plan, data, runtime, environment, config, weights, resume } = run;
   const { nextSentence } = data.description.settings;
   checkConfigFitsData(config, data.description.settings, data.vocabulary);
-  checkWeightsFitConfig(weights, parameterShapes(config, { nextSentence }), folder.path);
+  expectNoneMissing(matchWeights(weights, parameterShapes(config, { nextSentence }), folder.path).report, folder.path);
   environment.onStart?.({
     config,
     parameters: [...weights.values()].reduce((sum, tensor) => sum + tensor.data.length, 0),

@@ -2,7 +2,6 @@
 import type { PretrainingBatch } from "../data/instance.ts";
 import { ConfigError, DataError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
-import { formatType, type NamedTensors } from "../util/tensor.ts";
 
 /** What the data were made for. */
 export interface DataRequirements {
@@ -45,30 +44,6 @@ export function checkConfigFitsData(config: BertConfig, data: DataRequirements, 
       expected: `${data.maxSeqLength} or more, the data's maximal sequence length`,
       got: config.maxPositionEmbeddings,
       hint: "Make the data anew with a smaller --max-seq-length.",
-    });
-  }
-}
-
-/**
- * Checks weights against the shapes that a config asks for.
- * @param where - the file's name, for messages.
- * @throws {ConfigError} that names the first tensor which is missing or of another shape.
- */
-export function checkWeightsFitConfig(
-  weights: NamedTensors,
-  shapes: ReadonlyMap<string, readonly number[]>,
-  where: string,
-): void {
-  for (const [name, shape] of shapes) {
-    const weight = weights.get(name);
-    const wanted = formatType("float32", shape);
-    const got = weight === undefined ? "nothing" : formatType(weight.dtype, weight.shape);
-    if (got === wanted) continue;
-    throw new ConfigError({
-      where: `${where}: ${name}`,
-      expected: `${wanted}, as the config says`,
-      got: verbatim(got),
-      hint: "The config.json and the weights are of different models; take both from the same folder.",
     });
   }
 }

@@ -11,7 +11,7 @@ const LINES_AT_ONCE = 64;
 
 export default defineCommand({
   name: "fill-mask",
-  summary: "Fill each [MASK] of a text with the entries that a model holds likeliest",
+  summary: "fill each [MASK] of a text with the entries that a model holds likeliest",
   arguments: [
     { name: "model", description: "folder of a model or of a training run" },
     {
