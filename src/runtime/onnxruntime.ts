@@ -84,6 +84,8 @@ async function compileSession(
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       graphOptimizationLevel: "all",
+      // From its second run on it would hold one more block for all results beside the arena that the first run filled.
+      enableMemPattern: false,
       logSeverityLevel: 3,
       ...(externalData.length > 0 ? { externalData: [{ path: WEIGHTS_FILE, data: joined(externalData) }] } : {}),
     });
