@@ -1,0 +1,57 @@
+/** What a benchmark is: the same work on several sides, each in a process of its own, run in turn. */
+
+/** Whole numbers that the command line can set: `--batch=8`. */
+export type Settings = Readonly<Record<string, number>>;
+
+/** What one run gets through, such as `bytes`, `tokens` or `flop`. */
+export type Amounts = Readonly<Record<string, number>>;
+
+/** What a run tells besides its time, such as `engineSeconds`. */
+export type Facts = Readonly<Record<string, number>>;
+
+/** A side that is ready to run. */
+export interface Work {
+  readonly version: string;
+  readonly amounts: Amounts;
+  /** Does the work once; may give `seconds` where it timed a part of itself, and further facts. */
+  run(): Promise<Facts | undefined> | Facts | undefined;
+}
+
+/** A program that speaks the protocol of side-process.ts by itself. */
+export interface PeerCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** One way to do the work: `prepare` runs in a fresh Node.js process; `peer` names another program. */
+export type Side =
+  | { readonly name: string; prepare(settings: Settings): Promise<Work> }
+  | { readonly name: string; peer(settings: Settings): PeerCommand };
+
+/** Two sides whose speeds are set against each other. */
+export interface Comparison {
+  readonly ours: string;
+  readonly theirs: string;
+  /** How many times as fast ours should be. */
+  readonly goal?: number;
+}
+
+/** A benchmark; the default export of `<name>.bench.ts`. */
+export interface Bench {
+  readonly summary: string;
+  /** Each setting's default and meaning. */
+  readonly settings: Readonly<Record<string, readonly [value: number, help: string]>>;
+  /** Timed runs of each side, when the command line does not say. */
+  readonly rounds: number;
+  /** The rate that the table shows: amount times scale a second. */
+  readonly rate: { readonly amount: string; readonly scale: number; readonly unit: string };
+  readonly sides: readonly Side[];
+  readonly comparisons: readonly Comparison[];
+  /** What went wrong with the sides' amounts: they must have done the same work. */
+  check?(amounts: ReadonlyMap<string, Amounts>): readonly string[];
+  /** A remark for the table, from the medians of a side's facts. */
+  remark?(facts: Facts, amounts: Amounts): string;
+}
+
+/** Thrown while a side is prepared: it cannot run here, and the message says why. */
+export class Skip extends Error {}

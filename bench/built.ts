@@ -1,0 +1,22 @@
+/** The package as it is shipped: the benchmarks run what `npm run build` made, with the types of the sources. */
+import { existsSync } from "node:fs";
+import { Skip } from "./bench.ts";
+
+interface Modules {
+  readonly "node/index": typeof import("../src/node/index.ts");
+  readonly "text/index": typeof import("../src/text/index.ts");
+  readonly "train/clipping": typeof import("../src/train/clipping.ts");
+  readonly "train/compile-pretraining": typeof import("../src/train/compile-pretraining.ts");
+  readonly "train/pretraining-step": typeof import("../src/train/pretraining-step.ts");
+  readonly "util/random": typeof import("../src/util/random.ts");
+}
+
+/**
+ * A module of dist/. (The sources under tsx would be slower: it gives every function its name, closures at each call.)
+ * @throws {Skip} when the package is not built.
+ */
+export async function built<Name extends keyof Modules>(name: Name): Promise<Modules[Name]> {
+  const file = new URL(`../dist/${name}.js`, import.meta.url);
+  if (!existsSync(file)) throw new Skip("dist/ is not there: run npm run build");
+  return (await import(file.href)) as Modules[Name];
+}

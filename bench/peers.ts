@@ -1,0 +1,24 @@
+/** The programs that users have today: scripts in ../shared/peers, run by ZHBERT_BENCH_PYTHON or python3. */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type PeerCommand, Skip } from "./bench.ts";
+
+/** The absolute path of a file of the material beside the checkout, or undefined where it is absent. */
+export function sharedPath(path: string): string | undefined {
+  const absolute = fileURLToPath(new URL(`../../shared/${path}`, import.meta.url));
+  return existsSync(absolute) ? absolute : undefined;
+}
+
+/**
+ * A Python peer.
+ * @param script - its file name. @param options - of its command line, by name without the dashes.
+ * @throws {Skip} when the script is absent.
+ */
+export function pythonPeer(script: string, options: Readonly<Record<string, string | number | true>>): PeerCommand {
+  const path = sharedPath(`peers/${script}`);
+  if (path === undefined) throw new Skip(`../shared/peers/${script} is not there`);
+  const flags = Object.entries(options).flatMap(([name, value]) =>
+    value === true ? [`--${name}`] : [`--${name}`, String(value)],
+  );
+  return { command: process.env["ZHBERT_BENCH_PYTHON"] ?? "python3", args: [path, ...flags, "--serve"] };
+}
