@@ -258,21 +258,35 @@ describe("refuses before the first step, and writes nothing:", () => {
     await writeData(fixture.path("only-held-out"), { count: 0 });
     await refused("bad-7", { data: fixture.path("only-held-out") }, DataError, "expected instances to train on");
   });
+  test.each<[Partial<PretrainOptions>, string]>([
+    [{ warmupSteps: 6 }, "warm-up steps: expected an integer from 0 to 5"],
+    [{ dropout: 1 }, "dropout: expected a number in [0, 1)"],
+    [{ learningRate: -1 }, "learning rate"],
+    [{ loggingSteps: 0 }, "logging steps: expected an integer of 1 or more"],
+  ])("numbers that cannot be meant: %j", (more, message) => refused("bad-8", more, TrainingError, message));
 });
 
-test("numbers that cannot be meant are refused", async () => {
-  await expect(pretrain(options("bad-8", { warmupSteps: 6 }))).rejects.toThrow(
-    "warm-up steps: expected an integer from 0 to 5",
-  );
-  await expect(pretrain(options("bad-9", { dropout: 1 }))).rejects.toThrow("dropout: expected a number in [0, 1)");
-  await expect(pretrain(options("bad-10", { learningRate: -1 }))).rejects.toThrow("learning rate");
-});
-
-test("a run is not overwritten unless asked", async () => {
+test("a run is not overwritten unless asked, nor for numbers that cannot be meant", async () => {
   await pretrain(options("once", { steps: 3 }));
   await expect(pretrain(options("once", { steps: 3 }))).rejects.toThrow("expected a new folder for the run");
+  const wrong = options("once", { steps: 2, warmupSteps: 2, overwrite: true });
+  await expect(pretrain(wrong)).rejects.toThrow("warm-up steps");
+  expect(existsSync(fixture.path("once/checkpoint-3/model.safetensors"))).toBe(true);
   await pretrain(options("once", { steps: 2, overwrite: true }));
   expect(readdirSync(fixture.path("once")).filter((name) => name.startsWith("checkpoint"))).toEqual(["checkpoint-2"]);
+});
+
+test("a model that lies in the run's folder is not replaced unless asked", async () => {
+  await pretrain(options("trained", { steps: 1 }));
+  rmSync(fixture.path("trained/checkpoint-1"), { recursive: true });
+  const before = bytes("trained", "model.safetensors");
+  const again = options("trained", { steps: 2, init: fixture.path("trained") });
+  await expect(pretrain(again)).rejects.toThrow(
+    "expected a new folder for the run, got one that holds model.safetensors",
+  );
+  expect(bytes("trained", "model.safetensors")).toEqual(before);
+  await pretrain({ ...again, overwrite: true });
+  expect(bytes("trained", "model.safetensors")).not.toEqual(before);
 });
 
 test("a loss that is not a number stops with the step and the batch, and the checkpoint before it stays", async () => {

@@ -13,7 +13,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { checkConfigFitsData } from "../train/check-inputs.ts";
 import { compilePretraining } from "../train/compile-pretraining.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
-import { type PretrainingHooks, type PretrainingProgress, runPretraining } from "../train/pretrain.ts";
+import { checkSettings, type PretrainingHooks, type PretrainingProgress, runPretraining } from "../train/pretrain.ts";
 import { checkResumable, type EngineIdentity } from "../train/trainer-state.ts";
 import { Random } from "../util/random.ts";
 import { hostTensor, type NamedTensors } from "../util/tensor.ts";
@@ -100,6 +100,7 @@ interface Beginning {
  */
 export async function pretrain(options: PretrainOptions): Promise<PretrainResult> {
   const plan = completePlan(options, relative(resolve(options.output), resolve(options.data)));
+  checkSettings(plan.settings, plan);
   const data = await openTrainingData(options.data, plan);
   const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads));
   try {

@@ -42,17 +42,18 @@ export class RunFolder {
 
   /**
    * Begins a new run.
-   * @param overwrite - removes the checkpoints and measurements of a run that is there.
-   * @throws {FileError} when the folder holds a run already or cannot be written.
+   * @param overwrite - removes the checkpoints, measurements and model that are there.
+   * @throws {FileError} when the folder holds a run or a model already, or cannot be written.
    */
   static async create(path: string, files: ReadonlyMap<string, string>, overwrite = false): Promise<RunFolder> {
     const steps = await checkpointSteps(path);
-    if (steps.length > 0 && !overwrite) {
+    const isRun = steps.length > 0;
+    if ((isRun || (await exists(join(path, MODEL_FILE)))) && !overwrite) {
       throw new FileError({
         where: path,
         expected: "a new folder for the run",
-        got: verbatim(`one with ${steps.length} checkpoints of another run`),
-        hint: `Go on with zhbert pretrain ${path} --resume, name another folder, or give --overwrite.`,
+        got: verbatim(isRun ? `one with ${steps.length} checkpoints of another run` : `one that holds ${MODEL_FILE}`),
+        hint: `${isRun ? `Go on with zhbert pretrain ${path} --resume, name` : "Name"} another folder, or give --overwrite.`,
       });
     }
     try {

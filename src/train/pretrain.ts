@@ -13,7 +13,7 @@ import { accumulate, type ClipRule, clipScale, type Gradients, globalNorm } from
 import { evaluatePretraining } from "./evaluate.ts";
 import { addSums, type EvaluationMetrics, emptySums, type LoggedMetrics, type MetricSums, means } from "./metrics.ts";
 import { type CompileStep, PretrainingStep } from "./pretraining-step.ts";
-import { checkSchedule, learningRate, type ScheduleName } from "./schedules.ts";
+import { checkSchedule, learningRate, type Schedule, type ScheduleName } from "./schedules.ts";
 
 /** Training batches by their number, counted from 0 over all epochs. */
 export interface BatchSource {
@@ -128,8 +128,8 @@ class PretrainingRun {
   constructor(options: PretrainingRunOptions) {
     const { settings, weights, compile, resume, hooks } = options;
     this.#options = options;
-    checkSchedule(this.#schedule());
-    checkCounts(options);
+    checkSettings(settings, hooks);
+    expectBatches(options.batches);
     this.#optimizer = new AdamW(weights, { name: settings.optimizer, weightDecay: settings.weightDecay });
     this.#step = new PretrainingStep(weights, compile, settings.seed);
     if (settings.gradientAccumulationSteps > 1) {
@@ -163,11 +163,6 @@ class PretrainingRun {
     return this.#step.dispose();
   }
 
-  #schedule() {
-    const { optimizer, learningRate: peak, warmupSteps, steps: totalSteps } = this.#options.settings;
-    return { name: RECIPES[optimizer].schedule, peak, warmupSteps, totalSteps };
-  }
-
   /** One update: the micro-batches, the norm, the optimiser. */
   async #update(): Promise<void> {
     const { settings, hooks } = this.#options;
@@ -181,7 +176,7 @@ class PretrainingRun {
     const gradients = this.#accumulated ?? this.#step.gradients;
     const norm = globalNorm(gradients) / count;
     if (!Number.isFinite(sums.loss) || !Number.isFinite(norm)) await this.#failOn(batches, sums.loss / count, norm);
-    const rate = learningRate(this.#schedule(), this.#done);
+    const rate = learningRate(scheduleOf(settings), this.#done);
     const scale = clipScale(norm, settings.maxGradientNorm, RECIPES[settings.optimizer].clip) / count;
     this.#optimizer.update(gradients, rate, scale);
     this.#done++;
@@ -280,10 +275,22 @@ function isDue(step: number, every: number): boolean {
   return every > 0 && step % every === 0;
 }
 
-function checkCounts({ settings, batches, hooks }: PretrainingRunOptions): void {
+function scheduleOf({ optimizer, learningRate: peak, warmupSteps, steps: totalSteps }: PretrainingSettings): Schedule {
+  return { name: RECIPES[optimizer].schedule, peak, warmupSteps, totalSteps };
+}
+
+/**
+ * Refuses settings that cannot be meant; a run checks them itself, a caller may do so before it touches any file.
+ * @throws {TrainingError} when a number is out of range.
+ */
+export function checkSettings(
+  settings: PretrainingSettings,
+  { loggingSteps }: Pick<PretrainingHooks, "loggingSteps">,
+): void {
+  checkSchedule(scheduleOf(settings));
   const atLeastOne = {
     "gradient accumulation steps": settings.gradientAccumulationSteps,
-    "logging steps": hooks.loggingSteps,
+    "logging steps": loggingSteps,
   };
   for (const [where, got] of Object.entries(atLeastOne)) {
     if (!Number.isInteger(got) || got < 1) throw new TrainingError({ where, expected: "an integer of 1 or more", got });
@@ -295,12 +302,14 @@ function checkCounts({ settings, batches, hooks }: PretrainingRunOptions): void 
       got: settings.maxGradientNorm,
     });
   }
-  if (batches.batchesPerEpoch < 1) {
-    throw new TrainingError({
-      where: "training data",
-      expected: "at least one batch",
-      got: batches.batchesPerEpoch,
-      hint: "The data hold fewer instances than a batch: lower --batch-size, or make more with --dupe-factor.",
-    });
-  }
+}
+
+function expectBatches({ batchesPerEpoch }: BatchSource): void {
+  if (batchesPerEpoch >= 1) return;
+  throw new TrainingError({
+    where: "training data",
+    expected: "at least one batch",
+    got: batchesPerEpoch,
+    hint: "The data hold fewer instances than a batch: lower --batch-size, or make more with --dupe-factor.",
+  });
 }
