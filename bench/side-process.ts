@@ -50,7 +50,7 @@ export class SideProcess {
     child.stdin.on("error", () => undefined);
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const first = await lines.next();
-    if (first.done) throw new Skip(`${command} gave no answer: ${complaint.trim().split("\n").at(-1)}`);
+    if (first.done) throw new Skip(`${command} gave no answer: ${cause(complaint)}`);
     const ready = JSON.parse(first.value) as Ready;
     if (!ready.ready) throw new Skip(ready.skipped);
     return new SideProcess(child, lines, ready);
@@ -77,6 +77,12 @@ export class SideProcess {
     this.#child.stdin.end("quit\n");
     await ended;
   }
+}
+
+/** The line of what a program wrote to its error output that says what was wrong. */
+function cause(complaint: string): string | undefined {
+  const lines = complaint.trim().split("\n");
+  return lines.findLast((line) => line.includes("Error")) ?? lines.at(-1);
 }
 
 function numbersOf(record: Readonly<Record<string, unknown>>): Facts {
