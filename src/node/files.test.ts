@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -137,6 +138,18 @@ test("a process that ends early removes its temporary", () => {
   });
   expect(child.status, child.stderr).toBe(3);
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("readBytes gives every byte, of an empty file, a large one, and what has no size", async () => {
+  const path = join(folder, "x.bin");
+  for (const size of [0, 1, 3_000_001]) {
+    const content = Uint8Array.from({ length: size }, (_, i) => (i * 7) % 251);
+    writeFileSync(path, content);
+    expect(Buffer.compare(await readBytes(path), content)).toBe(0);
+  }
+  if (existsSync("/proc/self/status")) {
+    expect(new TextDecoder().decode(await readBytes("/proc/self/status"))).toMatch(/^Name:/);
+  }
 });
 
 test("readBytes and readText name the missing file and the wrong encoding", async () => {

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { unlinkSync } from "node:fs";
-import { type FileHandle, mkdir, open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { FileError, InterruptedError, verbatim } from "../errors.ts";
 
@@ -219,10 +219,31 @@ function chunksOf(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Ui
  */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    const handle = await open(path, "r");
+    try {
+      const { size } = await handle.stat();
+      // What is no ordinary file (a pipe, a device) does not know its size.
+      return size > 0 ? await readParts(handle, size) : await handle.readFile();
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     throw fileError(path, "a file that can be read", error);
   }
+}
+
+/** The most bytes of one call: Node reads no 2 GiB at once, and the optimiser's state of a large model has more. */
+const PART_BYTES = 1 << 30;
+
+async function readParts(handle: FileHandle, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let done = 0;
+  while (done < size) {
+    const { bytesRead } = await handle.read(bytes, done, Math.min(PART_BYTES, size - done), done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return bytes.subarray(0, done);
 }
 
 /**
