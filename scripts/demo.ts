@@ -38,8 +38,8 @@ const PROMPTS = [
 ];
 
 /** Small enough for minutes on two cores, large enough to learn words from 120 KB of text. */
-const MODEL = { layers: 2, hidden: 192, heads: 4 };
-const TRAINING = { steps: "1500", batchSize: "16", learningRate: "4e-4" };
+const MODEL = { layers: 2, hidden: 128, heads: 4 };
+const TRAINING = { steps: "2000", batchSize: "16", learningRate: "6e-4" };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

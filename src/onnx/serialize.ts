@@ -29,27 +29,27 @@ const EXTERNAL_ALIGNMENT = 4096;
 export interface SerializeOptions {
   /** Weights that become initialisers, by parameter name; parameters without one stay inputs. */
   readonly weights?: NamedTensors;
-  /** The name of a file beside the model that holds the weights; they are inside of the model when left out. */
-  readonly externalData?: string;
+  /** The name of the file beside the model that holds a weight; the weights are inside of the model when left out. */
+  readonly externalFile?: (weight: string) => string;
 }
 
-/** An ONNX model, and the parts of its external data in the order of the file. */
+/** An ONNX model, and its external data. */
 export interface SerializedModel {
   readonly model: Uint8Array;
-  /** Chunks that make up the external data file; empty without `externalData`. */
-  readonly externalData: readonly Uint8Array[];
+  /** The chunks that make up each external file, by its name; weights are not copied. */
+  readonly externalData: ReadonlyMap<string, readonly Uint8Array[]>;
 }
 
 /**
  * Writes a lowered graph as an ONNX model (IR version 8, opset 17 and com.microsoft 1).
- * @returns protobuf bytes; with `externalData` also the chunks of that file.
+ * @returns protobuf bytes; with `externalFile` also the chunks of these files.
  */
 export function serializeModel(graph: LoweredGraph, options: SerializeOptions = {}): SerializedModel {
   const weights = graph.inputs.filter(({ name, parameter }) => parameter && options.weights?.has(name));
-  const external = new ExternalData(options.externalData);
+  const external = new Map<string, ExternalFile>();
   const initializers = [
     ...[...graph.constants].map(([name, tensor]) => tensorProto(name, tensor)),
-    ...weights.map(({ name }) => external.place(name, options.weights?.get(name) as HostTensor)),
+    ...weights.map(({ name }) => weightProto(name, options.weights?.get(name) as HostTensor, options, external)),
   ];
   const isInitializer = new Set(weights.map(({ name }) => name));
   const usesContrib = graph.nodes.some(({ domain }) => domain === "com.microsoft");
@@ -68,21 +68,34 @@ export function serializeModel(graph: LoweredGraph, options: SerializeOptions = 
       output: graph.outputs.map((output) => valueInfo(output.name, output)),
     },
   });
-  return { model: toBinary(ModelProtoSchema, model), externalData: external.chunks };
+  const externalData = new Map([...external].map(([name, { chunks }]) => [name, chunks]));
+  return { model: toBinary(ModelProtoSchema, model), externalData };
+}
+
+function weightProto(
+  name: string,
+  tensor: HostTensor,
+  { externalFile }: SerializeOptions,
+  files: Map<string, ExternalFile>,
+): TensorProto {
+  if (!externalFile) return tensorProto(name, tensor);
+  const fileName = externalFile(name);
+  const file = files.get(fileName) ?? new ExternalFile(fileName);
+  files.set(fileName, file);
+  return file.place(name, tensor);
 }
 
 /** Lays out tensors in a file beside the model. */
-class ExternalData {
+class ExternalFile {
   readonly chunks: Uint8Array[] = [];
   private offset = 0;
-  private readonly fileName: string | undefined;
+  private readonly name: string;
 
-  constructor(fileName: string | undefined) {
-    this.fileName = fileName;
+  constructor(name: string) {
+    this.name = name;
   }
 
   place(name: string, tensor: HostTensor): TensorProto {
-    if (this.fileName === undefined) return tensorProto(name, tensor);
     const padding = (EXTERNAL_ALIGNMENT - (this.offset % EXTERNAL_ALIGNMENT)) % EXTERNAL_ALIGNMENT;
     if (padding > 0) this.chunks.push(new Uint8Array(padding));
     const bytes = tensorBytes(tensor);
@@ -93,7 +106,7 @@ class ExternalData {
       ...header(name, tensor),
       dataLocation: DataLocation.EXTERNAL,
       externalData: [
-        { key: "location", value: this.fileName },
+        { key: "location", value: this.name },
         { key: "offset", value: String(at) },
         { key: "length", value: String(bytes.length) },
       ],

@@ -23,8 +23,6 @@ export interface OnnxRuntimeOptions {
   readonly threads: number;
 }
 
-/** The name under which weights lie beside a model in memory. */
-const WEIGHTS_FILE = "weights";
 /** Weights above this size go beside the model: its bytes are parsed and copied, those are not. */
 const MAX_INLINE_BYTES = 1 << 20;
 
@@ -76,7 +74,8 @@ async function compileSession(
   const lowered = lowerGraph(graph, { contrib: true });
   const { model, externalData } = serializeModel(lowered, {
     ...(weights ? { weights } : {}),
-    ...(weightBytes > MAX_INLINE_BYTES ? { externalData: WEIGHTS_FILE } : {}),
+    // One file for each weight: its own memory, so that nothing is joined or copied.
+    ...(weightBytes > MAX_INLINE_BYTES ? { externalFile: (name: string) => name } : {}),
   });
   try {
     const session = await ort.InferenceSession.create(model, {
@@ -87,7 +86,7 @@ async function compileSession(
       // From its second run on it would hold one more block for all results beside the arena that the first run filled.
       enableMemPattern: false,
       logSeverityLevel: 3,
-      ...(externalData.length > 0 ? { externalData: [{ path: WEIGHTS_FILE, data: joined(externalData) }] } : {}),
+      externalData: [...externalData].map(([path, [data]]) => ({ path, data: data as Uint8Array })),
     });
     const fed = graph.inputs.filter(({ name, parameter }) => !(parameter && weights?.has(name)));
     return new OnnxExecutable(ort, session, fed, graph.outputs, onDispose);
@@ -99,16 +98,6 @@ async function compileSession(
       cause,
     });
   }
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
 }
 
 class OnnxExecutable implements Executable {
