@@ -4,7 +4,7 @@ import { ArgumentError } from "../errors.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
 import { Batches, type BatchOptions, padInstances } from "./batches.ts";
 import { type InstanceSource, instanceList } from "./dataset.ts";
-import { originalIds, type PretrainingInstance } from "./instance.ts";
+import { IGNORED_LABEL, originalIds, type PretrainingInstance } from "./instance.ts";
 import { createMasking } from "./masking.ts";
 
 const vocabulary = Vocabulary.fromTokens([
@@ -88,7 +88,9 @@ describe("Batches", () => {
     expect(weight).toBe(203);
     const few = new Batches(instanceList([makeInstance(5, 0), makeInstance(9, 1)]), { ...options, shuffle: false });
     expect([...few.rows(0).rows]).toEqual([0, 1, 0, 1, 0, 1, 0, 1]);
-    expect([...(await few.batch(0)).maskedLmWeights]).toEqual([1, 1, 0, 0, 0, 0, 0, 0]);
+    const { maskedLmWeights, nextSentenceLabels } = await few.batch(0);
+    expect([...maskedLmWeights]).toEqual([1, 1, 0, 0, 0, 0, 0, 0]);
+    expect([...nextSentenceLabels]).toEqual([0, 0, ...new Array<number>(6).fill(IGNORED_LABEL)]);
   });
 
   test("reports the share of padding of its batches", async () => {

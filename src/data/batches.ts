@@ -3,12 +3,12 @@
  *
  * Instances are put into buckets by length (multiples of 32 tokens). What does not fill a batch goes up into the next
  * longer bucket, so that only one batch of an epoch is not full: its free rows repeat instances with prediction weights
- * of 0, and every prediction counts once in an epoch.
+ * of 0 and an ignored label, and every prediction counts once in an epoch.
  */
 import { ArgumentError } from "../errors.ts";
 import { Random } from "../util/random.ts";
 import type { InstanceSource } from "./dataset.ts";
-import { originalIds, type PretrainingBatch, type PretrainingInstance } from "./instance.ts";
+import { IGNORED_LABEL, originalIds, type PretrainingBatch, type PretrainingInstance } from "./instance.ts";
 import { drawMasks, type MaskingPlan, predictionBudget } from "./masking.ts";
 
 /** How instances become batches. */
@@ -188,7 +188,7 @@ function repeatTo(rows: Uint32Array, length: number): Uint32Array {
 
 /**
  * Pads instances to one shape.
- * @param filled - rows from here on get prediction weights of 0; the number of instances by default.
+ * @param filled - rows from here on get prediction weights of 0 and an ignored label; the number of instances by default.
  * @throws {ArgumentError} when an instance does not fit the shape.
  */
 export function padInstances(
@@ -208,7 +208,9 @@ export function padInstances(
     maskedLmPositions: new Int32Array(batchSize * maxPredictions),
     maskedLmIds: new Int32Array(batchSize * maxPredictions),
     maskedLmWeights: new Float32Array(batchSize * maxPredictions),
-    nextSentenceLabels: Int32Array.from(instances, ({ nextSentenceLabel }) => nextSentenceLabel),
+    nextSentenceLabels: Int32Array.from(instances, ({ nextSentenceLabel }, row) =>
+      row < filled ? nextSentenceLabel : IGNORED_LABEL,
+    ),
   };
   instances.forEach((instance, row) => {
     const [length, predictions] = [instance.inputIds.length, instance.maskedLmPositions.length];

@@ -28,6 +28,9 @@ export function originalIds(instance: PretrainingInstance): Int32Array {
   return ids;
 }
 
+/** The next sentence label of rows that only fill a batch; PyTorch's ignore_index. */
+export const IGNORED_LABEL = -100;
+
 /** A padded batch, the input of a training step. Padding is id 0, mask 0, weight 0. */
 export interface PretrainingBatch {
   readonly batchSize: number;
@@ -45,6 +48,6 @@ export interface PretrainingBatch {
   readonly maskedLmIds: Int32Array;
   /** float32 [batch, predictions]; 1 for real slots, 0 for unused ones. */
   readonly maskedLmWeights: Float32Array;
-  /** int32 [batch]. */
+  /** int32 [batch]; 0, 1, or IGNORED_LABEL. */
   readonly nextSentenceLabels: Int32Array;
 }

@@ -4,10 +4,10 @@ import { buildGraph, type Graph, input, inputOp, outputsOf, type Tensor, topolog
 import { add, addScalar, div, mul } from "../graph/ops/arithmetic.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
 import { constant } from "../graph/ops/constant.ts";
-import { crossEntropy } from "../graph/ops/cross-entropy.ts";
+import { crossEntropy, meanCrossEntropy } from "../graph/ops/cross-entropy.ts";
 import { gather } from "../graph/ops/gather.ts";
 import { cast, equal } from "../graph/ops/logic.ts";
-import { argMax, reduceMean } from "../graph/ops/reduce.ts";
+import { argMax } from "../graph/ops/reduce.ts";
 import { reshape } from "../graph/ops/reshape.ts";
 import type { BertConfig } from "./config.ts";
 import { type ModelContext, modelContext } from "./context.ts";
@@ -43,7 +43,7 @@ const WEIGHT_EPSILON = 1e-5;
  *
  * Inputs: every parameter by its Hugging Face name; `input_ids`, `token_type_ids`, `attention_mask` (int32 [batch, seq]);
  * `masked_lm_positions`, `masked_lm_ids` (int32 [batch, predictions]); `masked_lm_weights` (float32, likewise);
- * `next_sentence_labels` (int32 [batch]); with dropout one `dropout.<site>` (uint8) for each site.
+ * `next_sentence_labels` (int32 [batch]; a row of -100 does not count); with dropout one `dropout.<site>` (uint8) for each site.
  *
  * Outputs, float32 []: `loss` = `mlm_loss` + `nsp_loss`; `mlm_correct`, `nsp_correct`: counts of right predictions;
  * with gradients `grad.<parameter>`, each of its parameter's shape.
@@ -112,7 +112,7 @@ function nextSentenceLoss(
 ): LossAndCorrect {
   const labels = input("next_sentence_labels", "int32", [batchSize]);
   const logits = nextSentenceHead(context, pooler(context, config, sequenceOutput, batchSize, seqLength));
-  return { loss: reduceMean(crossEntropy(logits, labels)), correct: reduceSum(isCorrect(logits, labels)) };
+  return { loss: meanCrossEntropy(logits, labels), correct: reduceSum(isCorrect(logits, labels)) };
 }
 
 /** 1 where the highest score is the label's, else 0; float32 [n]. */

@@ -1,6 +1,6 @@
 /** Configs, weights and batches that do not fit, each named by what is wrong. */
 import { expect, test } from "vitest";
-import type { PretrainingBatch } from "../data/instance.ts";
+import { IGNORED_LABEL, type PretrainingBatch } from "../data/instance.ts";
 import { DataError } from "../errors.ts";
 import { builtinConfig } from "../model/config.ts";
 import { checkBatch, checkConfigFitsData } from "./check-inputs.ts";
@@ -43,5 +43,6 @@ test.each<[string, Partial<PretrainingBatch>, string]>([
     nextSentenceLabels: new Int32Array(2),
   };
   checkBatch(batch, config);
+  checkBatch({ ...batch, nextSentenceLabels: Int32Array.of(1, IGNORED_LABEL) }, config);
   expect(() => checkBatch({ ...batch, ...changes }, config)).toThrow(message);
 });

@@ -1,5 +1,5 @@
 /** Refuses models, data and batches that do not belong together, before the first step instead of inside of the engine. */
-import type { PretrainingBatch } from "../data/instance.ts";
+import { IGNORED_LABEL, type PretrainingBatch } from "../data/instance.ts";
 import { ConfigError, DataError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 
@@ -66,7 +66,8 @@ export function checkBatch(batch: PretrainingBatch, config: BertConfig, where = 
   expectBelow(`${where}: token type id`, batch.tokenTypeIds, config.typeVocabSize, seqLength);
   expectBelow(`${where}: masked position`, batch.maskedLmPositions, seqLength, maxPredictions);
   expectBelow(`${where}: masked label`, batch.maskedLmIds, config.vocabSize, maxPredictions);
-  expectBelow(`${where}: next sentence label`, batch.nextSentenceLabels, 2, 1);
+  const labels = batch.nextSentenceLabels.map((label) => (label === IGNORED_LABEL ? 0 : label));
+  expectBelow(`${where}: next sentence label`, labels, 2, 1);
 }
 
 function expectBelow(where: string, values: Int32Array, limit: number, rowLength: number): void {

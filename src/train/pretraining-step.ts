@@ -2,7 +2,7 @@
  * One forward and backward pass of pre-training: feeds weights, a batch and dropout masks to a compiled graph and takes
  * gradients out, all in memory that is allocated once.
  */
-import type { PretrainingBatch } from "../data/instance.ts";
+import { IGNORED_LABEL, type PretrainingBatch } from "../data/instance.ts";
 import { TrainingError } from "../errors.ts";
 import type { Executable } from "../runtime/runtime.ts";
 import { fillKeepMask, Random } from "../util/random.ts";
@@ -161,7 +161,7 @@ function sums(batch: PretrainingBatch, outputs: Readonly<Record<string, HostTens
     mlmCorrect: scalar("mlm_correct"),
     predictions: total(batch.maskedLmWeights),
     nspCorrect: scalar("nsp_correct"),
-    sequences: batch.batchSize,
+    sequences: batch.nextSentenceLabels.filter((label) => label !== IGNORED_LABEL).length,
     tokens: total(batch.attentionMask),
   };
 }
