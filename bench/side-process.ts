@@ -35,7 +35,7 @@ export class SideProcess {
 
   /**
    * Starts a side and waits until it has prepared and warmed up.
-   * @throws {Skip} when it cannot run here.
+   * @throws {Skip} when it says that it cannot run here. @throws {Error} when it ends without a word of the protocol.
    */
   static async start({ command, args }: PeerCommand): Promise<SideProcess> {
     const child = spawn(command, args);
@@ -50,7 +50,7 @@ export class SideProcess {
     child.stdin.on("error", () => undefined);
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const first = await lines.next();
-    if (first.done) throw new Skip(`${command} gave no answer: ${cause(complaint)}`);
+    if (first.done) throw new Error(`${command} gave no answer: ${cause(complaint)}`);
     const ready = JSON.parse(first.value) as Ready;
     if (!ready.ready) throw new Skip(ready.skipped);
     return new SideProcess(child, lines, ready);
