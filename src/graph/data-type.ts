@@ -1,4 +1,4 @@
-/** ONNX's numbers for element types. */
+/** Element types: ONNX's numbers for them, and which hold fractions. */
 import type { DType } from "../util/tensor.ts";
 
 /** The number of each dtype in ONNX files (TensorProto.DataType of onnx.proto). */
@@ -13,3 +13,8 @@ export const onnxDataType: Readonly<Record<DType, number>> = {
   float64: 11,
   bfloat16: 16,
 };
+
+/** Whether a dtype holds fractions. */
+export function isFloat(dtype: DType): boolean {
+  return dtype.includes("float");
+}

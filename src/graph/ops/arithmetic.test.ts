@@ -81,6 +81,10 @@ test("integer constants are divided as ONNX divides integers", () => {
   expect(constantValue(div(full("int32", [], 7), full("int32", [], 0)))).toBeUndefined();
 });
 
+test.each(["float32", "float16", "bfloat16"] as const)("constants of %s keep their fractions", (dtype) => {
+  expect(constantValue(div(full(dtype, [], 7), full(dtype, [], 2)))).toBe(3.5);
+});
+
 test("neutral elements vanish unless they broadcast", () => {
   const x = input("x", "float32", [3]);
   expect(addScalar(x, 0)).toBe(x);

@@ -1,6 +1,7 @@
 /** Element-wise arithmetic with broadcasting: add, sub, mul, div, and multiples of a scalar. */
 import { ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
+import { isFloat } from "../data-type.ts";
 import { broadcastShapes, sameShape } from "../dims.ts";
 import { defineOp, type OperatorDefinition, type OperatorFunction, type Tensor, type TensorType } from "../graph.ts";
 import { beforeBroadcast, unbroadcast } from "./broadcast.ts";
@@ -119,7 +120,7 @@ const divOp = binary(
   ([a, b]) => {
     const [x, y] = [a as Tensor, b as Tensor];
     if (constantValue(y) === 1) return withoutNeutral("div", x, y);
-    if (x.dtype.startsWith("float")) return foldConstants("div", [x, y], (left, right) => left / right);
+    if (isFloat(x.dtype)) return foldConstants("div", [x, y], (left, right) => left / right);
     // Integers are divided towards zero, and a division by zero is left to the engine.
     return constantValue(y) === 0 ? undefined : foldConstants("div", [x, y], (left, right) => Math.trunc(left / right));
   },

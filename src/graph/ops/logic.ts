@@ -1,7 +1,7 @@
 /** Comparison, choice and conversion: equal, less, where, cast. */
 import { ShapeError, verbatim } from "../../errors.ts";
 import { type DType, formatType } from "../../util/tensor.ts";
-import { onnxDataType } from "../data-type.ts";
+import { isFloat, onnxDataType } from "../data-type.ts";
 import { broadcastShapes, product } from "../dims.ts";
 import { defineOp, type Tensor, type TensorType } from "../graph.ts";
 import { inferBroadcast } from "./arithmetic.ts";
@@ -60,10 +60,6 @@ const whereOp = defineOp<object>({
  */
 export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   return whereOp([condition, a, b], {});
-}
-
-function isFloat(dtype: DType): boolean {
-  return dtype.includes("float");
 }
 
 const castOp = defineOp<{ readonly dtype: DType }>({
