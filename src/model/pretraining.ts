@@ -35,8 +35,8 @@ export function gradientName(parameter: string): string {
   return `grad.${parameter}`;
 }
 
-/** What stands under the masked language model's loss, so that it is finite without predictions. */
-const WEIGHT_EPSILON = 1e-5;
+/** Added to the sum of weights that the masked language model's loss is divided by: finite without predictions. */
+export const WEIGHT_EPSILON = 1e-5;
 
 /**
  * The graph of one pre-training step.

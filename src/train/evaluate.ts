@@ -1,10 +1,8 @@
 /** Loss and accuracy on held-out batches, beside what a constant answer would reach. */
 import type { PretrainingBatch } from "../data/instance.ts";
+import { WEIGHT_EPSILON } from "../model/pretraining.ts";
 import { addSums, type EvaluationMetrics, emptySums, means } from "./metrics.ts";
 import type { PretrainingStep } from "./pretraining-step.ts";
-
-/** BERT's loss divides by the sum of the weights and this, against empty batches. */
-const WEIGHT_EPSILON = 1e-5;
 
 /**
  * Evaluates the masked language model and next sentence prediction over all batches, without dropout.
@@ -21,6 +19,7 @@ export async function evaluatePretraining(
   for await (const batch of batches) {
     const measured = await step.evaluate(batch);
     addSums(sums, measured);
+    // Undoes the division that the loss of a batch ends with.
     mlmLoss += measured.mlmLoss * (measured.predictions + WEIGHT_EPSILON);
     nspLoss += measured.nspLoss * measured.sequences;
     countLabels(batch, labelCounts);

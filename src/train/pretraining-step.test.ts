@@ -56,3 +56,28 @@ test("rows that only fill a batch change no loss, gradient or count", async () =
   expect(evaluated.nspLoss).toBeCloseTo(expected.nspLoss, 5);
   await step.dispose();
 });
+
+test("what was compiled is freed, also when another shape could not be compiled", async () => {
+  const weights = initializeWeights(config, new Random(3), { nextSentence: true });
+  const compile = compilePretraining(runtime, config, { nextSentence: true });
+  const freed: number[] = [];
+  const step = new PretrainingStep(
+    weights,
+    async (shape, mode) => {
+      if (shape.seqLength > 6) throw new Error("too long");
+      const { executable, dropoutSites } = await compile(shape, mode);
+      const dispose = async () => {
+        freed.push(shape.seqLength);
+        await executable.dispose();
+      };
+      return { dropoutSites, executable: { run: executable.run.bind(executable), dispose } };
+    },
+    1,
+  );
+  const rows = [instance(1, 2, 9, 3, 12, 5, 3)];
+  const run = (seqLength: number) => step.train(padInstances(rows, { seqLength, maxPredictions: 2 }), 0);
+  await expect(run(7)).rejects.toThrow("too long");
+  await run(6);
+  await step.dispose();
+  expect(freed).toEqual([6]);
+});

@@ -87,9 +87,9 @@ export class PretrainingStep {
 
   /** Frees the compiled graphs. */
   async dispose(): Promise<void> {
-    const compiled = [...this.#compiled.values()];
+    const compiled = await Promise.allSettled(this.#compiled.values());
     this.#compiled.clear();
-    for (const step of compiled) await (await step).executable.dispose();
+    for (const step of compiled) if (step.status === "fulfilled") await step.value.executable.dispose();
   }
 
   #compiledFor(shape: BatchShape, mode: "train" | "evaluate"): Promise<CompiledStep> {
