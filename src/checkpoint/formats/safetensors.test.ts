@@ -113,6 +113,7 @@ test.each<[string, Uint8Array, string]>([
     fileWith(one('"dtype":"constructor","shape":[1],"data_offsets":[0,1]'), 1),
     'got "constructor"',
   ],
+  ["a dtype in a list", fileWith(one('"dtype":["F32"],"shape":[1],"data_offsets":[0,4]'), 4), 'got ["F32"]'],
   [
     "a negative size",
     fileWith(one('"dtype":"F32","shape":[-1],"data_offsets":[0,4]'), 4),

@@ -187,14 +187,10 @@ function duplicateKey(text: string): string | undefined {
 function readEntry(name: string, value: unknown, dataStart: number, where: string): SafetensorsEntry {
   const fields = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
   const of = `for tensor "${name}"`;
-  const dtype = Object.hasOwn(DTYPES, String(fields["dtype"])) ? DTYPES[String(fields["dtype"])] : undefined;
+  const code = fields["dtype"];
+  const dtype = typeof code === "string" && Object.hasOwn(DTYPES, code) ? DTYPES[code] : undefined;
   if (dtype === undefined) {
-    throw broken(
-      where,
-      LENGTH_BYTES,
-      `a dtype among ${Object.keys(DTYPES).join(", ")} ${of}`,
-      JSON.stringify(fields["dtype"]),
-    );
+    throw broken(where, LENGTH_BYTES, `a dtype among ${Object.keys(DTYPES).join(", ")} ${of}`, JSON.stringify(code));
   }
   const shape = fields["shape"];
   if (!isSizes(shape)) {
