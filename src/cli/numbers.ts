@@ -1,12 +1,14 @@
 /** Parsers of numeric options: the number, or an error that names the option and its range. */
 import { UsageError } from "../errors.ts";
 
-/** Whole numbers of at least `min`. @param flag - as the user writes it, for the message. */
-export function wholeNumber(flag: string, min: number): (text: string) => number {
+/** Whole numbers, of at least `min` where it is given. @param flag - as the user writes it, for the message. */
+export function wholeNumber(flag: string, min?: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^-?\d+$/.test(text.trim()) && Number.isSafeInteger(value) && value >= min) return value;
-    throw new UsageError({ where: flag, expected: `a whole number of ${min} or more`, got: text });
+    const isWhole = /^[+-]?\d+$/.test(text.trim()) && Number.isSafeInteger(value);
+    if (isWhole && (min === undefined || value >= min)) return value;
+    const expected = min === undefined ? "a whole number" : `a whole number of ${min} or more`;
+    throw new UsageError({ where: flag, expected, got: text });
   };
 }
 
@@ -25,6 +27,15 @@ export function share(flag: string): (text: string) => number {
     const value = parseNumber(text);
     if (value >= 0 && value < 1) return value;
     throw new UsageError({ where: flag, expected: "a number from 0 to below 1", got: text });
+  };
+}
+
+/** Numbers from 0 to 1. */
+export function probability(flag: string): (text: string) => number {
+  return (text) => {
+    const value = parseNumber(text);
+    if (value >= 0 && value <= 1) return value;
+    throw new UsageError({ where: flag, expected: "a number from 0 to 1", got: text });
   };
 }
 

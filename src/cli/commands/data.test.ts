@@ -153,9 +153,15 @@ describe("zhbert data refuses", () => {
     const out = join(folder, "data");
     await expect(run(corpus)).rejects.toThrow(UsageError);
     await expect(run(corpus, "-o", out, "--max-seq-length", "513")).rejects.toThrow("expected at most 512, got 513");
-    await expect(run(corpus, "-o", out, "--dupe-factor", "0")).rejects.toThrow("an integer of at least 1");
-    await expect(run(corpus, "-o", out, "--masked-lm-prob", "1.5")).rejects.toThrow("a share from 0 to 1");
-    await expect(run(corpus, "-o", out, "--shard-size", "big")).rejects.toThrow("a size such as 64MB");
+    await expect(run(corpus, "-o", out, "--dupe-factor", "0")).rejects.toThrow(
+      '--dupe-factor: expected a whole number of 1 or more, got "0"',
+    );
+    await expect(run(corpus, "-o", out, "--masked-lm-prob", "1.5")).rejects.toThrow(
+      "--masked-lm-prob: expected a number from 0 to 1",
+    );
+    await expect(run(corpus, "-o", out, "--shard-size", "big")).rejects.toThrow(
+      "--shard-size: expected a size such as 64MB",
+    );
     await expect(run(corpus, "-o", out, "--do-whole-word-mask", "--masking", "char")).rejects.toThrow(
       "whole-word beside",
     );

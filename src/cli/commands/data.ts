@@ -13,6 +13,7 @@ import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
 import { BertTokenizer } from "../../text/tokenizer.ts";
 import { type CommandContext, type CommandOption, defineCommand, type Output, type Progress } from "../command.ts";
+import { probability, share, wholeNumber } from "../numbers.ts";
 
 /** Five passes, as the Chinese whole word masking models were trained (ymcui/Chinese-BERT-wwm issue 28). */
 const DUPE_FACTOR = 5;
@@ -27,16 +28,41 @@ const options: readonly CommandOption[] = [
   { flags: "--format <name>", description: "what to write", default: "shards", choices: DATA_FORMATS },
   { flags: "--vocab <path>", description: "vocab.txt, or a folder that holds one (default: the package's own)" },
   { flags: "--cased", description: "keep upper and lower case and accents apart" },
-  { flags: "--max-seq-length <n>", description: "tokens of a sequence, at most 512", default: 128, parse: integer(8) },
-  { flags: "--max-predictions-per-seq <n>", description: "the most tokens to predict", default: 20, parse: integer(1) },
-  { flags: "--masked-lm-prob <share>", description: "share of tokens to predict", default: 0.15, parse: share },
-  { flags: "--short-seq-prob <share>", description: "share of shorter sequences", default: 0.1, parse: share },
+  {
+    flags: "--max-seq-length <n>",
+    description: "tokens of a sequence, at most 512",
+    default: 128,
+    parse: wholeNumber("--max-seq-length", 8),
+  },
+  {
+    flags: "--max-predictions-per-seq <n>",
+    description: "the most tokens to predict",
+    default: 20,
+    parse: wholeNumber("--max-predictions-per-seq", 1),
+  },
+  {
+    flags: "--masked-lm-prob <share>",
+    description: "share of tokens to predict",
+    default: 0.15,
+    parse: probability("--masked-lm-prob"),
+  },
+  {
+    flags: "--short-seq-prob <share>",
+    description: "share of shorter sequences",
+    default: 0.1,
+    parse: probability("--short-seq-prob"),
+  },
   {
     flags: "--dupe-factor <n>",
     description: `passes over the text, each masked anew (default: ${DUPE_FACTOR}; ${GOOGLE_DUPE_FACTOR} with --google-compatible)`,
-    parse: integer(1),
+    parse: wholeNumber("--dupe-factor", 1),
   },
-  { flags: "--random-seed <n>", description: "the same seed gives the same bytes", default: 12345, parse: integer() },
+  {
+    flags: "--random-seed <n>",
+    description: "the same seed gives the same bytes",
+    default: 12345,
+    parse: wholeNumber("--random-seed"),
+  },
   {
     flags: "--masking <unit>",
     description: "what is masked together (default: whole-word; char with --google-compatible --segmenter none)",
@@ -52,14 +78,24 @@ const options: readonly CommandOption[] = [
     flags: "--held-out <share>",
     description: "share of documents kept apart for evaluation (shards; the corpus is read twice)",
     default: 0,
-    parse: share,
+    parse: share("--held-out"),
   },
   {
     flags: "--google-compatible",
     description: "tokeniser rules, order and random numbers of Google's program; holds all text in memory",
   },
-  { flags: "--shard-size <size>", description: "a shard is closed at this size", default: "64MB", parse: byteSize },
-  { flags: "--max-line-bytes <size>", description: "longer lines are refused", default: "16MB", parse: byteSize },
+  {
+    flags: "--shard-size <size>",
+    description: "a shard is closed at this size",
+    default: "64MB",
+    parse: byteSize("--shard-size"),
+  },
+  {
+    flags: "--max-line-bytes <size>",
+    description: "longer lines are refused",
+    default: "16MB",
+    parse: byteSize("--max-line-bytes"),
+  },
 ];
 
 export default defineCommand({
@@ -159,8 +195,8 @@ async function readOptions({ args, options, signal, stdinLines }: CommandContext
     googleCompatible,
     splitsSentences: splits,
     heldOut: options["heldOut"],
-    shardBytes: toBytes(options["shardSize"]),
-    maxLineBytes: toBytes(options["maxLineBytes"]),
+    shardBytes: toBytes("--shard-size", options["shardSize"]),
+    maxLineBytes: toBytes("--max-line-bytes", options["maxLineBytes"]),
     signal,
   };
 }
@@ -187,36 +223,23 @@ function seqLength(length: number): number {
   throw usage("--max-seq-length", "at most 512", length, hint);
 }
 
-function integer(least?: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    const isRight = /^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && (least === undefined || value >= least);
-    if (isRight) return value;
-    throw usage("option", least === undefined ? "an integer" : `an integer of at least ${least}`, text);
-  };
-}
-
-function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
-  throw usage("option", "a share from 0 to 1", text);
-}
-
 const UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1 << 10, mb: 1 << 20, gb: 1 << 30 };
 
 /** `64MB`, `500kB`, `1000000`, as bytes; kB, MB and GB are powers of 1024. */
-function byteSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)i?(b?)$/i.exec(text);
-  const [, value, prefix] = match ?? [];
-  const unit = UNITS[prefix === "" || prefix === undefined ? "" : `${prefix.toLowerCase()}b`];
-  const bytes = Math.floor(Number(value) * (unit ?? Number.NaN));
-  if (bytes >= 1) return bytes;
-  throw usage("option", "a size such as 64MB", text);
+function byteSize(flag: string): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)i?(b?)$/i.exec(text);
+    const [, value, prefix] = match ?? [];
+    const unit = UNITS[prefix === "" || prefix === undefined ? "" : `${prefix.toLowerCase()}b`];
+    const bytes = Math.floor(Number(value) * (unit ?? Number.NaN));
+    if (bytes >= 1) return bytes;
+    throw usage(flag, "a size such as 64MB", text);
+  };
 }
 
 /** Defaults come as they are shown in the help, values of the command line parsed. */
-function toBytes(value: number | string): number {
-  return typeof value === "number" ? value : byteSize(value);
+function toBytes(flag: string, value: number | string): number {
+  return typeof value === "number" ? value : byteSize(flag)(value);
 }
 
 function usage(where: string, expected: string, got: unknown, hint?: string): UsageError {

@@ -13,12 +13,13 @@ import type { Vocabulary } from "../../text/vocabulary.ts";
 import { Random } from "../../util/random.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { legend, renderSample, SampleTotals } from "../masked-text.ts";
+import { probability, wholeNumber } from "../numbers.ts";
 
 /** Samples are drawn from so many lines at the head of the corpus, so that a large one need not be read to its end. */
 const LINES_TO_CHOOSE_FROM = 10_000;
 
 const options: readonly CommandOption[] = [
-  { flags: "-n, --samples <n>", description: "lines to show", default: 5, parse: integer(1) },
+  { flags: "-n, --samples <n>", description: "lines to show", default: 5, parse: wholeNumber("--samples", 1) },
   {
     flags: "--segmenter <name>",
     description: "what finds words",
@@ -28,15 +29,30 @@ const options: readonly CommandOption[] = [
   },
   { flags: "--user-dictionary <file>", description: "words for jieba: word [frequency] [tag] a line" },
   { flags: "--masking <unit>", description: "what is masked together", default: "whole-word", choices: MASKINGS },
-  { flags: "--masked-lm-prob <share>", description: "share of tokens to predict", default: 0.15, parse: share },
-  { flags: "--max-predictions-per-seq <n>", description: "the most tokens to predict", default: 20, parse: integer(1) },
+  {
+    flags: "--masked-lm-prob <share>",
+    description: "share of tokens to predict",
+    default: 0.15,
+    parse: probability("--masked-lm-prob"),
+  },
+  {
+    flags: "--max-predictions-per-seq <n>",
+    description: "the most tokens to predict",
+    default: 20,
+    parse: wholeNumber("--max-predictions-per-seq", 1),
+  },
   {
     flags: "--max-seq-length <n>",
     description: "tokens shown of a line, at most 512",
     default: 128,
-    parse: integer(3),
+    parse: wholeNumber("--max-seq-length", 3),
   },
-  { flags: "--seed <n>", description: "the same seed shows the same samples", default: 12345, parse: integer(0) },
+  {
+    flags: "--seed <n>",
+    description: "the same seed shows the same samples",
+    default: 12345,
+    parse: wholeNumber("--seed", 0),
+  },
   { flags: "--compare", description: "show each line masked by character and by whole word" },
   {
     flags: "--references",
@@ -183,18 +199,4 @@ function toJson({ text, words, instance }: MaskedSample, vocabulary: Vocabulary)
 function sequenceLength(length: number): number {
   if (length <= 512) return length;
   throw new UsageError({ where: "--max-seq-length", expected: "at most 512", got: length });
-}
-
-function integer(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-    throw new UsageError({ where: "option", expected: `an integer of at least ${least}`, got: text });
-  };
-}
-
-function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
-  throw new UsageError({ where: "option", expected: "a share from 0 to 1", got: text });
 }
