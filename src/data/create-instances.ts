@@ -41,6 +41,8 @@ export interface CreateInstancesOptions extends MaskingOptions {
   readonly googleCompatible?: boolean;
   /** Tokens of a block; BLOCK_TOKENS unless said. Part of what decides the examples. */
   readonly blockTokens?: number;
+  /** Called when the text of a block is read, with the number of examples that it will give. */
+  readonly onBlock?: (examples: number) => void;
   /** Called after each block and at the end, with the counts so far. */
   readonly onStats?: (stats: InstanceStats) => void;
 }
@@ -56,7 +58,7 @@ export interface InstanceStats extends Readonly<TextCounts> {
   readonly randomNext: number;
 }
 
-type Settings = Required<Omit<CreateInstancesOptions, "onStats" | keyof MaskingOptions>> & {
+type Settings = Required<Omit<CreateInstancesOptions, "onBlock" | "onStats" | keyof MaskingOptions>> & {
   readonly masking: MaskingPlan;
   readonly onStats: (stats: InstanceStats) => void;
 };
@@ -73,7 +75,8 @@ export async function* createPretrainingInstances(
   const settings = complete(options);
   const tally = new Tally(settings.onStats);
   const blocks = settings.googleCompatible ? googleBlocks(documents, settings) : ownBlocks(documents, settings);
-  for await (const { instances, counts } of blocks) {
+  for await (const { examples, instances, counts } of blocks) {
+    options.onBlock?.(examples);
     for (const instance of instances) {
       tally.add(instance);
       yield instance;
@@ -83,6 +86,8 @@ export async function* createPretrainingInstances(
 }
 
 interface InstanceBlock {
+  /** How many instances there are. */
+  readonly examples: number;
   readonly instances: Iterable<PretrainingInstance>;
   readonly counts: TextCounts;
 }
@@ -104,22 +109,33 @@ async function* ownBlocks(
   for await (const document of documents) {
     builder.add(document);
     if (builder.tokens < blockTokens) continue;
-    yield { instances: blockInstances(builder.take(), settings, number++), counts: builder.counts };
+    yield { ...packInstances(builder.take(), settings, number++), counts: builder.counts };
   }
   const last = builder.take();
   if (builder.counts.tokens === 0) throw emptyCorpus();
-  yield { instances: blockInstances(last, settings, number), counts: builder.counts };
+  yield { ...packInstances(last, settings, number), counts: builder.counts };
 }
 
 /**
- * The examples of one block, in their final order.
+ * Packs the examples of one block and puts them into their final order; they are masked while they are read out.
  * @param number - the block's place in the corpus; with the seed it decides all random numbers.
  */
-function* blockInstances(block: TokenBlock, settings: Settings, number: number): Generator<PretrainingInstance> {
+function packInstances(block: TokenBlock, settings: Settings, number: number): Omit<InstanceBlock, "counts"> {
   const random = Random.derive(settings.randomSeed, number);
-  const { cls: clsId, sep: sepId } = settings.tokenizer.vocabulary.ids;
   const passes = Array.from({ length: settings.dupeFactor }, () => packBlock(block, settings, random));
-  for (const at of shuffledPlaces(passes, random)) {
+  const places = shuffledPlaces(passes, random);
+  return { examples: places.length, instances: maskInstances(block, passes, places, settings, random) };
+}
+
+function* maskInstances(
+  block: TokenBlock,
+  passes: readonly PackedExamples[],
+  places: Float64Array,
+  settings: Settings,
+  random: Random,
+): Generator<PretrainingInstance> {
+  const { cls: clsId, sep: sepId } = settings.tokenizer.vocabulary.ids;
+  for (const at of places) {
     const pass = passes[at % passes.length] as PackedExamples;
     const example = assembleExample(block, pass.ranges, Math.floor(at / passes.length) * RANGE_FIELDS, {
       clsId,
@@ -154,7 +170,7 @@ async function* googleBlocks(
   const vocabulary = googleVocabulary(tokenizer.vocabulary, doWholeWordMask && segmenter.name !== "none");
   const options = { ...settings, ...masking, doWholeWordMask };
   const instances = googleInstances(block, options, vocabulary, new PythonRandom(settings.randomSeed));
-  yield { instances, counts: builder.counts };
+  yield { examples: instances.length, instances, counts: builder.counts };
 }
 
 class Tally {

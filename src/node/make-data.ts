@@ -1,4 +1,5 @@
 /** From a corpus on disk to training data on disk, in one of three formats; nothing counts until all is written. */
+import { resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type Document, readDocuments } from "../data/corpus.ts";
 import { createPretrainingInstances, type InstanceStats } from "../data/create-instances.ts";
@@ -45,7 +46,10 @@ export interface MakeDataOptions {
   readonly maxLineBytes?: number;
   /** Stops the work; nothing is left behind. */
   readonly signal?: AbortSignal;
-  /** Called now and then: bytes read (over both passes, when there are two) and instances made. */
+  /**
+   * Called now and then: bytes of text that are done (over both passes, when there are two; text counts in part when it
+   * is read and in full when its instances are made), and instances made.
+   */
   readonly onProgress?: (bytes: number, instances: number) => void;
 }
 
@@ -70,6 +74,7 @@ const INSTANCES_A_TURN = 2048;
  */
 export async function makeData(options: MakeDataOptions): Promise<DataReport> {
   checkOptions(options);
+  const { signal } = options;
   const sink = await openSink(options);
   try {
     const passes: readonly Split[] = options.heldOut > 0 ? ["data", "held-out"] : ["data"];
@@ -77,11 +82,11 @@ export async function makeData(options: MakeDataOptions): Promise<DataReport> {
     for (const split of passes) results.push(await runPass(split, sink, options, results[0]?.bytes ?? 0));
     const stats = results.map((result) => result.stats).reduce(addStats);
     const heldOutInstances = results[1]?.stats.instances ?? 0;
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     const outputBytes = await sink.commit({ ...stats, heldOutInstances });
     return { ...stats, heldOutInstances, corpusBytes: results[0]?.bytes ?? 0, outputBytes };
   } catch (error) {
-    if (!(error instanceof InterruptedError)) throw error;
+    if (!(error instanceof InterruptedError) && (signal?.aborted !== true || error !== signal.reason)) throw error;
     throw new InterruptedError({
       where: "data",
       expected: "the work to be finished",
@@ -94,7 +99,8 @@ export async function makeData(options: MakeDataOptions): Promise<DataReport> {
   }
 }
 
-function checkOptions({ maxSeqLength, maxPredictionsPerSeq, heldOut, format, corpus, outputs }: MakeDataOptions): void {
+function checkOptions(options: MakeDataOptions): void {
+  const { maxSeqLength, maxPredictionsPerSeq, heldOut, format, corpus, outputs, segmenter } = options;
   if (maxSeqLength > MAX_SEQ_LENGTH) {
     throw new ArgumentError({
       where: "maxSeqLength",
@@ -114,8 +120,26 @@ function checkOptions({ maxSeqLength, maxPredictionsPerSeq, heldOut, format, cor
     const got = format === "shards" ? corpus.name : format;
     throw new ArgumentError({ where: "heldOut", expected: "format shards and a corpus of files", got });
   }
-  if (outputs.length === 1 || (format === "tfrecord" && outputs.length > 0)) return;
-  throw new ArgumentError({ where: "outputs", expected: `one for format ${format}`, got: outputs.length });
+  if (segmenter.needsWholeLines === true && (heldOut > 0 || options.splitsSentences)) {
+    throw new ArgumentError({
+      where: heldOut > 0 ? "heldOut" : "splitsSentences",
+      expected: "a segmenter that does not count the corpus's lines",
+      got: segmenter.name,
+      hint: "its words belong to all lines of the corpus, uncut and in order: leave this option out",
+    });
+  }
+  checkOutputs(outputs, format);
+}
+
+function checkOutputs(outputs: readonly string[], format: DataFormat): void {
+  if (outputs.length < 1 || (outputs.length > 1 && format !== "tfrecord")) {
+    throw new ArgumentError({ where: "outputs", expected: `one for format ${format}`, got: outputs.length });
+  }
+  const paths = outputs.map((path) => resolve(path));
+  const twice = outputs.find((_, i) => paths.indexOf(paths[i] as string) < i);
+  if (twice === undefined) return;
+  const hint = "instances go to the files in turn: give each its own name";
+  throw new ArgumentError({ where: "outputs", expected: "files of different names", got: twice, hint });
 }
 
 interface PassResult {
@@ -126,23 +150,62 @@ interface PassResult {
 /** Makes the instances of the documents on one side. */
 async function runPass(split: Split, sink: Sink, options: MakeDataOptions, bytesBefore: number): Promise<PassResult> {
   let stats: InstanceStats | undefined;
-  let bytes = 0;
   let made = 0;
+  const work = new TextWork(options.dupeFactor);
+  const report = () => options.onProgress?.(bytesBefore + work.bytesDone, made);
   const documents = readSide(split, options, (read) => {
-    bytes = read;
-    options.onProgress?.(bytesBefore + bytes, made);
+    work.bytesRead = read;
+    report();
   });
   const onStats = (soFar: InstanceStats) => {
     stats = soFar;
   };
-  for await (const instance of createPretrainingInstances(documents, { ...options, onStats })) {
+  const onBlock = (examples: number) => work.beginBlock(examples);
+  for await (const instance of createPretrainingInstances(documents, { ...options, onBlock, onStats })) {
     await sink.add(instance, split);
+    work.addExample();
     if (++made % INSTANCES_A_TURN !== 0) continue;
     await setImmediate();
     options.signal?.throwIfAborted();
-    options.onProgress?.(bytesBefore + bytes, made);
+    report();
   }
-  return { stats: stats as InstanceStats, bytes };
+  report();
+  return { stats: stats as InstanceStats, bytes: work.bytesRead };
+}
+
+/** The time that a pass over a text takes, as a share of that for reading and segmenting it; for the progress shown alone. */
+const PASS_TIME = 0.6;
+
+/** How much of a text is done: it is read in blocks, and then the examples of the block are made. */
+class TextWork {
+  bytesRead = 0;
+  readonly #readingShare: number;
+  /** Bytes of the blocks before, and of the block whose examples are being made. */
+  #bytesBefore = 0;
+  #bytesOfBlock = 0;
+  #examples = 0;
+  #made = 0;
+
+  constructor(dupeFactor: number) {
+    this.#readingShare = 1 / (1 + PASS_TIME * dupeFactor);
+  }
+
+  beginBlock(examples: number): void {
+    this.#bytesBefore += this.#bytesOfBlock;
+    this.#bytesOfBlock = this.bytesRead - this.#bytesBefore;
+    this.#examples = examples;
+    this.#made = 0;
+  }
+
+  addExample(): void {
+    this.#made += 1;
+  }
+
+  get bytesDone(): number {
+    const read = this.bytesRead - this.#bytesBefore;
+    const made = this.#examples === 0 ? this.#bytesOfBlock : this.#bytesOfBlock * (this.#made / this.#examples);
+    return this.#bytesBefore + this.#readingShare * read + (1 - this.#readingShare) * made;
+  }
 }
 
 /** The documents of one side of the held-out split; all of them when there is none. */

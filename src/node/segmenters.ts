@@ -63,12 +63,13 @@ const CHUNK_BYTES = 1 << 16;
 
 /** The lines of a file, a chunk at a time, without waiting: segmenters are asked for words in the middle of work. */
 function* readLinesInOrder(path: string): Generator<string> {
-  const file = openFile(path);
+  const file = orFileError(path, () => openSync(path, "r"));
   try {
     const decoder = new TextDecoder();
     const chunk = new Uint8Array(CHUNK_BYTES);
     let rest = "";
-    for (let read = readSync(file, chunk); read > 0; read = readSync(file, chunk)) {
+    const readChunk = () => orFileError(path, () => readSync(file, chunk));
+    for (let read = readChunk(); read > 0; read = readChunk()) {
       const lines = (rest + decoder.decode(chunk.subarray(0, read), { stream: true })).split("\n");
       rest = lines.pop() ?? "";
       yield* lines;
@@ -79,9 +80,9 @@ function* readLinesInOrder(path: string): Generator<string> {
   }
 }
 
-function openFile(path: string): number {
+function orFileError(path: string, call: () => number): number {
   try {
-    return openSync(path, "r");
+    return call();
   } catch (error) {
     throw fileError(path, "a reference file that can be read", error);
   }

@@ -1,0 +1,102 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ArgumentError, FileError, InterruptedError } from "../errors.ts";
+import noSegmenter from "../text/segmenters/none.ts";
+import { BertTokenizer } from "../text/tokenizer.ts";
+import { Vocabulary } from "../text/vocabulary.ts";
+import { openCorpus } from "./corpus.ts";
+import { type MakeDataOptions, makeData } from "./make-data.ts";
+import { createSegmenter } from "./segmenters.ts";
+
+const sentence = "山里的小路一直通到水边。";
+const tokenizer = new BertTokenizer(
+  Vocabulary.fromTokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...new Set(sentence)]),
+);
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "zhbert-make-data-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Data of `lines` equal lines, two to a document. */
+async function make(options: Partial<MakeDataOptions>, lines = 8) {
+  const path = join(folder, "corpus.txt");
+  writeFileSync(path, Array.from({ length: lines }, (_, i) => `${sentence}\n${i % 2 === 1 ? "\n" : ""}`).join(""));
+  const corpus = await openCorpus([path]);
+  const report = await makeData({
+    corpus,
+    outputs: [join(folder, "out.jsonl")],
+    format: "jsonl",
+    tokenizer,
+    segmenter: noSegmenter(),
+    masking: "whole-word",
+    maxSeqLength: 32,
+    maxPredictionsPerSeq: 5,
+    maskedLmProb: 0.15,
+    shortSeqProb: 0.1,
+    dupeFactor: 2,
+    randomSeed: 1,
+    nextSentence: true,
+    googleCompatible: false,
+    splitsSentences: true,
+    heldOut: 0,
+    ...options,
+  });
+  return { corpus, report };
+}
+
+test("progress grows with the instances, and is complete when they are", async () => {
+  const seen: [bytes: number, instances: number][] = [];
+  const { corpus, report } = await make({ dupeFactor: 10, onProgress: (...now) => seen.push(now) }, 3000);
+  const bytes = seen.map(([done]) => done);
+  expect(bytes).toEqual([...bytes].sort((a, b) => a - b));
+  expect(seen.at(-1)).toEqual([corpus.bytes, report.instances]);
+  const whileReading = seen.filter(([, instances]) => instances === 0).map(([done]) => done);
+  expect(Math.max(...whileReading)).toBeLessThan(0.5 * (corpus.bytes as number));
+  expect(new Set(bytes).size).toBeGreaterThan(5);
+});
+
+describe("makeData refuses", () => {
+  test("to cut or part text whose words are counted by line", async () => {
+    const referenceFile = join(folder, "references.txt");
+    writeFileSync(referenceFile, "[]\n".repeat(8));
+    const options = async () => ({ segmenter: await createSegmenter("reference", { referenceFile, tokenizer }) });
+    await make({ ...(await options()), splitsSentences: false });
+    await expect(make(await options())).rejects.toThrow("splitsSentences: expected a segmenter that does not count");
+    const parted = { ...(await options()), splitsSentences: false, heldOut: 0.5, format: "shards" } as const;
+    await expect(make({ ...parted, outputs: [join(folder, "data")] })).rejects.toThrow("heldOut: expected a segmenter");
+  });
+
+  test("a reference file that is a folder", async () => {
+    mkdirSync(join(folder, "references"));
+    const segmenter = await createSegmenter("reference", { referenceFile: join(folder, "references"), tokenizer });
+    await expect(make({ segmenter, splitsSentences: false })).rejects.toThrow(FileError);
+  });
+
+  test("two outputs of one name: one would take the other's place", async () => {
+    const outputs = [join(folder, "a.tfrecord"), join(folder, ".", "x", "..", "a.tfrecord")];
+    await expect(make({ format: "tfrecord", outputs })).rejects.toThrow(ArgumentError);
+    expect(readdirSync(folder)).toEqual(["corpus.txt"]);
+  });
+
+  test("to go on when aborted, whatever the reason given", async () => {
+    await expect(make({ signal: AbortSignal.abort() })).rejects.toThrow(InterruptedError);
+    expect(readdirSync(folder)).toEqual(["corpus.txt"]);
+  });
+});
+
+test("a JSON line has the fields of an instance and no others", async () => {
+  await make({});
+  const [line = ""] = readFileSync(join(folder, "out.jsonl"), "utf8").split("\n");
+  expect(Object.keys(JSON.parse(line))).toEqual([
+    "tokens",
+    "inputIds",
+    "tokenTypeIds",
+    "maskedLmPositions",
+    "maskedLmIds",
+    "nextSentenceLabel",
+  ]);
+});
