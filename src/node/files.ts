@@ -1,13 +1,14 @@
 /**
  * Files that are whole or absent: written under a temporary name in the same folder, synced, then renamed.
  *
- * A failure, an abort or the end of the process removes the temporary; what stood there before stays as it was.
+ * A failure, an abort or the end of the process removes the temporary; what stood there before stays as it was. What a
+ * killed process left is removed by the next one that writes into the folder.
  */
-import { randomBytes } from "node:crypto";
 import { unlinkSync } from "node:fs";
 import { type FileHandle, mkdir, open, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { FileError, InterruptedError, verbatim } from "../errors.ts";
+import { removeAbandoned, temporaryName } from "./temporary-files.ts";
 
 /** A file that appears under its name only when it is committed. */
 export interface AtomicFile {
@@ -59,8 +60,9 @@ export async function createAtomicFile(path: string): Promise<AtomicFile> {
     if (existing?.isDirectory()) throw Object.assign(new Error("a folder"), { code: "EISDIR" });
     if (existing !== undefined && !existing.isFile()) return new TemporaryFile(path, path, path, await open(path, "w"));
     const target = existing === undefined ? resolve(path) : await realpath(path);
-    const temporary = join(dirname(target), `.${randomBytes(8).toString("hex")}.zhbert-tmp`);
+    const temporary = join(dirname(target), temporaryName());
     await mkdir(dirname(temporary), { recursive: true });
+    await removeAbandoned(dirname(temporary));
     const handle = await open(temporary, "wx", existing?.mode);
     cleanAtExit();
     temporaries.add(temporary);
