@@ -136,6 +136,8 @@ describe("encode", () => {
     ["a stride that leaves no way forward", "我喜欢喝", { maxLength: 4, stride: 2 }],
     ["a length below the special tokens", "我", { maxLength: 1 }],
     ["padding to a length that is not given", "我", { padding: "max_length" }],
+    ["padding to a length beyond all memory", "我", { padding: 1e12 }],
+    ["padding to half a token", "我", { padding: 2.5 }],
   ] as const)("refuses %s", (_, text, options) => {
     expect(() => make().encode(text, options)).toThrow(ArgumentError);
   });

@@ -206,14 +206,19 @@ function keptLengths(
   return truncatedLengths(lengths, room, truncation);
 }
 
+/** Far beyond any model; a longer row is a slip, and would fill the memory. */
+const MAX_PADDED_LENGTH = 1 << 24;
+
 function paddedLength({ padding = false, maxLength }: EncodeOptions): number {
-  if (typeof padding === "number") return padding;
-  if (padding !== "max_length") return 0;
-  if (maxLength !== undefined) return maxLength;
+  if (padding === false || padding === "longest") return 0;
+  const length = padding === "max_length" ? maxLength : padding;
+  if (Number.isInteger(length) && (length as number) >= 0 && (length as number) <= MAX_PADDED_LENGTH) {
+    return length as number;
+  }
   throw new ArgumentError({
     where: "encode: padding",
-    expected: 'a maxLength with padding "max_length"',
-    got: undefined,
+    expected: `a whole number from 0 to ${MAX_PADDED_LENGTH}, or "max_length" with a maxLength`,
+    got: length,
     hint: "give maxLength, or a number of tokens as padding",
   });
 }

@@ -38,6 +38,7 @@ describe("trainVocabulary", () => {
   test("special tokens first, then characters, then pieces by frequency", () => {
     const { tokens } = train({ unusedTokens: 2 });
     expect(tokens.slice(0, 7)).toEqual(["[PAD]", "[unused1]", "[unused2]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]);
+    expect(() => train({ unusedTokens: 1e12 })).toThrow("unusedTokens: expected a whole number from 0 to the size");
     // w + e meet eleven times (lower, newest); then e has gone to w, and s + t are left with nine (newest, widest).
     expect(tokens.slice(tokens.indexOf("##we")).slice(0, 2)).toEqual(["##we", "##st"]);
     expect(tokens).toEqual(expect.arrayContaining(["春", "，", "lower", "newest", "widest"]));

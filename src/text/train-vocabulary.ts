@@ -38,6 +38,14 @@ export function trainVocabulary(counter: WordCounter, options: TrainVocabularyOp
       got: verbatim("none"),
     });
   }
+  if (!Number.isInteger(unusedTokens) || unusedTokens < 0 || unusedTokens > size) {
+    throw new ArgumentError({
+      where: "vocabulary training: unusedTokens",
+      expected: `a whole number from 0 to the size, ${size}`,
+      got: unusedTokens,
+      hint: "ask for fewer unused tokens, or raise the size",
+    });
+  }
   const unused = Array.from({ length: unusedTokens }, (_, i) => `[unused${i + 1}]`);
   const tokens = [...specialTokens.slice(0, 1), ...unused, ...specialTokens.slice(1), ...alphabet(counter, options)];
   if (tokens.length > size) {

@@ -39,6 +39,7 @@ const parseLines = (text: string) =>
 describe("tokenize", () => {
   test("one JSON object a line, with offsets and words", async () => {
     const [result] = parseLines(await zhbert(["tokenize", "--json", "--no-special-tokens", "用GPS，"]));
+    expect(Object.keys(result)).toEqual(["tokens", "ids", "offsets", "wordIds"]);
     expect(result.tokens[0]).toBe("用");
     expect(result.offsets[0]).toEqual([0, 1]);
     expect(result.offsets.at(-1)).toEqual([4, 5]);
