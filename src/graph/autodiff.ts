@@ -33,11 +33,17 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly Tensor
  * The gradients of `sum(output * seed)` with respect to tensors.
  * @param output - float32, any shape.
  * @param seed - float32, the shape of `output`.
+ * @param leaf - a tensor that is taken as given: the gradient goes to it, if asked for, but not through it.
  * @returns one tensor for each of `wrt`, of its shape; zeros where `output` does not depend on it.
  * @throws {ShapeError} when `seed` has another shape than `output`.
  * @throws {GraphError} when an operator on the way has no gradient.
  */
-export function vectorJacobianProduct(output: Tensor, seed: Tensor, wrt: readonly Tensor[]): readonly Tensor[] {
+export function vectorJacobianProduct(
+  output: Tensor,
+  seed: Tensor,
+  wrt: readonly Tensor[],
+  leaf?: Tensor,
+): readonly Tensor[] {
   if (!sameShape(seed.shape, output.shape)) {
     throw new ShapeError({
       where: "gradients: seed",
@@ -49,7 +55,7 @@ export function vectorJacobianProduct(output: Tensor, seed: Tensor, wrt: readonl
   const needed = nodesThatDependOn(order, wrt);
   const gradientOf = new Map<string, Tensor>([[key(output), seed]]);
   for (const node of order.reverse()) {
-    if (!node.inputs.some((source) => needed.has(source.node))) continue;
+    if (node === leaf?.node || !node.inputs.some((source) => needed.has(source.node))) continue;
     const grads = outputsOf(node).map((tensor) => gradientOf.get(key(tensor)));
     if (grads.every((grad) => grad === undefined)) continue;
     const inputGrads = applyVjp(node, grads, (i) => needed.has((node.inputs[i] as Tensor).node));

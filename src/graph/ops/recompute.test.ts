@@ -1,6 +1,6 @@
 /** Recomputation: the same values and gradients as without, from a body that occurs twice. */
 import { describe, expect, test } from "vitest";
-import { evaluate, randomTensor, runtime } from "../../../test/graph-checks.ts";
+import { evaluate, expectClose, numbers, randomTensor, runtime } from "../../../test/graph-checks.ts";
 import type { HostTensor } from "../../util/tensor.ts";
 import { gradients } from "../autodiff.ts";
 import { buildGraph, type Graph, input, parameter, type Tensor } from "../graph.ts";
@@ -92,6 +92,22 @@ describe("recompute", () => {
         expect(value).toBeCloseTo(b[i] as number, 4);
       });
     }
+  });
+
+  test("so does one that depends on what enters, also when nothing else needs its parameters", async () => {
+    const build = (wrap: typeof recompute) => {
+      const [w0, w1] = [parameter("w0", [4, 4]), parameter("w1", [4, 4])];
+      const x = tanh(linear(input("x", "float32", [5, 4]), w0));
+      const loss = reduceSum(wrap((inner) => add(mul(inner, x), mul(linear(x, w1), inner)), x));
+      const [gw0, gw1] = gradients(loss, [w0, w1]);
+      return { gw0: gw0 as Tensor, gw1: gw1 as Tensor };
+    };
+    const expected = await evaluate(
+      build((segment, x) => segment(x)),
+      feeds,
+    );
+    const actual = await evaluate(build(recompute), feeds);
+    for (const name of ["gw0", "gw1"]) expectClose(numbers(actual[name]), numbers(expected[name]), 1e-5);
   });
 
   test("named axes, two sizes through one session", async () => {

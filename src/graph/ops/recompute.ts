@@ -5,8 +5,9 @@
  */
 import { vectorJacobianProduct } from "../autodiff.ts";
 import { defineOp, inputOp, type Tensor, type TensorType } from "../graph.ts";
+import { add } from "./arithmetic.ts";
 
-/** A part of a graph, from the activation that enters it to its one output; it may use parameters and inputs besides. */
+/** A part of a graph, from the activation that enters it to its one output; it may use other tensors besides. */
 export type Segment = (x: Tensor) => Tensor;
 
 /**
@@ -30,8 +31,12 @@ const recomputeOp = defineOp<{ readonly segment: Segment }>({
   name: "recompute",
   infer: ([output]) => output as TensorType,
   vjp: ({ grad, inputs: [, x, ...parameters], attributes: { segment } }) => {
-    const again = afterOp([x as Tensor, grad], {});
-    return [undefined, ...vectorJacobianProduct(segment(again), grad, [again, ...parameters])];
+    const entered = x as Tensor;
+    const again = afterOp([entered, grad], {});
+    // What enters from the side may depend on x too: that part of its gradient ends at x, from where it goes on once.
+    const wrt = [again, entered, ...parameters];
+    const [inner, beside, ...rest] = vectorJacobianProduct(segment(again), grad, wrt, entered);
+    return [undefined, add(inner as Tensor, beside as Tensor), ...rest];
   },
   lower: ({ names: [output] }) => ({ alias: output as string }),
   flops: () => 0,
