@@ -4,6 +4,7 @@
  * Memory is bounded by the longest line and document, whatever the size of the corpus.
  */
 import { CorpusError, verbatim } from "../errors.ts";
+import { isBlank } from "../util/python-space.ts";
 
 /** The sentences of one document. */
 export type Document = readonly string[];
@@ -195,20 +196,8 @@ export interface DocumentOptions {
   readonly splitLine?: (line: string) => readonly string[];
 }
 
-/** White space to Python's str.strip(), by which Google's reader tells blank lines; all below U+0100, then the others. */
-const SPACES = new Set([
-  ...[0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x1c, 0x1d, 0x1e, 0x1f, 0x20, 0x85, 0xa0],
-  ...[0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000],
-  ...Array.from({ length: 11 }, (_, i) => 0x2000 + i),
-]);
-
-function isBlankLine(line: string): boolean {
-  for (let i = 0; i < line.length; i++) if (!SPACES.has(line.charCodeAt(i))) return false;
-  return true;
-}
-
 /**
- * The documents of groups of lines; one or more blank lines part them. Documents of several files are parted only by
+ * The documents of groups of lines; one or more blank lines (white space as Google's reader sees it) part them. Documents of several files are parted only by
  * blank lines, as in Google's program.
  * @throws {CorpusError} at the end, when there was no text at all.
  */
@@ -222,13 +211,13 @@ export async function* readDocuments(
   let length = 0;
   for await (const lines of groups) {
     for (const line of lines) {
-      const isBlank = isBlankLine(line);
-      if (sentences.length > 0 && (isBlank || length + line.length > maxLength)) {
+      const isParting = isBlank(line);
+      if (sentences.length > 0 && (isParting || length + line.length > maxLength)) {
         yield sentences;
         sentences = [];
         length = 0;
       }
-      if (isBlank) continue;
+      if (isParting) continue;
       isEmpty = false;
       length += line.length;
       if (options.splitLine === undefined) sentences.push(line);

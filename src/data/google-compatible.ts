@@ -6,6 +6,7 @@
 import { CharacterKind, characterRules } from "../text/characters.ts";
 import { CONTINUATION_PREFIX, type Vocabulary } from "../text/vocabulary.ts";
 import { type PythonRandom, roundHalfEven } from "../util/python-random.ts";
+import { strip } from "../util/python-space.ts";
 import { assembleExample } from "./assemble.ts";
 import type { PretrainingInstance } from "./instance.ts";
 import type { TokenBlock } from "./token-block.ts";
@@ -29,17 +30,13 @@ export interface GoogleVocabulary {
   readonly randomIds: Int32Array;
 }
 
-/** White space to Python's str.strip(). */
-const PYTHON_SPACE = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+";
-const OUTER_SPACE = new RegExp(`^${PYTHON_SPACE}|${PYTHON_SPACE}$`, "g");
-
 /**
  * The vocabulary as Google's program sees it: lines stripped of white space, the last of equal ones counts, every entry can
  * be a random replacement.
  * @param stripsMarks - with Chinese marks: `##` and a Chinese character is drawn as the character alone.
  */
 export function googleVocabulary(vocabulary: Vocabulary, stripsMarks: boolean): GoogleVocabulary {
-  const idOfEntry = new Map(vocabulary.tokens.map((token, id) => [token.replace(OUTER_SPACE, ""), id]));
+  const idOfEntry = new Map(vocabulary.tokens.map((token, id) => [strip(token), id]));
   const plain = (entry: string, id: number) =>
     stripsMarks && isMarkedChinese(entry) ? (idOfEntry.get(entry.slice(CONTINUATION_PREFIX.length)) ?? id) : id;
   return {

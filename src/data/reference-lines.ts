@@ -4,6 +4,7 @@
  */
 import { CharacterKind, characterRules } from "../text/characters.ts";
 import type { Segmenter } from "../text/segmenter.ts";
+import { isBlank } from "../util/python-space.ts";
 import { alignWords, continuationTable, type PieceTokenizer } from "./word-alignment.ts";
 
 /**
@@ -16,7 +17,7 @@ export function* referencePositions(
 ): Generator<readonly number[]> {
   const continues = continuationTable(tokenizer.vocabulary);
   for (const line of lines) {
-    if (line.trim() === "") continue;
+    if (isBlank(line)) continue;
     const { text, wordEnds } = segmenter.segment(line);
     const pieces = tokenizer.encodePieces(text);
     const wordStarts = alignWords(pieces, wordEnds, continues);

@@ -2,7 +2,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { referencePositions } from "../data/reference-lines.ts";
 import { ArgumentError, FileError, InterruptedError } from "../errors.ts";
+import intlSegmenter from "../text/segmenters/intl.ts";
 import noSegmenter from "../text/segmenters/none.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
@@ -57,6 +59,21 @@ test("progress grows with the instances, and is complete when they are", async (
   const whileReading = seen.filter(([, instances]) => instances === 0).map(([done]) => done);
   expect(Math.max(...whileReading)).toBeLessThan(0.5 * (corpus.bytes as number));
   expect(new Set(bytes).size).toBeGreaterThan(5);
+});
+
+test("a reference file and its corpus agree on what a blank line is", async () => {
+  const lines = ["山里的小路", "\x1c", "\x85", "\ufeff", "一直通到水边"];
+  const path = join(folder, "odd.txt");
+  writeFileSync(path, `好\n${lines.join("\n")}\n`);
+  const referenceFile = join(folder, "references.txt");
+  const references = [...referencePositions(["好", ...lines], { tokenizer, segmenter: intlSegmenter() })];
+  writeFileSync(referenceFile, references.map((positions) => `${JSON.stringify(positions)}\n`).join(""));
+  const corpus = await openCorpus([path]);
+  const direct = await make({ corpus, segmenter: intlSegmenter(), splitsSentences: false });
+  const segmenter = await createSegmenter("reference", { referenceFile, tokenizer });
+  const { report } = await make({ corpus, segmenter, splitsSentences: false });
+  expect(report.words).toBeLessThan(report.tokens);
+  expect(report).toEqual(direct.report);
 });
 
 describe("makeData refuses", () => {

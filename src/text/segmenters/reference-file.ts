@@ -3,6 +3,7 @@
  * the tokens that continue a Chinese word. Source: run_chinese_ref.py of transformers' mlm_wwm project.
  */
 import { DataError } from "../../errors.ts";
+import { isBlank } from "../../util/python-space.ts";
 import { type Segmenter, segmentLines } from "../segmenter.ts";
 
 /** What is needed of a tokenizer: where the tokens of a text start, as UTF-16 offsets. */
@@ -28,9 +29,7 @@ export default function referenceFileSegmenter(references: Iterable<string>, tok
     name: "reference",
     needsWholeLines: true,
     segment: (text) =>
-      segmentLines(text, (line) =>
-        line.trim() === "" ? endOf(line) : endsOfReference(line, nextPositions(), tokenizer),
-      ),
+      segmentLines(text, (line) => (isBlank(line) ? endOf(line) : endsOfReference(line, nextPositions(), tokenizer))),
   };
 }
 
