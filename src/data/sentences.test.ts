@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { splitSentences } from "./sentences.ts";
 
-test("splitSentences cuts after 。！？ and keeps closing quotes with their sentence", () => {
+test("splitSentences cuts after 。！？； and keeps closing quotes with their sentence", () => {
   expect(splitSentences("雨停了。他问：“走吗？”我们出门！路上……没有人")).toEqual([
     "雨停了。",
     "他问：“走吗？”",
@@ -9,6 +9,7 @@ test("splitSentences cuts after 。！？ and keeps closing quotes with their se
     "路上……",
     "没有人",
   ]);
+  expect(splitSentences("一是快；二是“稳；”三是省，又好")).toEqual(["一是快；", "二是“稳；”", "三是省，又好"]);
   expect(splitSentences("真的？！（也许吧。）好。")).toEqual(["真的？！", "（也许吧。）", "好。"]);
 });
 

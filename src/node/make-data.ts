@@ -38,7 +38,7 @@ export interface MakeDataOptions {
   readonly randomSeed: number;
   readonly nextSentence: boolean;
   readonly googleCompatible: boolean;
-  /** Cut lines at 。！？ and the like, so that a line may be a paragraph. */
+  /** Cut lines at 。！？； and the like, so that a line may be a paragraph. */
   readonly splitsSentences: boolean;
   /** The share of documents that go into shards of their own, for evaluation; the corpus is then read twice. */
   readonly heldOut: number;

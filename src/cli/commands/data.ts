@@ -73,7 +73,7 @@ const options: readonly CommandOption[] = [
   { flags: "--user-dictionary <path>", description: "words for jieba: word [frequency] [tag] a line" },
   { flags: "--reference-file <path>", description: "words for --segmenter reference: Hugging Face's reference file" },
   { flags: "--no-nsp", description: "full sentences without next sentence prediction" },
-  { flags: "--no-split-sentences", description: "a line is one sentence; do not cut paragraphs at 。！？" },
+  { flags: "--no-split-sentences", description: "a line is one sentence; do not cut paragraphs at 。！？；" },
   {
     flags: "--held-out <share>",
     description: "share of documents kept apart for evaluation (shards; the corpus is read twice)",
