@@ -206,7 +206,7 @@ interface FolderRun extends Beginning {
 
 async function runInFolder(run: FolderRun): Promise<PretrainResult> {
   const { folder, plan, data, runtime, environment, config, weights, resume } = run;
-  const { nextSentence } = data.description.settings;
+  const { nextSentence, maxSeqLength: longest } = data.description.settings;
   checkConfigFitsData(config, data.description.settings, data.vocabulary);
   expectNoneMissing(matchWeights(weights, parameterShapes(config, { nextSentence }), folder.path).report, folder.path);
   environment.onStart?.({
@@ -222,7 +222,7 @@ async function runInFolder(run: FolderRun): Promise<PretrainResult> {
       config,
       weights,
       batches: data.batches,
-      compile: compilePretraining(runtime, config, { nextSentence, recompute: plan.recompute }),
+      compile: compilePretraining(runtime, config, { nextSentence, recompute: plan.recompute, longest }),
       settings: plan.settings,
       hooks: hooksOf(run),
       ...(resume === undefined ? {} : { resume }),

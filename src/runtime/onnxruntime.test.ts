@@ -164,6 +164,14 @@ describe("compile", () => {
     expect(numbers((await some.run({ x: pair(1, 2), b }))["y"])).toEqual([210.5]);
   });
 
+  test("a program that gives its memory back gives the same results", async () => {
+    const keeping = await runtime.compile(doubling());
+    const releasing = await runtime.compile(doubling(), { keepMemory: false });
+    const x = randomTensor(3, [100, 2]);
+    for (let i = 0; i < 3; i++) expect(await releasing.run({ x })).toEqual(await keeping.run({ x }));
+    await Promise.all([keeping.dispose(), releasing.dispose()]);
+  });
+
   test("weights of more than a megabyte", async () => {
     const [rows, width] = [600, 512];
     const graph = buildGraph({ y: linear(input("x", "float32", [1, width]), parameter("w", [rows, width])) });

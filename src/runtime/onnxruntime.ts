@@ -66,7 +66,7 @@ async function compileSession(
   ort: OnnxRuntimeModule,
   graph: Graph,
   threads: number,
-  { weights }: CompileOptions,
+  { weights, keepMemory = true }: CompileOptions,
   onDispose: () => void,
 ): Promise<OnnxExecutable> {
   if (weights) checkWeights("onnxruntime", graph.inputs, weights);
@@ -85,6 +85,7 @@ async function compileSession(
       graphOptimizationLevel: "all",
       // From its second run on it would hold one more block for all results beside the arena that the first run filled.
       enableMemPattern: false,
+      enableCpuMemArena: keepMemory,
       logSeverityLevel: 3,
       externalData: [...externalData].map(([path, [data]]) => ({ path, data: data as Uint8Array })),
     });

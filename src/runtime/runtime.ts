@@ -10,6 +10,11 @@ import type { HostTensor, NamedTensors } from "../util/tensor.ts";
 export interface CompileOptions {
   /** Weights that are built into the program, by parameter name; the others are fed at each run. */
   readonly weights?: NamedTensors;
+  /**
+   * False gives the memory of inner results back after each run: slower by up to a fifth where they are large. True, the
+   * default, keeps it for the next run; programs do not share what they keep.
+   */
+  readonly keepMemory?: boolean;
 }
 
 /** A compiled graph. */

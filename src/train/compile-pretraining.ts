@@ -10,13 +10,18 @@ export interface CompilePretrainingOptions {
   readonly nextSentence: boolean;
   /** Computes layers again for their gradients: less memory, more time. */
   readonly recompute?: boolean;
+  /**
+   * The length of the longest batches. Only training on them keeps its memory between runs: the memory of one program for
+   * each length would add up to several times theirs. All programs keep it when left out.
+   */
+  readonly longest?: number;
 }
 
 /** The function that compiles the pre-training graph of a config for a batch shape. */
 export function compilePretraining(
   runtime: Runtime,
   config: BertConfig,
-  { nextSentence, recompute = false }: CompilePretrainingOptions,
+  { nextSentence, recompute = false, longest }: CompilePretrainingOptions,
 ): CompileStep {
   return async (shape, mode) => {
     const isTraining = mode === "train";
@@ -37,7 +42,8 @@ export function compilePretraining(
         }),
       )
       .sort((a, b) => (a.name < b.name ? -1 : 1));
-    return { executable: await runtime.compile(graph), dropoutSites };
+    const keepMemory = longest === undefined || (isTraining && shape.seqLength === longest);
+    return { executable: await runtime.compile(graph, { keepMemory }), dropoutSites };
   };
 }
 
