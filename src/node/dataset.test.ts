@@ -147,3 +147,15 @@ describe("a data folder", () => {
     await expect(DatasetWriter.create(join(folder, "file"), optionsFor(vocabulary))).rejects.toThrow(FileError);
   });
 });
+
+test("a model's folder keeps its vocabulary: data with another one are refused", async () => {
+  const path = join(folder, "vocab.txt");
+  const other = Vocabulary.fromTokens([...vocabulary.tokens, "月"]);
+  writeFileSync(path, other.toText());
+  await expect(write([1])).rejects.toThrow(FileError);
+  expect(readFileSync(path, "utf8")).toBe(other.toText());
+  writeFileSync(path, vocabulary.toText());
+  await write([1]);
+  await write([2], other);
+  expect(readFileSync(path, "utf8")).toBe(other.toText());
+});

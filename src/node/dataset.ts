@@ -57,15 +57,20 @@ export class DatasetWriter {
 
   /**
    * Begins a data folder; one that is there keeps its data until commit, a new one is made with its first shard.
-   * @throws {FileError} when the name is taken by a file, or the folder cannot be read.
+   * @throws {FileError} when the name is taken by a file, the folder cannot be read, or it is a model's, whose vocabulary
+   * would be replaced.
    */
   static async create(folder: string, options: DatasetWriterOptions): Promise<DatasetWriter> {
-    try {
-      return new DatasetWriter(folder, options, new Set(await shardFiles(folder)));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError(folder, "a folder for the data", error);
-      return new DatasetWriter(folder, options, undefined);
+    const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw fileError(folder, "a folder for the data", error);
+      return undefined;
+    });
+    if (names === undefined) return new DatasetWriter(folder, options, undefined);
+    if (names.includes(VOCABULARY_FILE) && !names.includes(DATASET_FILE)) {
+      const path = join(folder, VOCABULARY_FILE);
+      if ((await readText(path)) !== options.vocabulary.toText()) throw notOurs(path);
     }
+    return new DatasetWriter(folder, options, new Set(names.filter((name) => SHARD_FILE.test(name))));
   }
 
   /** Adds an instance; a shard that has become large enough is written. @throws {FileError} when that fails. */
@@ -135,6 +140,15 @@ export class DatasetWriter {
   async #remove(files: readonly string[]): Promise<void> {
     for (const file of files) await unlink(join(this.#folder, file)).catch(() => undefined);
   }
+}
+
+function notOurs(path: string): FileError {
+  return new FileError({
+    where: path,
+    expected: "a new folder, or one that zhbert data has made",
+    got: verbatim("another vocabulary, which the data's would replace"),
+    hint: "name another folder for the data",
+  });
 }
 
 async function shardFiles(folder: string): Promise<string[]> {
