@@ -1,7 +1,7 @@
 /** A corpus on disk: files, simple patterns, and lines that come from elsewhere. */
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { readLineGroups } from "../data/corpus.ts";
 import { ArgumentError, FileError, verbatim } from "../errors.ts";
 import { fileError } from "./files.ts";
@@ -22,6 +22,8 @@ export interface ReadCorpusOptions {
 export interface Corpus {
   /** Named in messages. */
   readonly name: string;
+  /** The files that it is read from; none when the lines come from elsewhere. */
+  readonly files: readonly string[];
   /** The size, where it is known. */
   readonly bytes: number | undefined;
   /** Whether it can be read more than once. */
@@ -49,10 +51,20 @@ export async function openCorpus(paths: readonly string[]): Promise<Corpus> {
   }
   return {
     name: files.length === 1 ? (files[0] as string) : `${files.length} files`,
+    files,
     bytes: areRegular ? bytes : undefined,
     isRepeatable: areRegular,
     read: (options = {}) => readFiles(files, options),
   };
+}
+
+/** @throws {ArgumentError} when an output would replace a file of the corpus. */
+export function keepCorpus({ files }: Corpus, outputs: readonly string[]): void {
+  const sources = new Set(files.map((file) => resolve(file)));
+  const got = outputs.find((output) => sources.has(resolve(output)));
+  if (got === undefined) return;
+  const hint = "the corpus would be replaced by what is made from it";
+  throw new ArgumentError({ where: "output", expected: "another file than those of the corpus", got, hint });
 }
 
 async function statFile(path: string): Promise<{ bytes: number; isRegular: boolean }> {
@@ -134,5 +146,5 @@ export function corpusOfLines(lines: AsyncIterable<string>, name: string): Corpu
     if (group.length > 0) yield group;
     onBytes?.(bytes);
   }
-  return { name, bytes: undefined, isRepeatable: false, read };
+  return { name, files: [], bytes: undefined, isRepeatable: false, read };
 }

@@ -99,6 +99,12 @@ describe("makeData refuses", () => {
     expect(readdirSync(folder)).toEqual(["corpus.txt"]);
   });
 
+  test("to replace the corpus", async () => {
+    const path = join(folder, "corpus.txt");
+    await expect(make({ outputs: [path] })).rejects.toThrow("output: expected another file than those of the corpus");
+    expect(readFileSync(path, "utf8")).toContain(sentence);
+  });
+
   test("to go on when aborted, whatever the reason given", async () => {
     await expect(make({ signal: AbortSignal.abort() })).rejects.toThrow(InterruptedError);
     expect(readdirSync(folder)).toEqual(["corpus.txt"]);

@@ -12,7 +12,7 @@ import { encodeExample, frameRecord } from "../data/tfrecord.ts";
 import { ArgumentError, CorpusError, InterruptedError, verbatim } from "../errors.ts";
 import type { Segmenter } from "../text/segmenter.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
-import type { Corpus } from "./corpus.ts";
+import { type Corpus, keepCorpus } from "./corpus.ts";
 import { DatasetWriter, type Split } from "./dataset.ts";
 import { type AtomicFile, createAtomicFile } from "./files.ts";
 
@@ -128,6 +128,7 @@ function checkOptions(options: MakeDataOptions): void {
       hint: "its words belong to all lines of the corpus, uncut and in order: leave this option out",
     });
   }
+  keepCorpus(corpus, outputs);
   checkOutputs(outputs, format);
 }
 

@@ -1,5 +1,5 @@
 /** `zhbert vocab`: makes a vocab.txt from a corpus. */
-import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
+import { corpusOfLines, keepCorpus, openCorpus } from "../../node/corpus.ts";
 import { readText, writeFileAtomic } from "../../node/files.ts";
 import { chineseCharacters } from "../../text/chinese-characters.ts";
 import { trainVocabulary } from "../../text/train-vocabulary.ts";
@@ -57,6 +57,7 @@ async function makeVocabulary({ args, options, output, signal, stdinLines }: Com
   const requiredCharacters = await readRequired(options["require"]);
   const counter = new WordCounter({ lowercase: !options["cased"] });
   const corpus = files.length > 0 ? await openCorpus(files) : corpusOfLines(stdinLines(), "standard input");
+  keepCorpus(corpus, [options["output"]]);
   const progress = output.progress({ total: corpus.bytes ?? 0, unit: "bytes", label: "counting words" });
   for await (const lines of corpus.read({ signal, onBytes: (bytes) => progress.update(bytes) })) {
     for (const line of lines) counter.add(line);
