@@ -18,7 +18,7 @@ export interface BatchOptions {
   readonly maxSeqLength: number;
   /** The seed of order and of dynamic masks, an integer >= 0. */
   readonly seed: number;
-  /** Lengths of buckets are multiples of it; 32 by default. */
+  /** Lengths of buckets are multiples of it; by default an eighth of `maxSeqLength`, and 32 at least. */
   readonly bucketWidth?: number;
   /** False keeps the order of the source within buckets, as evaluation wants it; true by default. */
   readonly shuffle?: boolean;
@@ -41,7 +41,9 @@ export interface BatchRows {
   readonly filled: number;
 }
 
-const DEFAULT_BUCKET_WIDTH = 32;
+const MIN_BUCKET_WIDTH = 32;
+/** Each bucket is a graph that is compiled and keeps memory of its own; finer ones save little padding. */
+const MAX_BUCKETS = 8;
 
 /** Independent streams of random numbers under one seed. */
 const STREAM = { instances: 1, batches: 2, masks: 3 } as const;
@@ -66,7 +68,8 @@ export class Batches {
    */
   constructor(source: InstanceSource, options: BatchOptions) {
     this.#source = source;
-    this.#options = { bucketWidth: DEFAULT_BUCKET_WIDTH, shuffle: true, ...options };
+    const bucketWidth = Math.max(MIN_BUCKET_WIDTH, Math.ceil(options.maxSeqLength / MAX_BUCKETS));
+    this.#options = { bucketWidth, shuffle: true, ...options };
     checkOptions(source, this.#options);
     this.#buckets = fillBuckets(source.seqLengths, this.#options.bucketWidth);
     this.shapes = this.#findShapes();

@@ -5,7 +5,7 @@ import { ACCURACY_CURVE_FILE } from "../../node/curves.ts";
 import { type PretrainEnvironment, type PretrainResult, pretrain, resumePretraining } from "../../node/pretrain.ts";
 import { type PlanOverrides, PRETRAINING_DEFAULTS, type PretrainingChoices } from "../../node/pretraining-plan.ts";
 import { METRICS_FILE } from "../../node/run-folder.ts";
-import type { LoggedMetrics } from "../../train/metrics.ts";
+import type { EvaluationMetrics, LoggedMetrics } from "../../train/metrics.ts";
 import { type CommandContext, type CommandOption, defineCommand, type Output, type Progress } from "../command.ts";
 import { nonNegativeNumber, positiveNumber, share, wholeNumber } from "../numbers.ts";
 
@@ -193,10 +193,11 @@ class Display {
       this.#tokensPerSecond = metrics.tokensPerSecond;
       this.#output.json(fieldsOf(metrics));
     },
-    onEvaluation: (step, { loss, mlmLoss, mlmAccuracy, nspAccuracy, mostFrequentAccuracy }) => {
+    onEvaluation: (step, { loss, mlmLoss, nspLoss, mlmAccuracy, nspAccuracy, mostFrequentAccuracy }) => {
       this.#output.note(
         `step ${step}: held-out loss ${loss.toFixed(3)}, MLM loss ${mlmLoss.toFixed(3)}, MLM accuracy ` +
-          `${percent(mlmAccuracy)} (most frequent token: ${percent(mostFrequentAccuracy)}), NSP accuracy ${percent(nspAccuracy)}`,
+          `${percent(mlmAccuracy)} (most frequent token: ${percent(mostFrequentAccuracy)})` +
+          (nspLoss > 0 ? `, NSP accuracy ${percent(nspAccuracy)}` : ""),
       );
     },
   };
@@ -208,16 +209,8 @@ class Display {
   end({ output, step, metrics, evaluation, lossCurve }: PretrainResult): void {
     if (this.#wasComplete)
       this.#output.note(`the run is complete: ${step} steps; --init ${output} trains its model further`);
-    const rows: [string, string, string][] = [];
     if (metrics !== undefined) {
-      const text = evaluation === undefined ? () => "" : (value: number) => value.toFixed(3);
-      rows.push(["loss", metrics.loss.toFixed(3), text(evaluation?.loss ?? 0)]);
-      rows.push(["MLM loss", metrics.mlmLoss.toFixed(3), text(evaluation?.mlmLoss ?? 0)]);
-      rows.push(["NSP loss", metrics.nspLoss.toFixed(3), text(evaluation?.nspLoss ?? 0)]);
-      const share = evaluation === undefined ? () => "" : percent;
-      rows.push(["MLM accuracy", percent(metrics.mlmAccuracy), share(evaluation?.mlmAccuracy ?? 0)]);
-      rows.push(["NSP accuracy", percent(metrics.nspAccuracy), share(evaluation?.nspAccuracy ?? 0)]);
-      this.#output.table([`step ${step}`, "training", "held-out"], rows);
+      this.#output.table([`step ${step}`, "training", "held-out"], summaryRows(metrics, evaluation));
       this.#output.print();
     }
     this.#output.table(
@@ -231,6 +224,21 @@ class Display {
       ],
     );
   }
+}
+
+/** Losses and accuracies, in training and held out; next sentences only where the data have pairs. */
+function summaryRows(metrics: LoggedMetrics, evaluation: EvaluationMetrics | undefined): [string, string, string][] {
+  const row = (name: string, key: keyof LoggedMetrics & keyof EvaluationMetrics, show: (value: number) => string) =>
+    [name, show(metrics[key]), evaluation === undefined ? "" : show(evaluation[key])] as [string, string, string];
+  const nats = (value: number) => value.toFixed(3);
+  const rows = [
+    row("loss", "loss", nats),
+    row("MLM loss", "mlmLoss", nats),
+    row("MLM accuracy", "mlmAccuracy", percent),
+  ];
+  if (evaluation !== undefined) rows.push(["most frequent token", "", percent(evaluation.mostFrequentAccuracy)]);
+  if (metrics.nspLoss === 0) return rows;
+  return [...rows, row("NSP loss", "nspLoss", nats), row("NSP accuracy", "nspAccuracy", percent)];
 }
 
 function fieldsOf({ step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond }: LoggedMetrics) {
