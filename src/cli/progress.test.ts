@@ -1,6 +1,6 @@
 /** Progress display on a stream that is no terminal, and on one. */
 import { describe, expect, test } from "vitest";
-import { createProgress, formatDuration } from "./progress.ts";
+import { createProgress, formatDuration, openEndedProgress } from "./progress.ts";
 
 /** A stream that keeps what is written to it, and a clock that the test turns. */
 function setting(isTTY: boolean) {
@@ -65,6 +65,15 @@ describe("createProgress on a terminal", () => {
     expect(state.written).toContain("50% 2/4 steps, loss 6.10");
     expect(state.written).toMatch(/\n[^\n]*$/);
   });
+});
+
+test("without a known end, a line every ten seconds says how much there was", () => {
+  const notes: string[] = [];
+  let timeMs = 0;
+  const output = { note: (text: string) => notes.push(text) };
+  const progress = openEndedProgress(output, { unit: "MB", label: "data", now: () => timeMs });
+  for (; timeMs <= 25_000; timeMs += 500) progress.update(timeMs / 1000, { instances: "7" });
+  expect(notes).toEqual(["data: 10 MB, instances 7", "data: 20 MB, instances 7"]);
 });
 
 test("formatDuration speaks in the unit that fits", () => {

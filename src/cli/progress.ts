@@ -3,7 +3,7 @@
  * pipe) a plain line now and then.
  */
 import { SingleBar } from "cli-progress";
-import type { Progress } from "./command.ts";
+import type { Output, Progress } from "./command.ts";
 
 /** A Progress that other output can be written above. */
 export interface StoppableProgress extends Progress {
@@ -88,6 +88,20 @@ function plainLines({ total, unit, label, stream, now = () => performance.now() 
   };
 }
 
+/** A line now and then, where nobody knows how much is to come: what is read from a pipe has no size. */
+export function openEndedProgress(
+  output: Pick<Output, "note">,
+  { unit, label, now = () => performance.now() }: { unit: string; label: string; now?: () => number },
+): Progress {
+  let notedAt = now();
+  const update = (done: number, fields: Fields = {}): void => {
+    if (now() - notedAt < LINE_EVERY_MS) return;
+    notedAt = now();
+    output.note(`${label}: ${[`${done} ${unit}`, ...formatFields(fields)].join(", ")}`);
+  };
+  return { update, stop: () => undefined };
+}
+
 interface Meter {
   add(done: number): void;
   /** Units a second, or undefined before two points in time are known. */
@@ -121,7 +135,11 @@ function formatStatus(done: number, total: number, unit: string, meter: Meter, f
     parts.push(`${rate >= 100 ? Math.round(rate) : Number(rate.toPrecision(2))} ${unit}/s`);
     if (done < total) parts.push(`${formatDuration((total - done) / rate)} left`);
   }
-  return [...parts, ...Object.entries(fields).map(([name, text]) => `${name} ${text}`)].join(", ");
+  return [...parts, ...formatFields(fields)].join(", ");
+}
+
+function formatFields(fields: Fields): string[] {
+  return Object.entries(fields).map(([name, text]) => `${name} ${text}`);
 }
 
 /** Seconds as people say them: `42 s`, `3 min 05 s`, `2 h 07 min`. */

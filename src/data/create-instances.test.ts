@@ -291,6 +291,7 @@ describe("is refused:", () => {
   test.each([
     [{ maxSeqLength: 5 }, /maxSeqLength: expected an integer of at least 8/],
     [{ dupeFactor: 0 }, /dupeFactor/],
+    [{ dupeFactor: 1e9 }, /dupeFactor: expected an integer from 1 to 1000/],
     [{ shortSeqProb: 2 }, /shortSeqProb/],
     [{ randomSeed: -1 }, /randomSeed/],
     [{ maskedLmProb: -0.1 }, /maskedLmProb/],

@@ -22,6 +22,8 @@ import { alignWords, continuationTable, type PieceTokenizer } from "./word-align
 export const BLOCK_TOKENS = 1 << 22;
 /** Room for [CLS], two [SEP] and something to predict. */
 const MIN_SEQ_LENGTH = 8;
+/** The examples of all passes over a block are in memory together, in 30 bytes each; nobody wants so many. */
+const MAX_DUPE_FACTOR = 1000;
 
 /** Options of {@link createPretrainingInstances}; the defaults are those of Google's program. */
 export interface CreateInstancesOptions extends MaskingOptions {
@@ -219,7 +221,12 @@ function complete(options: CreateInstancesOptions): Settings {
   check("maxSeqLength", `an integer of at least ${MIN_SEQ_LENGTH}`, settings.maxSeqLength, (length) =>
     isAtLeast(length, MIN_SEQ_LENGTH),
   );
-  check("dupeFactor", "an integer of at least 1", settings.dupeFactor, (factor) => isAtLeast(factor, 1));
+  check(
+    "dupeFactor",
+    `an integer from 1 to ${MAX_DUPE_FACTOR}`,
+    settings.dupeFactor,
+    (factor) => isAtLeast(factor, 1) && factor <= MAX_DUPE_FACTOR,
+  );
   check("blockTokens", "an integer of at least 1", settings.blockTokens, (tokens) => isAtLeast(tokens, 1));
   check("shortSeqProb", "a share from 0 to 1", settings.shortSeqProb, (share) => share >= 0 && share <= 1);
   if (settings.googleCompatible) checkGoogle(settings);

@@ -12,8 +12,9 @@ import {
 import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
 import { BertTokenizer } from "../../text/tokenizer.ts";
-import { type CommandContext, type CommandOption, defineCommand, type Output, type Progress } from "../command.ts";
+import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { probability, share, wholeNumber } from "../numbers.ts";
+import { openEndedProgress } from "../progress.ts";
 
 /** Five passes, as the Chinese whole word masking models were trained (ymcui/Chinese-BERT-wwm issue 28). */
 const DUPE_FACTOR = 5;
@@ -128,7 +129,7 @@ async function run(context: CommandContext): Promise<void> {
   const passes = heldOut > 0 ? 2 : 1;
   const progress =
     corpus.bytes === undefined
-      ? unknownTotal(output)
+      ? openEndedProgress(output, { unit: "MB", label: "data" })
       : output.progress({ total: inMegabytes(corpus.bytes * passes), unit: "MB", label: "data" });
   let report: DataReport;
   try {
@@ -143,19 +144,6 @@ async function run(context: CommandContext): Promise<void> {
   const shares = sharesOf(report, made.maxSeqLength);
   output.json({ output: made.outputs, format: made.format, ...report, ...shares, seconds });
   printReport(context, made, report, seconds);
-}
-
-const NOTE_EVERY_MS = 10_000;
-
-/** A line now and then, where nobody knows how much is to come. */
-function unknownTotal(output: Output): Progress {
-  let notedAt = performance.now();
-  const update = (done: number, fields: Readonly<Record<string, string>> = {}): void => {
-    if (performance.now() - notedAt < NOTE_EVERY_MS) return;
-    notedAt = performance.now();
-    output.note(`data: ${done} MB read, ${Object.entries(fields).map((field) => field.join(" "))}`);
-  };
-  return { update, stop: () => undefined };
 }
 
 /** Options of the command line as makeData takes them; opens corpus, vocabulary and segmenter. */

@@ -7,6 +7,7 @@ import type { Vocabulary } from "../../text/vocabulary.ts";
 import { WordCounter } from "../../text/word-counts.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { wholeNumber } from "../numbers.ts";
+import { openEndedProgress } from "../progress.ts";
 
 export default defineCommand({
   name: "vocab",
@@ -58,7 +59,9 @@ async function makeVocabulary({ args, options, output, signal, stdinLines }: Com
   const counter = new WordCounter({ lowercase: !options["cased"] });
   const corpus = files.length > 0 ? await openCorpus(files) : corpusOfLines(stdinLines(), "standard input");
   keepCorpus(corpus, [options["output"]]);
-  const progress = output.progress({ total: corpus.bytes ?? 0, unit: "bytes", label: "counting words" });
+  const shown = { unit: "bytes", label: "counting words" };
+  const progress =
+    corpus.bytes === undefined ? openEndedProgress(output, shown) : output.progress({ total: corpus.bytes, ...shown });
   for await (const lines of corpus.read({ signal, onBytes: (bytes) => progress.update(bytes) })) {
     for (const line of lines) counter.add(line);
   }
