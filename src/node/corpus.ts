@@ -100,7 +100,8 @@ async function expand(path: string): Promise<string[]> {
   });
   const matching = names.filter((name) => new RegExp(`^${source}$`, "su").test(name) && !name.startsWith("."));
   if (matching.length === 0) {
-    throw new FileError({ where: path, expected: "files of this pattern", got: verbatim("none") });
+    const hint = "check the folder and the pattern: * and ? stand for parts of a file's name only";
+    throw new FileError({ where: path, expected: "files of this pattern", got: verbatim("none"), hint });
   }
   return matching.sort().map((name) => join(dirname(path), name));
 }

@@ -83,7 +83,8 @@ async function openTokenizer(
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new VocabularyError({ where: path, expected: "a tokenizer.json", got: cause, cause });
+    const hint = "the file is damaged, or no JSON: give a model's own tokenizer.json or its vocab.txt";
+    throw new VocabularyError({ where: path, expected: "a tokenizer.json", got: cause, hint, cause });
   }
   // Google's rules look for no tokens in the text and have their own word limit.
   const ruleOptions = rules === "google" ? { rules, addedTokens: [], maxInputCharsPerWord: 200 } : {};
