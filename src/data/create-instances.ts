@@ -45,6 +45,8 @@ export interface CreateInstancesOptions extends MaskingOptions {
   readonly blockTokens?: number;
   /** Called when the text of a block is read, with the number of examples that it will give. */
   readonly onBlock?: (examples: number) => void;
+  /** Called now and then in long stretches of work without an example: lets others have their turn, or throws to stop. */
+  readonly pause?: () => Promise<void>;
   /** Called after each block and at the end, with the counts so far. */
   readonly onStats?: (stats: InstanceStats) => void;
 }
@@ -171,7 +173,8 @@ async function* googleBlocks(
   const doWholeWordMask = masking.masking === "whole-word";
   const vocabulary = googleVocabulary(tokenizer.vocabulary, doWholeWordMask && segmenter.name !== "none");
   const options = { ...settings, ...masking, doWholeWordMask };
-  const instances = googleInstances(block, options, vocabulary, new PythonRandom(settings.randomSeed));
+  const random = new PythonRandom(settings.randomSeed);
+  const instances = await googleInstances(block, options, vocabulary, random, settings.pause);
   yield { examples: instances.length, instances, counts: builder.counts };
 }
 
@@ -216,6 +219,7 @@ function complete(options: CreateInstancesOptions): Settings {
     googleCompatible: options.googleCompatible ?? false,
     blockTokens: options.blockTokens ?? BLOCK_TOKENS,
     onStats: options.onStats ?? (() => undefined),
+    pause: options.pause ?? (() => Promise.resolve()),
     masking: createMasking(options.tokenizer.vocabulary, options),
   };
   check("maxSeqLength", `an integer of at least ${MIN_SEQ_LENGTH}`, settings.maxSeqLength, (length) =>

@@ -71,19 +71,27 @@ export function googleWordMarker(
   };
 }
 
-/** All examples of a block, `dupeFactor` passes over its documents, in the order of Google's program. */
-export function googleInstances(
+/** Documents between two pauses. */
+const DOCUMENTS_A_TURN = 64;
+
+/**
+ * All examples of a block, `dupeFactor` passes over its documents, in the order of Google's program.
+ * @param pause - called now and then, since the examples are only there when all are made; it may throw to stop.
+ */
+export async function googleInstances(
   block: TokenBlock,
   options: GoogleOptions & { readonly dupeFactor: number },
   vocabulary: GoogleVocabulary,
   random: PythonRandom,
-): PretrainingInstance[] {
+  pause: () => Promise<void>,
+): Promise<PretrainingInstance[]> {
   const documents = Int32Array.from({ length: block.documentStarts.length - 1 }, (_, i) => i);
   random.shuffle(documents);
   const instances: PretrainingInstance[] = [];
   for (let pass = 0; pass < options.dupeFactor; pass++) {
     for (let i = 0; i < documents.length; i++) {
-      instances.push(...documentInstances(block, documents, i, options, vocabulary, random));
+      for (const made of documentInstances(block, documents, i, options, vocabulary, random)) instances.push(made);
+      if (i % DOCUMENTS_A_TURN === 0) await pause();
     }
   }
   random.shuffle(instances);

@@ -162,13 +162,15 @@ async function runPass(split: Split, sink: Sink, options: MakeDataOptions, bytes
     stats = soFar;
   };
   const onBlock = (examples: number) => work.beginBlock(examples);
-  for await (const instance of createPretrainingInstances(documents, { ...options, onBlock, onStats })) {
-    await sink.add(instance, split);
-    work.addExample();
-    if (++made % INSTANCES_A_TURN !== 0) continue;
+  const pause = async () => {
     await setImmediate();
     options.signal?.throwIfAborted();
     report();
+  };
+  for await (const instance of createPretrainingInstances(documents, { ...options, onBlock, onStats, pause })) {
+    await sink.add(instance, split);
+    work.addExample();
+    if (++made % INSTANCES_A_TURN === 0) await pause();
   }
   report();
   return { stats: stats as InstanceStats, bytes: work.bytesRead };
