@@ -15,7 +15,9 @@ export async function drawCurves(folder: RunFolder): Promise<void> {
     evaluation === undefined ? [] : [{ ...(evaluation as object), step } as MetricsLine],
   );
   if (training.length === 0) return;
-  const loss = [series("training: MLM + NSP", training, "loss"), series("training: MLM", training, "mlmLoss")];
+  const hasPairs = training.some(({ nspLoss }) => Number(nspLoss) > 0);
+  const loss = [series("training: MLM", training, "mlmLoss")];
+  if (hasPairs) loss.unshift(series("training: MLM + NSP", training, "loss"));
   const accuracy = [series("training", training, "mlmAccuracy")];
   if (heldOut.length > 0) {
     loss.push(series("held-out: MLM", heldOut, "mlmLoss"));

@@ -118,7 +118,9 @@ function chartSpec(options: LineChartOptions, series: readonly ChartSeries[]): S
       { scale: "x", orient: "bottom", title: xLabel, grid: false, tickCount: 8 },
       { scale: "y", orient: "left", title: yLabel, grid: true, tickCount: 6 },
     ],
-    legends: [{ stroke: "color", orient: "top", direction: "horizontal", symbolType: "stroke", offset: 8 }],
+    legends: [
+      { stroke: "color", orient: "top", direction: "horizontal", symbolType: "stroke", offset: 8, labelLimit: 320 },
+    ],
     marks: [
       line("raw", { width: 1, opacity: 0.28 }),
       line("exact", { width: 2.25, opacity: 1 }),
