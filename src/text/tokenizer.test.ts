@@ -275,7 +275,7 @@ describe("tokenizer.json", () => {
     ["no model", { model: undefined }],
     ["another normaliser", { normalizer: { type: "NFC" } }],
     ["an id that is no number", { model: { vocab: { "[PAD]": "0" } } }],
-    ["hardly any token for its ids", { model: { vocab: { "[PAD]": 0, "[UNK]": 9 } } }],
+    ["hardly any token for its ids", { model: { vocab: { "[PAD]": 0, "[UNK]": 99 } } }],
     ["tokens matched after normalising", { added_tokens: [{ content: "x", id: 0, normalized: true }] }],
   ])("refuses %s", (_, change) => {
     expect(() => BertTokenizer.fromTokenizerJson({ ...make().toTokenizerJson(), ...change })).toThrow(VocabularyError);
