@@ -22,18 +22,18 @@ const BATCH_CHARACTERS = 1 << 16;
 
 /** The Output of a process. @param streams - other streams than the process's own, for tests. */
 export function createOutput({ json, streams = process }: { json: boolean; streams?: Streams }): ProgramOutput {
-  const stdout = batched(streams.stdout);
   let bar: StoppableProgress | undefined;
+  const writeTo = (stream: NodeJS.WriteStream, text: string): void => {
+    const write = () => void stream.write(text);
+    bar ? bar.aside(write) : write();
+  };
+  const stdout = batched((text) => writeTo(streams.stdout, text));
 
   const note = (text: string): void => {
     stdout.send();
-    bar?.clearLine();
-    streams.stderr.write(`${text}\n`);
+    writeTo(streams.stderr, `${text}\n`);
   };
-  const print = (text: string): void => {
-    bar?.clearLine();
-    stdout.write(`${text}\n`);
-  };
+  const print = (text: string): void => stdout.write(`${text}\n`);
   return {
     isJson: json,
     json: (value) => (json ? print(JSON.stringify(value)) : undefined),
@@ -55,7 +55,7 @@ export function createOutput({ json, streams = process }: { json: boolean; strea
 }
 
 /** Collects text until the event loop turns or a batch is full. */
-function batched(stream: NodeJS.WriteStream): { write(text: string): void; send(): void } {
+function batched(deliver: (text: string) => void): { write(text: string): void; send(): void } {
   let pending: string[] = [];
   let characters = 0;
   const send = (): void => {
@@ -63,7 +63,7 @@ function batched(stream: NodeJS.WriteStream): { write(text: string): void; send(
     const text = pending.join("");
     pending = [];
     characters = 0;
-    stream.write(text);
+    deliver(text);
   };
   const write = (text: string): void => {
     if (pending.length === 0) setImmediate(send);

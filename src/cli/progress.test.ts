@@ -65,6 +65,20 @@ describe("createProgress on a terminal", () => {
     expect(state.written).toContain("50% 2/4 steps, loss 6.10");
     expect(state.written).toMatch(/\n[^\n]*$/);
   });
+
+  test("keeps what is written aside: its long lines wrap, and the end of the bar does not go back over it", () => {
+    const { state, stream, now } = setting(true);
+    const terminal = Object.assign(stream, { cursorTo: () => {}, moveCursor: () => {}, clearLine: () => {} });
+    const progress = createProgress({ total: 4, unit: "steps", stream: terminal, now });
+    progress.update(0);
+    progress.aside(() => terminal.write("step 1: held-out loss\n"));
+    expect(state.written.endsWith("\u001B[?7hstep 1: held-out loss\n\u001B[?7l")).toBe(true);
+    progress.stop();
+    const places = ["step 1", "\u001B7", "0/4 steps", "\u001B8"].map((text) => state.written.lastIndexOf(text));
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    progress.aside(() => terminal.write("table\n"));
+    expect(state.written.endsWith("\ntable\n")).toBe(true);
+  });
 });
 
 test("without a known end, a line every ten seconds says how much there was", () => {

@@ -7,8 +7,8 @@ import type { Output, Progress } from "./command.ts";
 
 /** A Progress that other output can be written above. */
 export interface StoppableProgress extends Progress {
-  /** Erases the bar's line; the next update draws it again. */
-  clearLine(): void;
+  /** Erases the bar's line and lets other output take its place; the next update draws the bar below it. */
+  aside(write: () => void): void;
 }
 
 interface ProgressOptions {
@@ -26,6 +26,10 @@ const LINE_EVERY_MS = 10_000;
 /** The rate is that of the last 30 seconds, so that a slow start or a pause is soon forgotten. */
 const RATE_WINDOW_MS = 30_000;
 const SAMPLE_EVERY_MS = 500;
+
+const WRAPPING_ON = "\u001B[?7h";
+const WRAPPING_OFF = "\u001B[?7l";
+const SAVE_CURSOR = "\u001B7";
 
 /** A progress display on a stream. */
 export function createProgress(options: ProgressOptions): StoppableProgress {
@@ -46,6 +50,8 @@ function terminalBar({
     barIncompleteChar: "░",
     barsize: 24,
     hideCursor: true,
+    // What was written aside erased the bar.
+    forceRedraw: true,
     // Ctrl-C belongs to interruption.ts.
     gracefulExit: false,
   });
@@ -57,10 +63,16 @@ function terminalBar({
       meter.add(done);
       bar.update(Math.min(done, total), { status: formatStatus(done, total, unit, meter, fields) });
     },
-    clearLine: () => {
-      if (isOpen) stream.write("\r\u001B[K");
+    aside: (write) => {
+      if (!isOpen) return write();
+      // The bar turns line wrapping off; other output keeps its long lines whole.
+      stream.write(`\r\u001B[K${WRAPPING_ON}`);
+      write();
+      stream.write(WRAPPING_OFF);
     },
     stop: () => {
+      // The bar goes back to where it began, over what was written aside; so it is told to begin here.
+      if (isOpen) stream.write(SAVE_CURSOR);
       if (isOpen) bar.stop();
       isOpen = false;
     },
@@ -82,7 +94,7 @@ function plainLines({ total, unit, label, stream, now = () => performance.now() 
       unshown = `${label ?? "progress"}: ${formatStatus(done, total, unit, meter, fields)}`;
       if (now() - shownAt >= LINE_EVERY_MS) show(unshown);
     },
-    clearLine: () => {},
+    aside: (write) => write(),
     // The last state is always told.
     stop: () => (unshown === undefined ? undefined : show(unshown)),
   };
