@@ -3,7 +3,7 @@
  * copied and given one more command, whose file is all that a new command takes.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { accessSync, constants, cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -81,6 +81,10 @@ beforeAll(() => {
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("the build can be run as a program: npx does not make it so again after a second build", () => {
+  expect(() => accessSync(builtProgram, constants.X_OK)).not.toThrow();
+});
 
 describe("help", () => {
   test("lists every command, the new one too", async () => {
