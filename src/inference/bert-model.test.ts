@@ -76,6 +76,17 @@ test("a model without its MLM head loads, says what is missing, and refuses to f
   await expect(loaded.fillMask(["[MASK]"])).rejects.toThrow("expected a weight for every parameter");
 });
 
+test("weights of more layers than the config's are refused; parts of other tasks are left over", () => {
+  const shallow = { ...config, numHiddenLayers: 1 };
+  expect(() => new BertModel({ config: shallow, weights, tokenizer, runtime })).toThrow(
+    "weights: expected weights of 1 layers, as the config's num_hidden_layers says, got weights of 2",
+  );
+  const bias = weights.get("bert.pooler.dense.bias");
+  if (!bias) throw new Error("no pooler");
+  const more = new Map([...weights, ["classifier.bias", bias] as const]);
+  expect(new BertModel({ config, weights: more, tokenizer, runtime }).report.unexpected).toEqual(["classifier.bias"]);
+});
+
 test("a vocabulary of another size than the config's is refused", () => {
   const other = { ...config, vocabSize: tokens.length + 1 };
   expect(() => new BertModel({ config: other, weights, tokenizer, runtime })).toThrow(

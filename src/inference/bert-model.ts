@@ -3,7 +3,13 @@ import { ArgumentError } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import { parameterShapes } from "../model/initialize.ts";
 import { maskedLmGraph } from "../model/masked-lm.ts";
-import { expectNoneMissing, expectVocabularySize, matchWeights, type WeightsReport } from "../model/match-weights.ts";
+import {
+  expectNoFurtherLayers,
+  expectNoneMissing,
+  expectVocabularySize,
+  matchWeights,
+  type WeightsReport,
+} from "../model/match-weights.ts";
 import type { Executable, Runtime } from "../runtime/runtime.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { NamedTensors } from "../util/tensor.ts";
@@ -34,11 +40,13 @@ export class BertModel {
   #maskedLm: Promise<Executable> | undefined;
 
   /**
-   * @throws {ConfigError} when a tensor's shape contradicts the config, or the vocabulary has another size.
+   * @throws {ConfigError} when a tensor's shape or the number of layers contradicts the config, or the vocabulary has
+   *   another size.
    */
   constructor({ config, weights, tokenizer, runtime, where = "weights" }: BertModelParts) {
     expectVocabularySize(config, tokenizer.vocabulary.size);
     const matched = matchWeights(weights, parameterShapes(config, { nextSentence: true }), where);
+    expectNoFurtherLayers(matched.report, config, where);
     this.config = config;
     this.tokenizer = tokenizer;
     this.report = matched.report;

@@ -65,6 +65,26 @@ export function expectNoneMissing({ missing }: WeightsReport, where: string): vo
 }
 
 /**
+ * Refuses weights of more layers than the config has: a model of the first few is not the one that was trained.
+ * @throws {ConfigError} that says how many layers there are weights for.
+ */
+export function expectNoFurtherLayers(
+  { unexpected }: WeightsReport,
+  { numHiddenLayers }: BertConfig,
+  where: string,
+): void {
+  const layers = unexpected.map((name) => Number(/^bert\.encoder\.layer\.(\d+)\./.exec(name)?.[1] ?? -1));
+  const last = layers.reduce((a, b) => Math.max(a, b), -1);
+  if (last < numHiddenLayers) return;
+  throw new ConfigError({
+    where,
+    expected: `weights of ${numHiddenLayers} layers, as the config's num_hidden_layers says`,
+    got: verbatim(`weights of ${last + 1}`),
+    hint: "The config.json and the weights are of different models; take both from the same folder.",
+  });
+}
+
+/**
  * Refuses a vocabulary that is not the model's.
  * @throws {ConfigError} when its size is not the config's.
  */
