@@ -163,6 +163,14 @@ describe.each(["README.md", "README.zh-CN.md"])("the examples of %s", (file) => 
     const options = "--noEmit --strict --target es2023 --module nodenext --skipLibCheck --lib es2023,dom --types node";
     const typeRoots = ["--typeRoots", join(root, "node_modules/@types")];
     const files = examples.map((_, i) => `types/example-${i}.ts`);
-    await inFolder(join(root, "node_modules/.bin/tsc"), [...options.split(" "), ...typeRoots, ...files]);
+    const tsc = (flags: string) =>
+      inFolder(join(root, "node_modules/.bin/tsc"), [...flags.split(" "), ...typeRoots, ...files]);
+    await tsc(options);
+    // As Vite and others have it, which take the browser's declarations unless told.
+    const bundler = options.replace("nodenext", "esnext --moduleResolution bundler");
+    await tsc(`${bundler} --customConditions node`);
+    for (const [i, code] of examples.entries())
+      writeFileSync(join(folder, `types/example-${i}.ts`), code.replaceAll('"zhbert"', '"zhbert/node"'));
+    await tsc(bundler);
   });
 });
