@@ -52,3 +52,8 @@ export function nonNegativeNumber(flag: string): (text: string) => number {
 function parseNumber(text: string): number {
   return text.trim() === "" ? Number.NaN : Number(text);
 }
+
+/** Bytes as megabytes with one decimal. */
+export function inMegabytes(bytes: number): number {
+  return Math.round(bytes / 1e5) / 10;
+}

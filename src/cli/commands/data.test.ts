@@ -80,6 +80,13 @@ describe("zhbert data", () => {
     await close();
   });
 
+  test("warns of a vocabulary that does not know the text", async () => {
+    const out = join(folder, "data");
+    expect((await run(corpus, "-o", out)).stderr).not.toContain("warning");
+    writeFileSync(vocab, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"].join("\n"));
+    expect((await run(corpus, "-o", out)).stderr).toMatch(/warning: \d+\.\d % of the tokens are \[UNK\]/);
+  });
+
   test("gives the same bytes for the same seed, others for another", async () => {
     for (const [name, seed] of Object.entries({ a: "1", b: "1", c: "2" })) {
       await run(corpus, "-o", join(folder, name), "--seed", seed, "--shard-size", "8kB");

@@ -13,7 +13,7 @@ import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
 import { BertTokenizer } from "../../text/tokenizer.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
-import { probability, share, wholeNumber } from "../numbers.ts";
+import { inMegabytes, probability, share, wholeNumber } from "../numbers.ts";
 import { openEndedProgress } from "../progress.ts";
 
 /** Five passes, as the Chinese whole word masking models were trained (ymcui/Chinese-BERT-wwm issue 28). */
@@ -234,10 +234,6 @@ function usage(where: string, expected: string, got: unknown, hint?: string): Us
   return new UsageError({ where, expected, got, ...(hint === undefined ? {} : { hint }) });
 }
 
-function inMegabytes(bytes: number): number {
-  return Math.round(bytes / 1e5) / 10;
-}
-
 interface Shares {
   readonly maskedShare: number;
   readonly unknownShare: number;
@@ -255,6 +251,14 @@ function sharesOf(report: DataReport, maxSeqLength: number): Shares {
     randomNextShare: report.randomNext / instances,
     paddingShare: 1 - instanceTokens / (instances * maxSeqLength),
   };
+}
+
+/** A vocabulary that does not know a tenth of the text is most likely of another language or another text. */
+function noteUnknown(share: number, output: CommandContext["output"]): void {
+  if (share < 0.1) return;
+  output.note(
+    `warning: ${(100 * share).toFixed(1)} % of the tokens are [UNK]; is --vocab the vocabulary for this text?`,
+  );
 }
 
 function printReport({ output }: CommandContext, made: MakeDataOptions, report: DataReport, seconds: number): void {
@@ -276,6 +280,7 @@ function printReport({ output }: CommandContext, made: MakeDataOptions, report: 
   if (made.heldOut > 0) rows.push(["held-out instances", count(report.heldOutInstances), "of the instances above"]);
   rows.push(["written", `${inMegabytes(report.outputBytes)} MB`, made.outputs.join(", ")]);
   output.table(["what", "count", ""], rows);
+  noteUnknown(shares.unknownShare, output);
   const rate = report.corpusBytes / 1e6 / seconds;
   output.note(`${inMegabytes(report.corpusBytes)} MB of text in ${seconds.toFixed(1)} s, ${rate.toFixed(2)} MB/s`);
 }

@@ -6,7 +6,7 @@ import { trainVocabulary } from "../../text/train-vocabulary.ts";
 import type { Vocabulary } from "../../text/vocabulary.ts";
 import { WordCounter } from "../../text/word-counts.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { wholeNumber } from "../numbers.ts";
+import { inMegabytes, wholeNumber } from "../numbers.ts";
 import { openEndedProgress } from "../progress.ts";
 
 export default defineCommand({
@@ -59,10 +59,12 @@ async function makeVocabulary({ args, options, output, signal, stdinLines }: Com
   const counter = new WordCounter({ lowercase: !options["cased"] });
   const corpus = files.length > 0 ? await openCorpus(files) : corpusOfLines(stdinLines(), "standard input");
   keepCorpus(corpus, [options["output"]]);
-  const shown = { unit: "bytes", label: "counting words" };
+  const shown = { unit: "MB", label: "counting words" };
   const progress =
-    corpus.bytes === undefined ? openEndedProgress(output, shown) : output.progress({ total: corpus.bytes, ...shown });
-  for await (const lines of corpus.read({ signal, onBytes: (bytes) => progress.update(bytes) })) {
+    corpus.bytes === undefined
+      ? openEndedProgress(output, shown)
+      : output.progress({ total: inMegabytes(corpus.bytes), ...shown });
+  for await (const lines of corpus.read({ signal, onBytes: (bytes) => progress.update(inMegabytes(bytes)) })) {
     for (const line of lines) counter.add(line);
   }
   progress.stop();
