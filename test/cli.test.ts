@@ -38,6 +38,7 @@ export default {
   async run({ args, options, output, signal, stdinLines }) {
     await failures[options.fail]?.();
     if (options.work) {
+      if (options.deaf) output.progress({ total: 2, unit: "steps" }).update(1);
       output.note("working");
       await new Promise((resolve) => {
         setTimeout(resolve, 20000);
@@ -260,13 +261,14 @@ describe("Ctrl-C", () => {
     });
   });
 
-  test("twice ends at once", async () => {
+  test("twice ends at once, and the progress display with it", async () => {
     const { child, finished } = start(program, ["probe", "--work", "--deaf"]);
     // Once when it works, and again when it has said that this ends it.
     child.stderr?.on("data", () => child.kill("SIGINT"));
     const { exitCode, stderr } = await finished;
     expect(exitCode).toBe(130);
     expect(stderr).toContain("Ctrl-C again ends at once");
+    expect(stderr).toMatch(/progress: 1\/2 steps\n$/);
   });
 
   test("ends the wait for standard input", async () => {

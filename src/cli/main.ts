@@ -19,6 +19,8 @@ async function main(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   }
+  // However the process ends: a bar hides the cursor of its terminal.
+  process.on("exit", () => output.stopProgress());
   process.on("uncaughtException", (error) => process.exit(fail(error)));
 
   const signal = interruption({ output });
