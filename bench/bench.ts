@@ -47,8 +47,8 @@ export interface Bench {
   readonly rate: { readonly amount: string; readonly scale: number; readonly unit: string };
   readonly sides: readonly Side[];
   readonly comparisons: readonly Comparison[];
-  /** What went wrong with the sides' amounts: they must have done the same work. */
-  check?(amounts: ReadonlyMap<string, Amounts>): readonly string[];
+  /** The amounts that must be equal on all sides, or else they did not do the same work. */
+  readonly same: readonly string[];
   /** A remark for the table, from the medians of a side's facts. */
   remark?(facts: Facts, amounts: Amounts): string;
 }

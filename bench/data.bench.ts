@@ -14,6 +14,8 @@ import { benchFolder, corpusBytes, vocabularyPath } from "./corpus.ts";
 import { pythonPeer } from "./peers.ts";
 
 const [MAX_LENGTH, MAX_PREDICTIONS] = [128, 20];
+/** The fastest of so many starts is taken: what a run costs before there is text. */
+const START_UPS = 3;
 /** What the peer starts with to find out what a run costs before there is text. */
 const TINY_TEXT = "一个句子。\n又一个句子。\n\n另一个文档。\n它也有两句。\n";
 const program = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
@@ -66,10 +68,14 @@ async function ourData({ mb }: Settings): Promise<Work> {
   writeFileSync(corpus, text);
   writeFileSync(tiny, TINY_TEXT);
   const bytes = Buffer.byteLength(text);
-  const { seconds: startup } = await makeData(folder, tiny, preload);
+  let startup = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < START_UPS; i++) {
+    const { seconds } = await makeData(folder, tiny, preload);
+    startup = Math.min(startup, seconds as number);
+  }
   const run = async (): Promise<Facts> => {
     const facts = await makeData(folder, corpus, preload);
-    const after = (facts["seconds"] as number) - (startup as number);
+    const after = (facts["seconds"] as number) - startup;
     return { ...facts, mb_per_s_after_startup: bytes / 1e6 / Math.max(1e-9, after) };
   };
   return { version: "jieba in Rust (@node-rs/jieba)", amounts: { bytes }, run };
@@ -94,10 +100,7 @@ const bench: Bench = {
     },
   ],
   comparisons: [{ ours: "zhbert data", theirs: "reference file, rjieba" }],
-  check: (sides) => {
-    const sizes = [...sides].map(([name, { bytes }]) => `${name} ${bytes}`);
-    return new Set([...sides.values()].map(({ bytes }) => bytes)).size > 1 ? [`bytes: ${sizes.join(", ")}`] : [];
-  },
+  same: ["bytes"],
   remark: ({ mb_per_s_after_startup: rate, instances }) =>
     `${rate?.toFixed(1)} MB/s after the start; ${instances} instances`,
 };

@@ -105,6 +105,7 @@ const bench: Bench = {
     { ours: "zhbert", theirs: "torch, logits of masked tokens", goal: 1 },
     { ours: "zhbert", theirs: "torch, logits of all tokens", goal: 1 },
   ],
+  same: ["tokens", "examples"],
   remark: ({ engineSeconds, seconds, loss }) => {
     const outside = engineSeconds === undefined ? [] : [1 - engineSeconds / (seconds as number)];
     const share = outside.map((part) => `${(part * 100).toFixed(1)} % outside the engine`);

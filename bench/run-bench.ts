@@ -83,9 +83,8 @@ export async function runBench(
   } finally {
     for (const { process } of started) await process.stop();
   }
-  const amounts = new Map(started.map(({ side, process }) => [side.name, process.amounts]));
   const sides = started.map((one) => summarize(one, bench));
-  return { settings, sides, comparisons: compare(bench, sides), skipped, problems: bench.check?.(amounts) ?? [] };
+  return { settings, sides, comparisons: compare(bench, sides), skipped, problems: differences(bench, sides) };
 }
 
 function commandOf(side: Side, file: URL, settings: Settings): PeerCommand {
@@ -105,6 +104,14 @@ function summarize({ side, process, runs }: Started, { rate }: Bench): SideResul
   const medians = names.map((name) => [name, spread(runs.map((run) => run[name] as number)).median]);
   const facts: Facts = { ...extra, ...Object.fromEntries(medians) };
   return { name: side.name, version, amounts, seconds, rate: spread(seconds.map((s) => amount / s)), peakMb, facts };
+}
+
+/** Amounts that are not the same on all sides, in words. */
+function differences({ same }: Bench, sides: readonly SideResult[]): string[] {
+  return same.flatMap((amount) => {
+    const differ = new Set(sides.map(({ amounts }) => amounts[amount])).size > 1;
+    return differ ? [`${amount}: ${sides.map(({ name, amounts }) => `${name} ${amounts[amount]}`).join(", ")}`] : [];
+  });
 }
 
 function compare({ comparisons }: Bench, sides: readonly SideResult[]): ComparisonResult[] {
