@@ -1,4 +1,5 @@
 /** Parsers of numeric options: the number, or an error that names the option and its range. */
+import { MAX_SEQ_LENGTH } from "../data/shards.ts";
 import { UsageError } from "../errors.ts";
 
 /** Whole numbers, of at least `min` where it is given. @param flag - as the user writes it, for the message. */
@@ -10,6 +11,17 @@ export function wholeNumber(flag: string, min?: number): (text: string) => numbe
     const expected = min === undefined ? "a whole number" : `a whole number of ${min} or more`;
     throw new UsageError({ where: flag, expected, got: text });
   };
+}
+
+/** The value of --max-seq-length, if a model has positions for it. */
+export function sequenceLength(length: number): number {
+  if (length <= MAX_SEQ_LENGTH) return length;
+  throw new UsageError({
+    where: "--max-seq-length",
+    expected: `at most ${MAX_SEQ_LENGTH}`,
+    got: length,
+    hint: `BERT models have ${MAX_SEQ_LENGTH} position embeddings; longer text is cut`,
+  });
 }
 
 /** Numbers above 0, such as 1e-4. */

@@ -4,6 +4,7 @@
  */
 import { IGNORED_LABEL, type PretrainingBatch } from "../data/instance.ts";
 import { TrainingError } from "../errors.ts";
+import { gradientName } from "../model/pretraining.ts";
 import type { Executable } from "../runtime/runtime.ts";
 import { fillKeepMask, Random } from "../util/random.ts";
 import { elementCount, type HostTensor, hostTensor, type NamedTensors, zeros } from "../util/tensor.ts";
@@ -61,7 +62,7 @@ export class PretrainingStep {
     const gradients = new Map<string, Float32Array>();
     for (const [name, weight] of trainable) {
       const gradient = zeros("float32", weight.shape);
-      this.#gradientOutputs[`grad.${name}`] = gradient;
+      this.#gradientOutputs[gradientName(name)] = gradient;
       gradients.set(name, gradient.data);
     }
     this.gradients = gradients;

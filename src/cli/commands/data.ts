@@ -13,7 +13,7 @@ import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
 import { BertTokenizer } from "../../text/tokenizer.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
-import { inMegabytes, probability, share, wholeNumber } from "../numbers.ts";
+import { inMegabytes, probability, sequenceLength, share, wholeNumber } from "../numbers.ts";
 import { openEndedProgress } from "../progress.ts";
 
 /** Five passes, as the Chinese whole word masking models were trained (ymcui/Chinese-BERT-wwm issue 28). */
@@ -173,7 +173,7 @@ async function readOptions({ args, options, signal, stdinLines }: CommandContext
     tokenizer,
     segmenter,
     masking,
-    maxSeqLength: seqLength(options["maxSeqLength"]),
+    maxSeqLength: sequenceLength(options["maxSeqLength"]),
     maxPredictionsPerSeq: options["maxPredictionsPerSeq"],
     maskedLmProb: options["maskedLmProb"],
     shortSeqProb: options["shortSeqProb"],
@@ -203,12 +203,6 @@ function maskingOf(options: CommandContext["options"], googleCompatible: boolean
     throw usage("--masking", "whole-word beside --do-whole-word-mask", named, "give only one of the two");
   }
   return named ?? (googleCompatible && options["segmenter"] === "none" ? "char" : "whole-word");
-}
-
-function seqLength(length: number): number {
-  if (length <= 512) return length;
-  const hint = "BERT models have 512 position embeddings; longer text is cut into several instances";
-  throw usage("--max-seq-length", "at most 512", length, hint);
 }
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1 << 10, mb: 1 << 20, gb: 1 << 30 };

@@ -1,12 +1,10 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import * as ort from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parseLines, runCommand } from "../../../test/run-command.ts";
 import { ConfigError, UsageError } from "../../errors.ts";
-import { createOutput } from "../output.ts";
-import { runProgram } from "../program.ts";
 
 let folder: string;
 let configFile: string;
@@ -25,24 +23,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs `zhbert graph` in this process. @returns what it wrote on stdout. */
-async function graph(...options: readonly string[]): Promise<string> {
-  const streams = { stdout: new PassThrough({ highWaterMark: 1 << 24 }), stderr: new PassThrough() };
-  const output = createOutput({
-    json: options.includes("--json"),
-    streams: streams as unknown as { stdout: NodeJS.WriteStream; stderr: NodeJS.WriteStream },
-  });
-  async function* stdinLines() {}
-  const args = ["graph", "--config", configFile, ...options];
-  await runProgram(args, { output, signal: new AbortController().signal, stdinLines });
-  await output.flush();
-  return String(streams.stdout.read() ?? "");
-}
-
-const parseLines = (text: string) =>
-  text
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line));
+const graph = (...options: readonly string[]) => runCommand(["graph", "--config", configFile, ...options]);
 
 describe("graph", () => {
   test("lists inputs, parameters, nodes and outputs, then the totals", async () => {

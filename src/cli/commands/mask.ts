@@ -4,7 +4,7 @@ import { instanceLine } from "../../data/jsonl.ts";
 import { compareMasking, createSampler, type MaskedSample, type SampleOptions } from "../../data/mask-sample.ts";
 import { referencePositions } from "../../data/reference-lines.ts";
 import { MASKINGS } from "../../data/shards.ts";
-import { CorpusError, UsageError, verbatim } from "../../errors.ts";
+import { CorpusError, verbatim } from "../../errors.ts";
 import { type Corpus, corpusOfLines, openCorpus } from "../../node/corpus.ts";
 import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
@@ -13,7 +13,7 @@ import type { Vocabulary } from "../../text/vocabulary.ts";
 import { Random } from "../../util/random.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { legend, renderSample, SampleTotals } from "../masked-text.ts";
-import { probability, wholeNumber } from "../numbers.ts";
+import { probability, sequenceLength, wholeNumber } from "../numbers.ts";
 
 /** Samples are drawn from so many lines at the head of the corpus, so that a large one need not be read to its end. */
 const LINES_TO_CHOOSE_FROM = 10_000;
@@ -194,9 +194,4 @@ function toJson({ text, words, instance }: MaskedSample, vocabulary: Vocabulary)
     wordStarts: [...instance.wordStarts],
     maskedLmLabels: Array.from(instance.maskedLmIds, (id) => vocabulary.token(id)),
   };
-}
-
-function sequenceLength(length: number): number {
-  if (length <= 512) return length;
-  throw new UsageError({ where: "--max-seq-length", expected: "at most 512", got: length });
 }

@@ -1,13 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parseLines, runCommand } from "../../../test/run-command.ts";
 import { FileError, VocabularyError } from "../../errors.ts";
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
 import { BertTokenizer } from "../../text/tokenizer.ts";
-import { createOutput } from "../output.ts";
-import { runProgram } from "../program.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -15,30 +13,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs the command line in this process; `lines` are standard input. @returns what it wrote on stdout. */
-async function zhbert(args: readonly string[], lines: readonly string[] = []): Promise<string> {
-  const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
-  const output = createOutput({
-    json: args.includes("--json"),
-    streams: streams as unknown as { stdout: NodeJS.WriteStream; stderr: NodeJS.WriteStream },
-  });
-  async function* stdinLines() {
-    yield* lines;
-  }
-  await runProgram(args, { output, signal: new AbortController().signal, stdinLines });
-  await output.flush();
-  return String(streams.stdout.read() ?? "");
-}
-
-const parseLines = (text: string) =>
-  text
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line));
-
 describe("tokenize", () => {
   test("one JSON object a line, with offsets and words", async () => {
-    const [result] = parseLines(await zhbert(["tokenize", "--json", "--no-special-tokens", "用GPS，"]));
+    const [result] = parseLines(await runCommand(["tokenize", "--json", "--no-special-tokens", "用GPS，"]));
     expect(Object.keys(result)).toEqual(["tokens", "ids", "offsets", "wordIds"]);
     expect(result.tokens[0]).toBe("用");
     expect(result.offsets[0]).toEqual([0, 1]);
@@ -48,7 +25,7 @@ describe("tokenize", () => {
   });
 
   test("lines of standard input where no text is given", async () => {
-    const results = parseLines(await zhbert(["tokenize", "--json"], ["早", "", "晚安"]));
+    const results = parseLines(await runCommand(["tokenize", "--json"], ["早", "", "晚安"]));
     expect(results.map((result) => result.tokens)).toEqual([
       ["[CLS]", "早", "[SEP]"],
       ["[CLS]", "[SEP]"],
@@ -57,7 +34,7 @@ describe("tokenize", () => {
   });
 
   test("a table for people", async () => {
-    const rows = (await zhbert(["tokenize", "晚安"])).split("\n").map((line) => line.trim().split(/\s+/));
+    const rows = (await runCommand(["tokenize", "晚安"])).split("\n").map((line) => line.trim().split(/\s+/));
     expect(rows[1]).toEqual(["token", "id", "start", "end", "word", "text"]);
     expect(rows[4]?.filter((cell) => !/^\d{2,}$/.test(cell))).toEqual(["晚", "0", "1", "0", "晚"]);
   });
@@ -66,7 +43,7 @@ describe("tokenize", () => {
     const vocab = join(folder, "vocab.txt");
     writeFileSync(vocab, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n[\n]\nmask\nAB\nab\n");
     const tokens = async (...args: string[]) =>
-      parseLines(await zhbert(["tokenize", "--json", "--no-special-tokens", "--vocab", vocab, ...args]))[0].tokens;
+      parseLines(await runCommand(["tokenize", "--json", "--no-special-tokens", "--vocab", vocab, ...args]))[0].tokens;
     expect(await tokens("[MASK]AB")).toEqual(["[MASK]", "ab"]);
     expect(await tokens("[MASK]AB", "--cased")).toEqual(["[MASK]", "AB"]);
     expect(await tokens("[MASK]", "--rules", "google")).toEqual(["[", "mask", "]"]);
@@ -79,12 +56,14 @@ describe("tokenize", () => {
   });
 
   test("a missing or foreign vocabulary is a clear error", async () => {
-    await expect(zhbert(["tokenize", "--vocab", join(folder, "none.txt"), "早"])).rejects.toThrow(FileError);
+    await expect(runCommand(["tokenize", "--vocab", join(folder, "none.txt"), "早"])).rejects.toThrow(FileError);
     const file = join(folder, "notes.txt");
     writeFileSync(file, "今天天气很好\n");
-    await expect(zhbert(["tokenize", "--vocab", file, "早"])).rejects.toThrow(VocabularyError);
+    await expect(runCommand(["tokenize", "--vocab", file, "早"])).rejects.toThrow(VocabularyError);
     writeFileSync(join(folder, "broken.json"), "{");
-    await expect(zhbert(["tokenize", "--vocab", join(folder, "broken.json"), "早"])).rejects.toThrow(VocabularyError);
+    await expect(runCommand(["tokenize", "--vocab", join(folder, "broken.json"), "早"])).rejects.toThrow(
+      VocabularyError,
+    );
   });
 });
 
@@ -94,7 +73,7 @@ describe("vocab", () => {
     writeFileSync(corpus, "小船 sailing sailing sailed sails\n小岛 sailing 船\n".repeat(3));
     const out = join(folder, "own.txt");
     const args = ["--size", "60", "--require", "none", "--min-character-frequency", "1", "--unused", "2"];
-    const [summary] = parseLines(await zhbert(["vocab", corpus, "-o", out, "--json", ...args]));
+    const [summary] = parseLines(await runCommand(["vocab", corpus, "-o", out, "--json", ...args]));
     const vocabulary = await loadVocabulary(out);
     expect(summary).toMatchObject({ output: out, size: vocabulary.size, specialTokens: 7, chineseCharacters: 3 });
     expect(new BertTokenizer(vocabulary).tokenize("小岛Sailing")).toEqual(["小", "岛", "sailing"]);
@@ -104,7 +83,7 @@ describe("vocab", () => {
     const required = join(folder, "required.txt");
     writeFileSync(required, "甲乙\n丙");
     const out = join(folder, "own.txt");
-    await zhbert(["vocab", "-o", out, "--require", required, "--size", "20", "--json"], ["丁丁丁丁丁", "戊"]);
+    await runCommand(["vocab", "-o", out, "--require", required, "--size", "20", "--json"], ["丁丁丁丁丁", "戊"]);
     expect((await loadVocabulary(out)).tokens).toEqual([
       ...["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
       ...["丁", "丙", "乙", "甲"],

@@ -3,6 +3,7 @@ import { ArgumentError, ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
 import { sameShape } from "../dims.ts";
 import { defineOp, type LowerContext, type Tensor, type TensorType } from "../graph.ts";
+import { zeroOf } from "./_zero-of.ts";
 
 interface DropoutAttributes {
   readonly rate: number;
@@ -27,14 +28,12 @@ const dropoutOp = defineOp<DropoutAttributes>({
  * The mask becomes floats each time that it is used: kept for the gradient they would take four times its bytes. An
  * engine shares equal nodes, so the factor is made to depend on `x`, by zero times its first element.
  */
-function lowerDropout({ names: [x, mask], inputs, attributes, emit, int64s, scalar }: LowerContext<DropoutAttributes>) {
-  const axes = (inputs[0] as Tensor).shape.map((_, axis) => axis);
-  const bounds = [axes.map(() => 0), axes.map(() => 1), axes].map(int64s);
-  const first = emit({ opType: "Squeeze", inputs: [emit({ opType: "Slice", inputs: [x as string, ...bounds] })] });
-  const zero = emit({ opType: "Mul", inputs: [first, scalar("float32", 0)] });
-  const factor = emit({ opType: "Add", inputs: [zero, scalar("float32", 1 / (1 - attributes.rate))] });
-  const factors = emit({ opType: "DequantizeLinear", inputs: [mask as string, factor] });
-  return { opType: "Mul", inputs: [x as string, factors] };
+function lowerDropout(context: LowerContext<DropoutAttributes>) {
+  const { names, attributes, emit, scalar } = context;
+  const [x, mask] = names as readonly [string, string];
+  const factor = emit({ opType: "Add", inputs: [zeroOf(context, 0), scalar("float32", 1 / (1 - attributes.rate))] });
+  const factors = emit({ opType: "DequantizeLinear", inputs: [mask, factor] });
+  return { opType: "Mul", inputs: [x, factors] };
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { vectorJacobianProduct } from "../autodiff.ts";
 import { defineOp, inputOp, type Tensor, type TensorType } from "../graph.ts";
+import { zeroOf } from "./_zero-of.ts";
 import { add } from "./arithmetic.ts";
 
 /** A part of a graph, from the activation that enters it to its one output; it may use other tensors besides. */
@@ -18,13 +19,7 @@ const afterOp = defineOp<object>({
   name: "after",
   infer: ([x]) => x as TensorType,
   vjp: () => [],
-  lower: ({ names: [x, grad], inputs, emit, int64s, scalar }) => {
-    const axes = (inputs[1] as Tensor).shape.map((_, axis) => axis);
-    const bounds = [axes.map(() => 0), axes.map(() => 1), axes].map(int64s);
-    const first = emit({ opType: "Slice", inputs: [grad as string, ...bounds] });
-    const zero = emit({ opType: "Mul", inputs: [emit({ opType: "Squeeze", inputs: [first] }), scalar("float32", 0)] });
-    return { opType: "Add", inputs: [x as string, zero] };
-  },
+  lower: (context) => ({ opType: "Add", inputs: [context.names[0] as string, zeroOf(context, 1)] }),
 });
 
 const recomputeOp = defineOp<{ readonly segment: Segment }>({
