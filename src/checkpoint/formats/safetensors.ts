@@ -4,16 +4,18 @@
  * Files are hostile input: every length and offset is checked against the file before it is used, and bytes that no
  * tensor owns are refused. Source: README and src/tensor.rs of huggingface/safetensors.
  */
-import { CheckpointError, verbatim } from "../../errors.ts";
 import {
   bytesPerElement,
   type DType,
+  elementCount,
   type HostTensor,
   type NamedTensors,
   tensorBytes,
   tensorFromBytes,
 } from "../../util/tensor.ts";
-import type { CheckpointFormat } from "../format.ts";
+import { type Checkpoint, type CheckpointFormat, type LazyTensor, type LazyTensors, lazyTensors } from "../format.ts";
+import { openSharded } from "../sharded.ts";
+import { type CheckpointSource, damaged } from "../source.ts";
 
 /** As the original library: a header beyond it would be parsed for minutes and is no honest file. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -56,12 +58,12 @@ export interface SafetensorsHeader {
  */
 export function safetensorsHeaderBytes(head: Uint8Array, fileBytes: number, where = "safetensors"): number {
   if (head.length < LENGTH_BYTES) {
-    throw broken(where, head.length, "8 bytes with the length of the header", "the end of the file");
+    throw damaged(where, head.length, "8 bytes with the length of the header", "the end of the file");
   }
   const length = new DataView(head.buffer, head.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   const limit = Math.min(MAX_HEADER_BYTES, fileBytes - LENGTH_BYTES);
   if (length < 2n || length > BigInt(limit)) {
-    throw broken(where, 0, `a header length from 2 to ${limit} (the file has ${fileBytes} bytes)`, `${length}`);
+    throw damaged(where, 0, `a header length from 2 to ${limit} (the file has ${fileBytes} bytes)`, `${length}`);
   }
   return LENGTH_BYTES + Number(length);
 }
@@ -80,7 +82,7 @@ export function readSafetensorsHeader(head: Uint8Array, fileBytes: number, where
   let end = dataStart;
   for (const entry of entries) {
     if (entry.begin !== end) {
-      throw broken(
+      throw damaged(
         where,
         entry.begin,
         `tensor "${entry.name}" to begin at ${end}, where the one before it ends`,
@@ -89,7 +91,7 @@ export function readSafetensorsHeader(head: Uint8Array, fileBytes: number, where
     }
     end = entry.end;
   }
-  if (end !== fileBytes) throw broken(where, end, "the file to end after its last tensor", `${fileBytes} bytes`);
+  if (end !== fileBytes) throw damaged(where, end, "the file to end after its last tensor", `${fileBytes} bytes`);
   return { metadata: readMetadata(metadata, where), entries };
 }
 
@@ -101,7 +103,7 @@ export function readSafetensorsHeader(head: Uint8Array, fileBytes: number, where
  */
 export function readSafetensors(bytes: Uint8Array, where = "safetensors"): NamedTensors {
   const { entries } = readSafetensorsHeader(bytes, bytes.length, where);
-  return new Map(entries.map((entry) => [entry.name, lazyTensor(entry, bytes)]));
+  return new Map(entries.map((entry) => [entry.name, tensorOf(entry, bytes)]));
 }
 
 /**
@@ -109,37 +111,72 @@ export function readSafetensors(bytes: Uint8Array, where = "safetensors"): Named
  * @param metadata - texts stored in the header; Transformers asks for `format: "pt"`, the default.
  * @throws {CheckpointError} when a tensor bears the name that the format keeps for metadata.
  */
-export function writeSafetensors(
-  tensors: NamedTensors,
+export function writeSafetensors(tensors: NamedTensors, metadata?: Readonly<Record<string, string>>): Uint8Array[] {
+  return [...safetensorsChunks(lazyTensors(tensors), metadata)];
+}
+
+/** The chunks of a file, each tensor read when its chunk is taken. */
+function* safetensorsChunks(
+  tensors: LazyTensors,
   metadata: Readonly<Record<string, string>> = { format: "pt" },
-): Uint8Array[] {
+): Generator<Uint8Array> {
   const sorted = [...tensors].sort(
     ([nameA, a], [nameB, b]) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype) || (nameA < nameB ? -1 : 1),
   );
   let offset = 0;
   const fields = [`"__metadata__":${JSON.stringify(metadata)}`];
-  for (const [name, { dtype, shape, data }] of sorted) {
-    if (name === "__metadata__") throw broken("safetensors", 0, "another tensor name (it is reserved)", name);
-    const entry = { dtype: NAMES[dtype], shape, data_offsets: [offset, offset + data.byteLength] };
-    fields.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
-    offset += data.byteLength;
+  for (const [name, { dtype, shape }] of sorted) {
+    if (name === "__metadata__") throw damaged("safetensors", 0, "another tensor name (it is reserved)", name);
+    const end = offset + bytesPerElement(dtype) * elementCount(shape);
+    fields.push(
+      `${JSON.stringify(name)}:${JSON.stringify({ dtype: NAMES[dtype], shape, data_offsets: [offset, end] })}`,
+    );
+    offset = end;
   }
   const json = new TextEncoder().encode(`{${fields.join(",")}}`);
   const head = new Uint8Array(LENGTH_BYTES + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(head.buffer).setBigUint64(0, BigInt(head.length - LENGTH_BYTES), true);
   head.set(json, LENGTH_BYTES);
-  return [head, ...sorted.map(([, tensor]) => tensorBytes(tensor))];
+  yield head;
+  for (const [, tensor] of sorted) yield tensorBytes(tensor.read());
 }
 
 const format: CheckpointFormat = {
   name: "safetensors",
-  extensions: [".safetensors"],
-  read: readSafetensors,
-  write: writeSafetensors,
+  title: "safetensors",
+  fileNames: [
+    /^model\.safetensors$/,
+    /^model\.safetensors\.index\.json$/,
+    /\.safetensors$/,
+    /\.safetensors\.index\.json$/,
+  ],
+  recognizes: (head) =>
+    head.length > LENGTH_BYTES &&
+    head[LENGTH_BYTES] === 0x7b &&
+    head.slice(4, LENGTH_BYTES).every((byte) => byte === 0),
+  async open(files, path) {
+    if (path.endsWith(".json")) return openSharded(files, path, openFile);
+    return openFile(await files.open(path));
+  },
+  write: (tensors, metadata) => [{ path: "model.safetensors", chunks: safetensorsChunks(tensors, metadata) }],
 };
 export default format;
 
-function lazyTensor({ dtype, shape, begin, end }: SafetensorsEntry, bytes: Uint8Array): HostTensor {
+function openFile(source: CheckpointSource): Checkpoint {
+  const head = source.slice(0, Math.min(LENGTH_BYTES, source.size));
+  const { metadata, entries } = readSafetensorsHeader(
+    source.slice(0, safetensorsHeaderBytes(head, source.size, source.name)),
+    source.size,
+    source.name,
+  );
+  const tensors = new Map<string, LazyTensor>();
+  for (const { name, dtype, shape, begin, end } of entries) {
+    tensors.set(name, { dtype, shape, read: () => tensorFromBytes(dtype, shape, source.slice(begin, end)) });
+  }
+  return { format: "safetensors", tensors, metadata, notes: [] };
+}
+
+function tensorOf({ dtype, shape, begin, end }: SafetensorsEntry, bytes: Uint8Array): HostTensor {
   let tensor: HostTensor | undefined;
   return {
     dtype,
@@ -160,7 +197,7 @@ function parseHeader(bytes: Uint8Array, where: string): Record<string, unknown> 
     if (duplicate !== undefined) throw new SyntaxError(`the key ${duplicate} twice`);
     return header;
   } catch (cause) {
-    throw broken(where, LENGTH_BYTES, "a JSON object in UTF-8 as header", (cause as Error).message, cause);
+    throw damaged(where, LENGTH_BYTES, "a JSON object in UTF-8 as header", (cause as Error).message, cause);
   }
 }
 
@@ -190,21 +227,21 @@ function readEntry(name: string, value: unknown, dataStart: number, where: strin
   const code = fields["dtype"];
   const dtype = typeof code === "string" && Object.hasOwn(DTYPES, code) ? DTYPES[code] : undefined;
   if (dtype === undefined) {
-    throw broken(where, LENGTH_BYTES, `a dtype among ${Object.keys(DTYPES).join(", ")} ${of}`, JSON.stringify(code));
+    throw damaged(where, LENGTH_BYTES, `a dtype among ${Object.keys(DTYPES).join(", ")} ${of}`, JSON.stringify(code));
   }
   const shape = fields["shape"];
   if (!isSizes(shape)) {
-    throw broken(where, LENGTH_BYTES, `a shape (list of sizes) ${of}`, JSON.stringify(shape));
+    throw damaged(where, LENGTH_BYTES, `a shape (list of sizes) ${of}`, JSON.stringify(shape));
   }
   const offsets = fields["data_offsets"];
   if (!isSizes(offsets) || offsets.length !== 2 || (offsets[0] as number) > (offsets[1] as number)) {
-    throw broken(where, LENGTH_BYTES, `data_offsets [begin, end] ${of}`, JSON.stringify(offsets));
+    throw damaged(where, LENGTH_BYTES, `data_offsets [begin, end] ${of}`, JSON.stringify(offsets));
   }
   const [begin, end] = offsets as [number, number];
   // A product beyond 2^53 is rounded, but stays far beyond any file's length.
   const needed = shape.reduce((count, size) => count * size, bytesPerElement(dtype));
   if (end - begin !== needed) {
-    throw broken(
+    throw damaged(
       where,
       dataStart + begin,
       `${needed} bytes ${of}, ${NAMES[dtype]}[${shape.join(", ")}]`,
@@ -223,17 +260,7 @@ function readMetadata(value: unknown, where: string): Record<string, string> {
   const isTexts =
     typeof value === "object" && value !== null && Object.values(value).every((text) => typeof text === "string");
   if (!isTexts || Array.isArray(value)) {
-    throw broken(where, LENGTH_BYTES, "__metadata__ to map names to texts", JSON.stringify(value));
+    throw damaged(where, LENGTH_BYTES, "__metadata__ to map names to texts", JSON.stringify(value));
   }
   return value as Record<string, string>;
-}
-
-function broken(where: string, offset: number, expected: string, got: string | undefined, cause?: unknown) {
-  return new CheckpointError({
-    where: `${where}: byte ${offset}`,
-    expected,
-    got: verbatim((got ?? "nothing").slice(0, 200)),
-    hint: "The file is damaged or incomplete: fetch or save it again.",
-    cause,
-  });
 }

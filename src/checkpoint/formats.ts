@@ -1,0 +1,47 @@
+/** The checkpoint formats; of several in one folder the first of this list is taken. */
+import { CheckpointError, verbatim } from "../errors.ts";
+import type { CheckpointFormat } from "./format.ts";
+import safetensors from "./formats/safetensors.ts";
+import type { ModelFiles } from "./source.ts";
+
+/** Every format, those that load fastest first. */
+export const checkpointFormats: readonly CheckpointFormat[] = [safetensors];
+
+/** A checkpoint among the files of a model. */
+export interface FoundCheckpoint {
+  readonly format: CheckpointFormat;
+  /** Of the file that it is opened by. */
+  readonly path: string;
+}
+
+/** The checkpoints among files by their names, the preferred one first. */
+export function findCheckpoints(paths: readonly string[]): FoundCheckpoint[] {
+  const found = checkpointFormats.flatMap((format) =>
+    format.fileNames.flatMap((pattern, rank) =>
+      paths
+        .filter((path) => pattern.test(path.slice(path.lastIndexOf("/") + 1)))
+        .map((path) => ({ format, path, depth: path.split("/").length, rank })),
+    ),
+  );
+  const unique = found.filter(({ path }, i) => found.findIndex((other) => other.path === path) === i);
+  return unique.sort((a, b) => a.depth - b.depth).map(({ format, path }) => ({ format, path }));
+}
+
+/**
+ * The format of one file, by its name, else by its beginning.
+ * @throws {CheckpointError} when it is none that is known.
+ */
+export async function formatOfFile(files: ModelFiles, path: string): Promise<CheckpointFormat> {
+  const named = findCheckpoints([path])[0];
+  if (named !== undefined) return named.format;
+  const source = await files.open(path);
+  const head = source.slice(0, Math.min(64, source.size));
+  const recognized = checkpointFormats.find((format) => format.recognizes(head));
+  if (recognized !== undefined) return recognized;
+  throw new CheckpointError({
+    where: source.name,
+    expected: `weights as ${checkpointFormats.map(({ title }) => title).join(", ")}`,
+    got: verbatim("a file of another kind"),
+    hint: "name the file of the weights, or the folder or zip that holds it",
+  });
+}
