@@ -1,5 +1,5 @@
 /** Keeps a share of documents, or of instances, apart for evaluation: decided by hash, whatever the order of the data. */
-import { crc32c } from "../util/crc32c.ts";
+import { crc32c } from "../util/crc32.ts";
 import { Random } from "../util/random.ts";
 import type { Document } from "./corpus.ts";
 

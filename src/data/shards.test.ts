@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ArgumentError, DataError } from "../errors.ts";
-import { crc32c } from "../util/crc32c.ts";
+import { crc32c } from "../util/crc32.ts";
 import { originalIds, type PretrainingInstance } from "./instance.ts";
 import { memorySource, ShardBuilder, ShardReader, type ShardSettings } from "./shards.ts";
 

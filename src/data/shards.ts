@@ -6,7 +6,7 @@
  * Files from elsewhere are hostile: every size is checked against the file's before anything is allocated.
  */
 import { ArgumentError, DataError, verbatim } from "../errors.ts";
-import { crc32c } from "../util/crc32c.ts";
+import { crc32c } from "../util/crc32.ts";
 import { decodeRecord, encodeRecord, type RecordLayout, recordSize } from "./_record.ts";
 import type { PretrainingInstance } from "./instance.ts";
 

@@ -6,7 +6,7 @@
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ArgumentError, DataError, verbatim } from "../errors.ts";
-import { crc32c } from "../util/crc32c.ts";
+import { crc32c } from "../util/crc32.ts";
 import { type Example, ExampleSchema, type Feature } from "./_example_pb.ts";
 import type { PretrainingInstance } from "./instance.ts";
 
