@@ -19,6 +19,7 @@ import {
   createOnnxRuntime,
   type FillMaskCandidate,
   initializeWeights,
+  lazyTensors,
   loadBertModel,
   loadVocabulary,
   parseConfig,
@@ -131,7 +132,7 @@ async function zhbert(args: readonly string[]): Promise<void> {
 /** Each prompt with the three likeliest entries of the random model and of the trained one. */
 async function printMasks(vocabulary: Vocabulary): Promise<void> {
   const runtime = createOnnxRuntime();
-  const weights = initializeWeights(config, new Random(1), { nextSentence: false });
+  const weights = lazyTensors(initializeWeights(config, new Random(1), { nextSentence: false }));
   const before = new BertModel({ config, weights, tokenizer: new BertTokenizer(vocabulary), runtime });
   const after = await loadBertModel(modelFolder, { runtime });
   const table = new Table({ head: ["text", "before: random weights", "after"], style: { head: [], border: [] } });

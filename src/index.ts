@@ -1,5 +1,17 @@
 /** `zhbert`: the public API that works everywhere. Under Node.js, node/index.ts adds files, engine and jieba. */
+export {
+  type Checkpoint,
+  type CheckpointFormat,
+  type LazyTensor,
+  type LazyTensors,
+  lazyTensor,
+  lazyTensors,
+  type OutputFile,
+  readTensors,
+} from "./checkpoint/format.ts";
 export { default as safetensors, readSafetensors, writeSafetensors } from "./checkpoint/formats/safetensors.ts";
+export { checkpointFormats, type FoundCheckpoint, findCheckpoints, formatOfFile } from "./checkpoint/formats.ts";
+export { bytesSource, type CheckpointSource, type ModelFiles, memoryFiles } from "./checkpoint/source.ts";
 export { Batches, type BatchOptions, type BatchRows, padInstances } from "./data/batches.ts";
 export { type Document, type DocumentOptions, readDocuments, readLines } from "./data/corpus.ts";
 export {

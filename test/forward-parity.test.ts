@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { lazyTensors } from "../src/checkpoint/format.ts";
 import { readSafetensors } from "../src/checkpoint/formats/safetensors.ts";
 import { buildGraph, input, type Tensor } from "../src/graph/graph.ts";
 import { BertModel } from "../src/inference/bert-model.ts";
@@ -79,7 +80,7 @@ describeShared("reference/bert-small-zh", "fill-mask with the published vocabula
     const vocabulary = readFileSync(shared("assets/vocab.txt") as string, "utf8");
     const model = new BertModel({
       config: parseConfig(json("config.json"), "config.json"),
-      weights: tensors(join(folder, "model.safetensors")),
+      weights: lazyTensors(tensors(join(folder, "model.safetensors"))),
       tokenizer: new BertTokenizer(Vocabulary.fromText(vocabulary)),
       runtime,
     });

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { lazyTensors } from "../checkpoint/format.ts";
 import { parseConfig } from "../model/config.ts";
 import { initializeWeights } from "../model/initialize.ts";
 import { createOnnxRuntime } from "../node/onnxruntime.ts";
@@ -23,7 +24,9 @@ const config = parseConfig(
   },
   "config.json",
 );
-const weights = initializeWeights({ ...config, initializerRange: 1 }, new Random(3), { nextSentence: true });
+const weights = lazyTensors(
+  initializeWeights({ ...config, initializerRange: 1 }, new Random(3), { nextSentence: true }),
+);
 const model = new BertModel({ config, weights, tokenizer, runtime });
 
 describe("fillMask", () => {

@@ -1,25 +1,25 @@
 /** A loaded BERT: weights, tokenizer and engine together. */
+import type { LazyTensors } from "../checkpoint/format.ts";
 import { ArgumentError } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import { parameterShapes } from "../model/initialize.ts";
 import { maskedLmGraph } from "../model/masked-lm.ts";
 import {
   expectNoFurtherLayers,
-  expectNoneMissing,
   expectVocabularySize,
   matchWeights,
   type WeightsReport,
 } from "../model/match-weights.ts";
-import type { Executable, Runtime } from "../runtime/runtime.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
-import type { NamedTensors } from "../util/tensor.ts";
 import { encodeMasked, type FillMaskResult, fillMaskedTexts } from "./fill-mask.ts";
+import { ModelPrograms } from "./programs.ts";
 
 /** What a model is made of. */
 export interface BertModelParts {
   readonly config: BertConfig;
-  /** Tensors under Hugging Face's names; float16, bfloat16 or float32. */
-  readonly weights: NamedTensors;
+  /** Under Hugging Face's names; float16, bfloat16, float32 or float64. `lazyTensors` makes them of tensors in memory. */
+  readonly weights: LazyTensors;
   readonly tokenizer: BertTokenizer;
   readonly runtime: Runtime;
   /** Where the weights are from, for messages. */
@@ -35,9 +35,7 @@ export class BertModel {
   readonly tokenizer: BertTokenizer;
   /** Which of the file's weights are used, missing and left over. */
   readonly report: WeightsReport;
-  readonly #weights: NamedTensors;
-  readonly #runtime: Runtime;
-  #maskedLm: Promise<Executable> | undefined;
+  readonly #programs: ModelPrograms;
 
   /**
    * @throws {ConfigError} when a tensor's shape or the number of layers contradicts the config, or the vocabulary has
@@ -50,8 +48,7 @@ export class BertModel {
     this.config = config;
     this.tokenizer = tokenizer;
     this.report = matched.report;
-    this.#weights = matched.weights;
-    this.#runtime = runtime;
+    this.#programs = new ModelPrograms({ config, ...matched, runtime, where });
   }
 
   /**
@@ -72,7 +69,12 @@ export class BertModel {
     for (let start = 0; start < byLength.length; start += BATCH_SIZE) {
       const rows = byLength.slice(start, start + BATCH_SIZE);
       const batch = rows.map((row) => encoded[row] as (typeof encoded)[number]);
-      const filled = await fillMaskedTexts(await this.#compileMaskedLm(), this.tokenizer, batch, topK);
+      const filled = await fillMaskedTexts(
+        await this.#programs.get("masked-lm", maskedLmGraph),
+        this.tokenizer,
+        batch,
+        topK,
+      );
       rows.forEach((row, i) => {
         results[row] = filled[i] as FillMaskResult;
       });
@@ -84,19 +86,8 @@ export class BertModel {
     }
   }
 
-  /** Frees the engine's memory. */
-  async dispose(): Promise<void> {
-    await (await this.#maskedLm)?.dispose();
-    this.#maskedLm = undefined;
-  }
-
-  #compileMaskedLm(): Promise<Executable> {
-    if (this.#maskedLm) return this.#maskedLm;
-    const graph = maskedLmGraph(this.config);
-    const needed = new Set(graph.inputs.map(({ name }) => name));
-    const missing = this.report.missing.filter((name) => needed.has(name));
-    expectNoneMissing({ ...this.report, missing }, "weights");
-    this.#maskedLm = this.#runtime.compile(graph, { weights: this.#weights });
-    return this.#maskedLm;
+  /** Frees the engine's memory; a later call compiles again. */
+  dispose(): Promise<void> {
+    return this.#programs.dispose();
   }
 }

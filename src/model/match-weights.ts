@@ -1,7 +1,8 @@
 /** Weights from a file held against what a model needs: what is there, what is missing, what is left over. */
+import type { LazyTensor, LazyTensors } from "../checkpoint/format.ts";
 import { ConfigError, verbatim } from "../errors.ts";
 import { toFloat32 } from "../util/half.ts";
-import { formatType, type NamedTensors } from "../util/tensor.ts";
+import { formatType } from "../util/tensor.ts";
 import type { BertConfig } from "./config.ts";
 
 /** The names of a file's tensors, by what became of them. */
@@ -11,9 +12,9 @@ export interface WeightsReport {
   readonly unexpected: readonly string[];
 }
 
-/** The weights that a model needs, as float32, and the report. */
+/** The weights that a model needs, which are read as float32, and the report. */
 export interface MatchedWeights {
-  readonly weights: NamedTensors;
+  readonly weights: LazyTensors;
   readonly report: WeightsReport;
 }
 
@@ -24,11 +25,11 @@ export interface MatchedWeights {
  * @throws {ConfigError} that names the first tensor whose shape contradicts the config.
  */
 export function matchWeights(
-  tensors: NamedTensors,
+  tensors: LazyTensors,
   shapes: ReadonlyMap<string, readonly number[]>,
   where: string,
 ): MatchedWeights {
-  const weights: NamedTensors = new Map();
+  const weights = new Map<string, LazyTensor>();
   const missing: string[] = [];
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name);
@@ -44,7 +45,7 @@ export function matchWeights(
         hint: "The config.json and the weights are of different models; take both from the same folder.",
       });
     }
-    weights.set(name, toFloat32(tensor));
+    weights.set(name, { dtype: "float32", shape, read: () => toFloat32(tensor.read()) });
   }
   const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
   return { weights, report: { loaded: [...weights.keys()], missing, unexpected } };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { evaluate, expectClose, numbers, randomTensor } from "../../test/graph-checks.ts";
+import { lazyTensors } from "../checkpoint/format.ts";
 import { ShapeError } from "../errors.ts";
 import { input } from "../graph/graph.ts";
 import { Random } from "../util/random.ts";
@@ -194,7 +195,7 @@ test("weights are matched by name: missing and left-over ones are reported, a wr
   const weights = initializeWeights(config, new Random(1), { nextSentence: true });
   weights.delete("cls.predictions.bias");
   weights.set("classifier.weight", hostTensor("float32", [2], new Float32Array(2)));
-  const { report } = matchWeights(weights, shapes, "model.safetensors");
+  const { report } = matchWeights(lazyTensors(weights), shapes, "model.safetensors");
   expect(report.missing).toEqual(["cls.predictions.bias"]);
   expect(report.unexpected).toEqual(["classifier.weight"]);
   expect(report.loaded).toHaveLength(shapes.size - 1);
@@ -202,7 +203,7 @@ test("weights are matched by name: missing and left-over ones are reported, a wr
     "model.safetensors: cls.predictions.bias: expected a weight for every parameter that the config asks for, got nothing",
   );
   weights.set("bert.pooler.dense.bias", hostTensor("float32", [3], new Float32Array(3)));
-  expect(() => matchWeights(weights, shapes, "model.safetensors")).toThrow(
+  expect(() => matchWeights(lazyTensors(weights), shapes, "model.safetensors")).toThrow(
     "model.safetensors: bert.pooler.dense.bias: expected float32[8], as the config says, got float32[3]",
   );
 });

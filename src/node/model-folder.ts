@@ -1,6 +1,7 @@
 /** A model's folder as Transformers has it: config.json, model.safetensors, and vocab.txt or tokenizer.json. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { lazyTensors } from "../checkpoint/format.ts";
 import { readSafetensors } from "../checkpoint/formats/safetensors.ts";
 import { ConfigError, FileError, verbatim } from "../errors.ts";
 import { BertModel } from "../inference/bert-model.ts";
@@ -79,5 +80,11 @@ export async function loadBertModel(folder: string, options: { readonly runtime?
   const config = await readConfig(join(folder, "config.json"));
   const tokenizer = await readTokenizer(folder);
   const weights = await readWeights(folder);
-  return new BertModel({ config, weights, tokenizer, where, runtime: options.runtime ?? createOnnxRuntime() });
+  return new BertModel({
+    config,
+    weights: lazyTensors(weights),
+    tokenizer,
+    where,
+    runtime: options.runtime ?? createOnnxRuntime(),
+  });
 }

@@ -3,6 +3,7 @@
  * folder so that it can be resumed at any time.
  */
 import { join, relative, resolve } from "node:path";
+import { lazyTensors } from "../checkpoint/format.ts";
 import { writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import type { PretrainingBatch } from "../data/instance.ts";
 import { ConfigError, InterruptedError, TrainingError } from "../errors.ts";
@@ -177,7 +178,7 @@ async function takeWeights(weights: NamedTensors, folder: string): Promise<reado
   const where = join(folder, MODEL_FILE);
   const shapes = new Map([...weights].map(([name, { shape }]) => [name, shape]));
   const given = await readWeights(folder);
-  const { weights: taken, report } = matchWeights(given, shapes, where);
+  const { weights: taken, report } = matchWeights(lazyTensors(given), shapes, where);
   if (taken.size === 0) {
     throw new ConfigError({
       where,
@@ -185,7 +186,7 @@ async function takeWeights(weights: NamedTensors, folder: string): Promise<reado
       got: { verbatim: `${given.size} tensors, none of them known` },
     });
   }
-  for (const [name, tensor] of taken) weights.set(name, tensor);
+  for (const [name, tensor] of taken) weights.set(name, tensor.read());
   return report.missing;
 }
 
@@ -208,7 +209,8 @@ async function runInFolder(run: FolderRun): Promise<PretrainResult> {
   const { folder, plan, data, runtime, environment, config, weights, resume } = run;
   const { nextSentence, maxSeqLength: longest } = data.description.settings;
   checkConfigFitsData(config, data.description.settings, data.vocabulary);
-  expectNoneMissing(matchWeights(weights, parameterShapes(config, { nextSentence }), folder.path).report, folder.path);
+  const shapes = parameterShapes(config, { nextSentence });
+  expectNoneMissing(matchWeights(lazyTensors(weights), shapes, folder.path).report, folder.path);
   environment.onStart?.({
     config,
     parameters: [...weights.values()].reduce((sum, tensor) => sum + tensor.data.length, 0),

@@ -1,0 +1,60 @@
+/** The compiled graphs of one model: each is compiled when it is first needed, over the model's weights. */
+import { type LazyTensors, readTensors } from "../checkpoint/format.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { BertConfig } from "../model/config.ts";
+import { expectNoneMissing, type WeightsReport } from "../model/match-weights.ts";
+import type { Executable, Runtime } from "../runtime/runtime.ts";
+
+/** What programs are made of. */
+export interface ProgramParts {
+  readonly config: BertConfig;
+  /** float32 under Hugging Face's names; read when a program is compiled, and not kept. */
+  readonly weights: LazyTensors;
+  readonly report: WeightsReport;
+  readonly runtime: Runtime;
+  /** Where the weights are from, for messages. */
+  readonly where: string;
+}
+
+/** Compiles the graphs of a model once each. */
+export class ModelPrograms {
+  readonly config: BertConfig;
+  readonly #parts: ProgramParts;
+  readonly #compiled = new Map<string, Promise<Executable>>();
+
+  constructor(parts: ProgramParts) {
+    this.config = parts.config;
+    this.#parts = parts;
+  }
+
+  /**
+   * The program of a graph.
+   * @param key - tells graphs of this model apart: `masked-lm`, `hidden-states -1,-2`.
+   * @param build - makes the graph; called once for a key.
+   * @throws {ConfigError} when the model has no weights for a part of the graph.
+   */
+  get(key: string, build: (config: BertConfig) => Graph): Promise<Executable> {
+    const known = this.#compiled.get(key);
+    if (known) return known;
+    const compiled = this.#compile(build(this.config));
+    this.#compiled.set(key, compiled);
+    // One that failed is tried again, and has nothing to be freed.
+    compiled.catch(() => this.#compiled.delete(key));
+    return compiled;
+  }
+
+  /** Frees the engine's memory; programs are compiled again when they are needed. */
+  async dispose(): Promise<void> {
+    const compiled = await Promise.allSettled(this.#compiled.values());
+    this.#compiled.clear();
+    for (const one of compiled) if (one.status === "fulfilled") await one.value.dispose();
+  }
+
+  async #compile(graph: Graph): Promise<Executable> {
+    const { weights, report, runtime, where } = this.#parts;
+    const needed = new Set(graph.inputs.filter(({ parameter }) => parameter).map(({ name }) => name));
+    expectNoneMissing({ ...report, missing: report.missing.filter((name) => needed.has(name)) }, where);
+    const used = new Map([...weights].filter(([name]) => needed.has(name)));
+    return runtime.compile(graph, { weights: readTensors(used) });
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Files as memory maps: a checkpoint's bytes stay in the system's page cache, none in JavaScript's heap. Node.js has no
+ * mmap of its own; koffi calls the C library's. Where that fails (Windows, a pipe) files are read in ranges instead.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { createRequire } from "node:module";
+import { bytesSource, type CheckpointSource, expectRange } from "../checkpoint/source.ts";
+import { fileError } from "./files.ts";
+
+// From mman.h; equal on Linux, macOS and the BSDs. Private and writable: a write reaches neither the file nor a signal.
+const PROT_READ_WRITE = 3;
+const MAP_PRIVATE = 2;
+
+interface MemoryMapping {
+  map(handle: number, size: number): ArrayBuffer | undefined;
+}
+
+let mapping: MemoryMapping | undefined;
+
+/**
+ * A file of which the parts that are asked for are in memory, as pages that the system may drop again.
+ * The map lives as long as any array over it.
+ * @throws {FileError} when it cannot be opened.
+ */
+export function mapFile(path: string): CheckpointSource {
+  let handle: number;
+  try {
+    handle = openSync(path, "r");
+  } catch (error) {
+    throw fileError(path, "a file that can be read", error);
+  }
+  return sourceOfHandle(path, handle);
+}
+
+/** As `mapFile`, for a file that is already open (and may have lost its name); the handle is closed when not needed. */
+export function sourceOfHandle(name: string, handle: number): CheckpointSource {
+  try {
+    const { size } = fstatSync(handle);
+    if (size === 0) {
+      closeSync(handle);
+      return bytesSource(name, new Uint8Array(0));
+    }
+    mapping ??= loadMapping();
+    const bytes = mapping.map(handle, size);
+    if (bytes === undefined) return rangedSource(name, handle, size);
+    closeSync(handle);
+    return bytesSource(name, new Uint8Array(bytes));
+  } catch (error) {
+    throw fileError(name, "a file that can be read", error);
+  }
+}
+
+/** The C library's mmap; one that maps nothing where there is none. */
+function loadMapping(): MemoryMapping {
+  try {
+    const koffi: typeof import("koffi") = createRequire(import.meta.url)("koffi");
+    const library = koffi.load(null);
+    const mmap = library.func("void *mmap(void *address, size_t length, int prot, int flags, int fd, int64_t offset)");
+    const munmap = library.func("int munmap(void *address, size_t length)");
+    const unmap = new FinalizationRegistry(({ address, size }: { address: bigint; size: number }) => {
+      munmap(address, size);
+    });
+    return {
+      map(handle, size) {
+        const address: bigint = mmap(null, size, PROT_READ_WRITE, MAP_PRIVATE, handle, 0);
+        // MAP_FAILED is -1 as an address.
+        if (address === 0n || BigInt.asIntN(64, address) === -1n) return undefined;
+        const bytes = koffi.view(address, size);
+        unmap.register(bytes, { address, size });
+        return bytes;
+      },
+    };
+  } catch {
+    return { map: () => undefined };
+  }
+}
+
+const closeLater = new FinalizationRegistry((handle: number) => closeSync(handle));
+
+/** Reads each range when it is asked for. */
+function rangedSource(name: string, handle: number, size: number): CheckpointSource {
+  const source: CheckpointSource = {
+    name,
+    size,
+    slice(begin, end) {
+      expectRange(name, size, begin, end);
+      const bytes = new Uint8Array(end - begin);
+      try {
+        for (let done = 0; done < bytes.length; ) {
+          const read = readSync(handle, bytes, done, Math.min(bytes.length - done, MAX_READ_BYTES), begin + done);
+          if (read === 0) throw new Error("the file was cut while it was read");
+          done += read;
+        }
+      } catch (error) {
+        throw fileError(name, "a file that can be read", error);
+      }
+      return bytes;
+    },
+  };
+  closeLater.register(source, handle);
+  return source;
+}
+
+/** Node.js reads no 2 GiB at once. */
+const MAX_READ_BYTES = 1 << 30;
