@@ -57,6 +57,8 @@ export interface LoweredAlias {
 export interface LowerTarget {
   /** Whether ONNX Runtime's own operators (domain com.microsoft) may be used. */
   readonly contrib: boolean;
+  /** The version of ONNX's operators, in 13 .. 21; 17 when left out. */
+  readonly opset?: number;
 }
 
 /** What an operator's lower() can use. */
@@ -66,7 +68,7 @@ export interface LowerContext<A> {
   readonly outputs: readonly TensorType[];
   /** ONNX names of the inputs. */
   readonly names: readonly string[];
-  readonly target: LowerTarget;
+  readonly target: Required<LowerTarget>;
   /** Adds a further node; gives the name of its first output. */
   emit(node: LoweredNode): string;
   /** The name of an int64 constant of one axis. */

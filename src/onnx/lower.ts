@@ -19,6 +19,9 @@ import {
 import type { DType, HostTensor } from "../util/tensor.ts";
 import { hostTensor } from "../util/tensor.ts";
 
+/** The version of ONNX's operators that graphs are written in where nothing else is asked for. */
+export const OPSET = 17;
+
 /** A node with all names set. */
 export interface NamedNode extends LoweredNode {
   readonly inputs: readonly string[];
@@ -27,6 +30,8 @@ export interface NamedNode extends LoweredNode {
 
 /** A graph in ONNX's terms, before it is written. */
 export interface LoweredGraph {
+  /** The version of ONNX's operators that the nodes are written in. */
+  readonly opset: number;
   readonly inputs: readonly GraphInput[];
   readonly nodes: readonly NamedNode[];
   readonly constants: ReadonlyMap<string, HostTensor>;
@@ -52,11 +57,11 @@ class Lowering {
   /** Nodes are numbered by their place, so that a graph gives the same names whatever was built before. */
   private readonly places: ReadonlyMap<Node, number>;
   private readonly graph: Graph;
-  private readonly target: LowerTarget;
+  private readonly target: Required<LowerTarget>;
 
   constructor(graph: Graph, target: LowerTarget) {
     this.graph = graph;
-    this.target = target;
+    this.target = { opset: OPSET, ...target };
     this.places = new Map(graph.nodes.map((node, place) => [node, place]));
     for (const node of graph.nodes) {
       if (node.operator === inputOp.definition) this.names.set(`${node.id}.0`, node.attributes.name);
@@ -86,7 +91,7 @@ class Lowering {
     });
     const { inputs } = this.graph;
     const nodes = lastLeafFirst(withoutIdentities(this.nodes, inputs, this.constants));
-    return { inputs, nodes, constants: this.constants, outputs };
+    return { opset: this.target.opset, inputs, nodes, constants: this.constants, outputs };
   }
 
   private context(node: Node): LowerContext<unknown> {

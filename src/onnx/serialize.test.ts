@@ -12,8 +12,8 @@ import { reshape } from "../graph/ops/reshape.ts";
 import { transpose } from "../graph/ops/transpose.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
 import { AttributeProto_AttributeType, ModelProtoSchema, TensorProto_DataLocation } from "./_onnx_pb.ts";
-import { lowerGraph } from "./lower.ts";
-import { OPSET, serializeModel } from "./serialize.ts";
+import { lowerGraph, OPSET } from "./lower.ts";
+import { serializeModel } from "./serialize.ts";
 
 const weights: NamedTensors = new Map<string, HostTensor>([
   ["w", randomTensor(1, [5, 4])],

@@ -1,5 +1,6 @@
 /** ONNX model files: a lowered graph as protobuf bytes, weights inside of it or in a file beside it. */
 import { create, toBinary } from "@bufbuild/protobuf";
+import { lazyTensor } from "../checkpoint/format.ts";
 import { onnxDataType } from "../graph/data-type.ts";
 import type { Shape } from "../graph/dims.ts";
 import type { AttributeValue, TensorType } from "../graph/graph.ts";
@@ -8,7 +9,7 @@ import {
   type AttributeProto,
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
-  TensorProto_DataLocation as DataLocation,
+  type ModelProto,
   ModelProtoSchema,
   NodeProtoSchema,
   type TensorProto,
@@ -16,14 +17,24 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "./_onnx_pb.ts";
+import { ExternalFile, tensorHeader } from "./external-file.ts";
 import type { LoweredGraph, NamedNode } from "./lower.ts";
 
-/** The version of ONNX's operators that graphs are written in. */
-export const OPSET = 17;
-/** The version of ONNX's file format; 8 belongs to opset 17. */
-const IR_VERSION = 8;
-/** External data begins at multiples of this, as ONNX recommends for memory maps. */
-const EXTERNAL_ALIGNMENT = 4096;
+/** The version of ONNX's file format that came with each version of its operators. Source: versioning.md of onnx/onnx. */
+const IR_VERSIONS: Readonly<Record<number, number>> = {
+  13: 7,
+  14: 7,
+  15: 8,
+  16: 8,
+  17: 8,
+  18: 8,
+  19: 9,
+  20: 9,
+  21: 10,
+};
+
+/** The versions of ONNX's operators that graphs of inference can be written in, ascending. */
+export const OPSETS: readonly number[] = Object.keys(IR_VERSIONS).map(Number);
 
 /** Where weights go: into the model's bytes, or into external data under a file name. */
 export interface SerializeOptions {
@@ -41,85 +52,56 @@ export interface SerializedModel {
 }
 
 /**
- * Writes a lowered graph as an ONNX model (IR version 8, opset 17 and com.microsoft 1).
+ * Writes a lowered graph as an ONNX model, in the version of operators that it was lowered for.
  * @returns protobuf bytes; with `externalFile` also the chunks of these files.
  */
 export function serializeModel(graph: LoweredGraph, options: SerializeOptions = {}): SerializedModel {
-  const weights = graph.inputs.filter(({ name, parameter }) => parameter && options.weights?.has(name));
   const external = new Map<string, ExternalFile>();
-  const initializers = [
-    ...[...graph.constants].map(([name, tensor]) => tensorProto(name, tensor)),
-    ...weights.map(({ name }) => weightProto(name, options.weights?.get(name) as HostTensor, options, external)),
-  ];
-  const isInitializer = new Set(weights.map(({ name }) => name));
-  const usesContrib = graph.nodes.some(({ domain }) => domain === "com.microsoft");
-  const model = create(ModelProtoSchema, {
-    irVersion: BigInt(IR_VERSION),
+  const initializers = graph.inputs.flatMap(({ name, parameter }) => {
+    const tensor = parameter ? options.weights?.get(name) : undefined;
+    if (tensor === undefined) return [];
+    return [options.externalFile ? placed(name, tensor, options.externalFile(name), external) : tensorProto(name, tensor)];
+  });
+  const model = toBinary(ModelProtoSchema, modelProto(graph, initializers));
+  return { model, externalData: new Map([...external].map(([name, file]) => [name, [...file.chunks()]])) };
+}
+
+function placed(name: string, tensor: HostTensor, fileName: string, files: Map<string, ExternalFile>): TensorProto {
+  const file = files.get(fileName) ?? new ExternalFile(fileName);
+  files.set(fileName, file);
+  return file.place(name, lazyTensor(tensor));
+}
+
+/**
+ * The message of a whole model.
+ * @param weights - further initialisers beside the graph's constants.
+ * @param held - inputs of the graph that are none of the file's: initialisers, or made from them.
+ */
+export function modelProto(
+  { opset, nodes, constants, inputs, outputs }: LoweredGraph,
+  weights: readonly TensorProto[],
+  held: ReadonlySet<string> = new Set(weights.map(({ name }) => name)),
+): ModelProto {
+  const usesContrib = nodes.some(({ domain }) => domain === "com.microsoft");
+  return create(ModelProtoSchema, {
+    irVersion: BigInt(IR_VERSIONS[opset] as number),
     producerName: "zhbert",
     opsetImport: [
-      { domain: "", version: BigInt(OPSET) },
+      { domain: "", version: BigInt(opset) },
       ...(usesContrib ? [{ domain: "com.microsoft", version: 1n }] : []),
     ],
     graph: {
       name: "zhbert",
-      node: graph.nodes.map(nodeProto),
-      initializer: initializers,
-      input: graph.inputs.filter(({ name }) => !isInitializer.has(name)).map((input) => valueInfo(input.name, input)),
-      output: graph.outputs.map((output) => valueInfo(output.name, output)),
+      node: nodes.map(nodeProto),
+      initializer: [...[...constants].map(([name, tensor]) => tensorProto(name, tensor)), ...weights],
+      input: inputs.filter(({ name }) => !held.has(name)).map((input) => valueInfo(input.name, input)),
+      output: outputs.map((output) => valueInfo(output.name, output)),
     },
   });
-  const externalData = new Map([...external].map(([name, { chunks }]) => [name, chunks]));
-  return { model: toBinary(ModelProtoSchema, model), externalData };
-}
-
-function weightProto(
-  name: string,
-  tensor: HostTensor,
-  { externalFile }: SerializeOptions,
-  files: Map<string, ExternalFile>,
-): TensorProto {
-  if (!externalFile) return tensorProto(name, tensor);
-  const fileName = externalFile(name);
-  const file = files.get(fileName) ?? new ExternalFile(fileName);
-  files.set(fileName, file);
-  return file.place(name, tensor);
-}
-
-/** Lays out tensors in a file beside the model. */
-class ExternalFile {
-  readonly chunks: Uint8Array[] = [];
-  private offset = 0;
-  private readonly name: string;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  place(name: string, tensor: HostTensor): TensorProto {
-    const padding = (EXTERNAL_ALIGNMENT - (this.offset % EXTERNAL_ALIGNMENT)) % EXTERNAL_ALIGNMENT;
-    if (padding > 0) this.chunks.push(new Uint8Array(padding));
-    const bytes = tensorBytes(tensor);
-    const at = this.offset + padding;
-    this.chunks.push(bytes);
-    this.offset = at + bytes.length;
-    return create(TensorProtoSchema, {
-      ...header(name, tensor),
-      dataLocation: DataLocation.EXTERNAL,
-      externalData: [
-        { key: "location", value: this.name },
-        { key: "offset", value: String(at) },
-        { key: "length", value: String(bytes.length) },
-      ],
-    });
-  }
-}
-
-function header(name: string, { dtype, shape }: HostTensor) {
-  return { name, dims: shape.map(BigInt), dataType: onnxDataType[dtype] };
 }
 
 function tensorProto(name: string, tensor: HostTensor): TensorProto {
-  return create(TensorProtoSchema, { ...header(name, tensor), rawData: tensorBytes(tensor) });
+  return create(TensorProtoSchema, { ...tensorHeader(name, tensor), rawData: tensorBytes(tensor) });
 }
 
 function nodeProto({ opType, domain = "", inputs, outputs, attributes = {} }: NamedNode) {

@@ -24,7 +24,7 @@ const geluOp = defineOp<object>({
     const cdf = scale(addScalar(erf(scale(source, SQRT_HALF)), 1), 0.5);
     return [mul(grad, add(slope, cdf))];
   },
-  lower: (context) => (context.target.contrib ? { opType: "Gelu", domain: "com.microsoft" } : geluFromErf(context)),
+  lower: (context) => lowerGelu(context, "Gelu", "none", geluFromErf),
   flops,
 });
 
@@ -41,10 +41,26 @@ const geluTanhOp = defineOp<object>({
     const slope = mul(mul(source, innerSlope), addScalar(scale(mul(t, t), -1), 1));
     return [mul(grad, add(slope, scale(addScalar(t, 1), 0.5)))];
   },
-  lower: (context) =>
-    context.target.contrib ? { opType: "FastGelu", domain: "com.microsoft" } : geluFromTanh(context),
+  lower: (context) => lowerGelu(context, "FastGelu", "tanh", geluFromTanh),
   flops,
 });
+
+/** ONNX has gelu among its operators since version 20. */
+const GELU_OPSET = 20;
+
+/** ONNX Runtime's own operator where it may be used, else ONNX's, else its parts. */
+function lowerGelu(
+  context: LowerContext<object>,
+  contribType: string,
+  approximate: "none" | "tanh",
+  fromParts: (context: LowerContext<object>) => LoweredNode,
+): LoweredNode {
+  const { contrib, opset } = context.target;
+  if (contrib) return { opType: contribType, domain: "com.microsoft" };
+  return opset >= GELU_OPSET
+    ? { opType: "Gelu", attributes: { approximate: { string: approximate } } }
+    : fromParts(context);
+}
 
 /** x * (1 + erf(x / sqrt 2)) / 2 from ONNX's own operators. */
 function geluFromErf({ names: [x], emit, scalar }: LowerContext<object>): LoweredNode {
@@ -70,7 +86,7 @@ function geluFromTanh({ names: [x], emit, scalar }: LowerContext<object>): Lower
  * x times the normal distribution's cumulative probability at x: x * (1 + erf(x / sqrt 2)) / 2.
  * @param x - float32, any shape.
  * @returns float32, the shape of `x`.
- * ONNX: `Gelu` (com.microsoft) or `Erf` and arithmetic. Source: Hendrycks and Gimpel 2016, section 2.
+ * ONNX: `Gelu` (com.microsoft, or opset 20) or `Erf` and arithmetic. Source: Hendrycks and Gimpel 2016, section 2.
  */
 export function gelu(x: Tensor): Tensor {
   return geluOp([x], {});
@@ -80,7 +96,7 @@ export function gelu(x: Tensor): Tensor {
  * The tanh approximation of gelu, which Google's BERT uses; `gelu_new` in configs.
  * @param x - float32, any shape.
  * @returns float32, the shape of `x`; within 1e-3 of the exact form.
- * ONNX: `FastGelu` (com.microsoft) or `Tanh` and arithmetic. Source: modeling.py (gelu) of google-research/bert.
+ * ONNX: `FastGelu` (com.microsoft), `Gelu` (opset 20) or `Tanh` and arithmetic. Source: modeling.py (gelu) of google-research/bert.
  */
 export function geluTanh(x: Tensor): Tensor {
   return geluTanhOp([x], {});

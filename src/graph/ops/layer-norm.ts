@@ -2,15 +2,28 @@
 import { ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
 import { product } from "../dims.ts";
-import { defineOp, type Tensor, type TensorType } from "../graph.ts";
+import {
+  defineOp,
+  type LowerContext,
+  type LoweredAlias,
+  type LoweredNode,
+  type Tensor,
+  type TensorType,
+} from "../graph.ts";
 import { mul, sub } from "./arithmetic.ts";
 import { reduceSum } from "./broadcast.ts";
 import { reduceMean } from "./reduce.ts";
 
 const FLOPS_PER_ELEMENT = 8;
+/** ONNX has layer normalisation among its operators since version 17. */
+const LAYER_NORM_OPSET = 17;
+
+interface LayerNormAttributes {
+  readonly epsilon: number;
+}
 
 /** Outputs: the normalised tensor; its mean and the inverse of its standard deviation [..., 1], kept for the gradient. */
-const layerNormOp = defineOp<{ readonly epsilon: number }>({
+const layerNormOp = defineOp<LayerNormAttributes>({
   name: "layerNorm",
   infer: ([input, gamma, beta]) => {
     const x = input as TensorType;
@@ -37,12 +50,28 @@ const layerNormOp = defineOp<{ readonly epsilon: number }>({
       wants(2) ? reduceSum(grad, leading) : undefined,
     ];
   },
-  lower: ({ attributes: { epsilon } }) => ({
-    opType: "LayerNormalization",
-    attributes: { axis: { int: -1 }, epsilon: { float: epsilon } },
-  }),
+  lower: lowerLayerNorm,
   flops: ([x]) => FLOPS_PER_ELEMENT * Number(product((x as TensorType).shape)),
 });
+
+function lowerLayerNorm(context: LowerContext<LayerNormAttributes>): LoweredNode | LoweredAlias {
+  const { attributes, target, names, emit, scalar } = context;
+  const { epsilon } = attributes;
+  if (target.opset >= LAYER_NORM_OPSET) {
+    return { opType: "LayerNormalization", attributes: { axis: { int: -1 }, epsilon: { float: epsilon } } };
+  }
+  const [x, gamma, beta] = names as [string, string, string];
+  // In these versions the axes of a mean are an attribute.
+  const mean = (of: string) =>
+    emit({ opType: "ReduceMean", inputs: [of], attributes: { axes: { ints: [-1] }, keepdims: { int: 1 } } });
+  const both = (opType: string, a: string, b: string) => emit({ opType, inputs: [a, b] });
+  const centered = both("Sub", x, mean(x));
+  const variance = mean(both("Mul", centered, centered));
+  const deviation = emit({ opType: "Sqrt", inputs: [both("Add", variance, scalar("float32", epsilon))] });
+  const normalized = both("Div", centered, deviation);
+  // Only training reads mean and deviation, and training is never written for so old a version.
+  return { alias: both("Add", both("Mul", normalized, gamma), beta) };
+}
 
 /**
  * Each row brought to mean 0 and variance 1, then scaled and shifted.
@@ -52,7 +81,7 @@ const layerNormOp = defineOp<{ readonly epsilon: number }>({
  * @param epsilon - added to the variance; 1e-12 in BERT.
  * @returns float32 [..., width].
  * @throws {ShapeError} when weight or bias have another width.
- * ONNX: `LayerNormalization` (opset 17). Source: Ba, Kiros and Hinton 2016, equation 4.
+ * ONNX: `LayerNormalization` (opset 17), before that its parts. Source: Ba, Kiros and Hinton 2016, equation 4.
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: number): Tensor {
   return layerNormOp([x, weight, bias], { epsilon });

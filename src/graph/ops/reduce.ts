@@ -1,7 +1,7 @@
 /** Reductions besides the sum: mean, maximum, and the position of the maximum. */
 import { GraphError } from "../../errors.ts";
 import { normalizeAxis, product } from "../dims.ts";
-import { defineOp, type Tensor, type TensorType } from "../graph.ts";
+import { defineOp, type LowerContext, type LoweredNode, type Tensor, type TensorType } from "../graph.ts";
 import { mul, scale } from "./arithmetic.ts";
 import {
   broadcastTo,
@@ -16,11 +16,16 @@ import { reshape } from "./reshape.ts";
 
 const elementsIn = ([x]: readonly TensorType[]) => Number(product((x as TensorType).shape));
 
+/** Since this version of ONNX the axes of every reduction are an input; that of ReduceSum came before. */
+const AXES_INPUT_OPSET = 18;
+
 function lowerWithAxes(opType: string) {
-  return ({ attributes: { axes, keepDims } }: { readonly attributes: ReduceAttributes }) => ({
-    opType,
-    attributes: { axes: { ints: axes }, keepdims: { int: keepDims ? 1 : 0 } },
-  });
+  return ({ names, target, int64s, attributes }: LowerContext<ReduceAttributes>): LoweredNode => {
+    const keepdims = { int: attributes.keepDims ? 1 : 0 };
+    return target.opset >= AXES_INPUT_OPSET
+      ? { opType, inputs: [names[0] as string, int64s(attributes.axes)], attributes: { keepdims } }
+      : { opType, attributes: { axes: { ints: attributes.axes }, keepdims } };
+  };
 }
 
 const reduceMeanOp = defineOp<ReduceAttributes>({
