@@ -20,7 +20,6 @@ import {
   type FillMaskCandidate,
   initializeWeights,
   lazyTensors,
-  loadBertModel,
   loadVocabulary,
   parseConfig,
   Random,
@@ -134,7 +133,7 @@ async function printMasks(vocabulary: Vocabulary): Promise<void> {
   const runtime = createOnnxRuntime();
   const weights = lazyTensors(initializeWeights(config, new Random(1), { nextSentence: false }));
   const before = new BertModel({ config, weights, tokenizer: new BertTokenizer(vocabulary), runtime });
-  const after = await loadBertModel(modelFolder, { runtime });
+  const after = await BertModel.fromPretrained(modelFolder, { runtime });
   const table = new Table({ head: ["text", "before: random weights", "after"], style: { head: [], border: [] } });
   const filled = await Promise.all([before, after].map((model) => model.fillMask(PROMPTS, { topK: 3 })));
   PROMPTS.forEach((text, i) => {

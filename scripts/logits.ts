@@ -2,22 +2,22 @@
  * Writes a model's pre-training logits for fixed random inputs to a safetensors file, to be compared with Transformers
  * (docs/training.md says how): npx tsx scripts/logits.ts out/ logits.safetensors
  */
-import { join } from "node:path";
+import { readTensors } from "../src/checkpoint/format.ts";
 import { writeSafetensors } from "../src/checkpoint/formats/safetensors.ts";
 import { buildGraph, input, type Tensor } from "../src/graph/graph.ts";
 import { modelContext } from "../src/model/context.ts";
 import { encoder } from "../src/model/encoder.ts";
 import { maskedLmHead, nextSentenceHead, pooler } from "../src/model/heads.ts";
+import { loadPretrained } from "../src/node/bert-model.ts";
 import { writeFileAtomic } from "../src/node/files.ts";
-import { readConfig, readWeights } from "../src/node/model-folder.ts";
 import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
 import { Random } from "../src/util/random.ts";
 import { hostTensor } from "../src/util/tensor.ts";
 
 const [folder = "out", target = "logits.safetensors"] = process.argv.slice(2);
 const [batch, seq] = [5, 24];
-const config = await readConfig(join(folder, "config.json"));
-const weights = await readWeights(folder);
+const { config, named } = await loadPretrained(folder);
+const weights = readTensors(named.tensors);
 
 const random = new Random(1);
 const draw = (below: number) => Int32Array.from({ length: batch * seq }, () => random.integer(below));

@@ -1,5 +1,7 @@
 /** A loaded BERT: weights, tokenizer and engine together. */
 import type { LazyTensors } from "../checkpoint/format.ts";
+import { bytesSource, type ModelFiles } from "../checkpoint/source.ts";
+import { zipFiles } from "../checkpoint/zip-files.ts";
 import { ArgumentError } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import { parameterShapes } from "../model/initialize.ts";
@@ -13,7 +15,9 @@ import {
 import type { Runtime } from "../runtime/runtime.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { encodeMasked, type FillMaskResult, fillMaskedTexts } from "./fill-mask.ts";
+import { type LoadedModel, loadModel, type OpenModelOptions } from "./load-model.ts";
 import { ModelPrograms } from "./programs.ts";
+import { type Fetch, fetchBytes, urlFiles } from "./url-files.ts";
 
 /** What a model is made of. */
 export interface BertModelParts {
@@ -24,6 +28,18 @@ export interface BertModelParts {
   readonly runtime: Runtime;
   /** Where the weights are from, for messages. */
   readonly where?: string;
+  /** What was repaired, assumed or left out on the way. */
+  readonly notes?: readonly string[];
+}
+
+/** Where a model comes from: its files, a zip download in memory, or the address of a folder or zip on a server. */
+export type ModelOrigin = ModelFiles | ArrayBuffer | Uint8Array | URL | string;
+
+/** How a model is loaded. */
+export interface FromPretrainedOptions extends OpenModelOptions {
+  readonly runtime: Runtime;
+  /** Another way to fetch than the web's own, for addresses. */
+  readonly fetch?: Fetch;
 }
 
 /** Texts in one run of the model. */
@@ -35,20 +51,36 @@ export class BertModel {
   readonly tokenizer: BertTokenizer;
   /** Which of the file's weights are used, missing and left over. */
   readonly report: WeightsReport;
+  /** What was repaired, assumed or left out when the model was loaded, for people. */
+  readonly notes: readonly string[];
   readonly #programs: ModelPrograms;
 
   /**
    * @throws {ConfigError} when a tensor's shape or the number of layers contradicts the config, or the vocabulary has
    *   another size.
    */
-  constructor({ config, weights, tokenizer, runtime, where = "weights" }: BertModelParts) {
+  constructor({ config, weights, tokenizer, runtime, where = "weights", notes = [] }: BertModelParts) {
     expectVocabularySize(config, tokenizer.vocabulary.size);
     const matched = matchWeights(weights, parameterShapes(config, { nextSentence: true }), where);
     expectNoFurtherLayers(matched.report, config, where);
     this.config = config;
     this.tokenizer = tokenizer;
     this.report = matched.report;
+    this.notes = notes;
     this.#programs = new ModelPrograms({ config, ...matched, runtime, where });
+  }
+
+  /**
+   * Loads a model from its files as they were published or saved: every format, dialect and layout that `zhbert inspect`
+   * knows. Under Node.js, `zhbert` exports a BertModel that takes paths and names of the hub too.
+   * @throws {FileError} when a file is missing. @throws {CheckpointError} when the weights are damaged.
+   * @throws {ConfigError} or {VocabularyError} when config, weights and vocabulary do not belong together.
+   */
+  static async fromPretrained(
+    origin: ModelOrigin,
+    { runtime, fetch, ...options }: FromPretrainedOptions,
+  ): Promise<BertModel> {
+    return new BertModel({ ...partsOf(await loadModel(await filesOf(origin, fetch), options)), runtime });
   }
 
   /**
@@ -90,4 +122,18 @@ export class BertModel {
   dispose(): Promise<void> {
     return this.#programs.dispose();
   }
+}
+
+/** What a model takes of what was loaded. */
+export function partsOf({ config, tokenizer, named, where, notes }: LoadedModel): Omit<BertModelParts, "runtime"> {
+  return { config, tokenizer, weights: named.tensors, where, notes };
+}
+
+async function filesOf(origin: ModelOrigin, fetch?: Fetch): Promise<ModelFiles> {
+  if (origin instanceof ArrayBuffer) return zipFiles(bytesSource("zip download", new Uint8Array(origin)));
+  if (origin instanceof Uint8Array) return zipFiles(bytesSource("zip download", origin));
+  if (typeof origin !== "string" && !(origin instanceof URL)) return origin;
+  const url = String(origin);
+  if (url.split(/[?#]/)[0]?.endsWith(".zip")) return zipFiles(bytesSource(url, await fetchBytes(url, fetch)));
+  return urlFiles(url, fetch);
 }

@@ -1,5 +1,6 @@
 /** `zhbert` under Node.js, and `zhbert/node`: the public API with files, the engine and jieba bound to it. */
 export * from "../index.ts";
+export { BertModel, type LoadOptions, loadPretrained, openPretrained } from "./bert-model.ts";
 export { type Corpus, corpusOfLines, openCorpus, type ReadCorpusOptions } from "./corpus.ts";
 export {
   DatasetWriter,
@@ -11,7 +12,8 @@ export {
 export { type AtomicFile, createAtomicFile, readBytes, readText, writeFileAtomic } from "./files.ts";
 export { type CreateJiebaOptions, createJieba } from "./jieba.ts";
 export { type DataFormat, type DataReport, type MakeDataOptions, makeData } from "./make-data.ts";
-export { loadBertModel, readConfig, readTokenizer } from "./model-folder.ts";
+export { readConfig } from "./model-files.ts";
+export { folderFiles, type ModelSource, openModelSource } from "./model-source.ts";
 export { createOnnxRuntime } from "./onnxruntime.ts";
 export {
   type PretrainOptions,

@@ -2,16 +2,17 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { DatasetDescription } from "../data/dataset.ts";
-import { ConfigError, nearest } from "../errors.ts";
-import { type BertConfig, builtinConfig, builtinSizes, configToJson } from "../model/config.ts";
+import { ConfigError, nearest, verbatim } from "../errors.ts";
+import { type BertConfig, builtinConfig, builtinSizes, configToJson, parseConfig } from "../model/config.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
+import { TOKENIZER_FILES, tokenizerFiles } from "../text/tokenizer-files.ts";
 import type { Vocabulary } from "../text/vocabulary.ts";
-import { readConfig } from "./model-folder.ts";
+import { readText } from "./files.ts";
 
 /** The name of the configuration within a model's folder. */
 export const CONFIG_FILE = "config.json";
 /** The small files of a model's folder. */
-export const SMALL_FILES = [CONFIG_FILE, "vocab.txt", "tokenizer.json", "tokenizer_config.json"] as const;
+export const SMALL_FILES = [CONFIG_FILE, ...TOKENIZER_FILES] as const;
 
 /**
  * The small files of a model by name, as Transformers loads them.
@@ -22,21 +23,10 @@ export function modelFiles(
   vocabulary: Vocabulary,
   { tokenizer, nextSentence }: Pick<DatasetDescription, "tokenizer"> & { readonly nextSentence: boolean },
 ): Map<string, string> {
-  const { rules, lowercase } = tokenizer;
   const architecture = nextSentence ? "BertForPreTraining" : "BertForMaskedLM";
-  const tokenizerConfig = {
-    do_lower_case: lowercase,
-    model_max_length: config.maxPositionEmbeddings,
-    tokenizer_class: "BertTokenizer",
-  };
-  const text = (json: object) => `${JSON.stringify(json, undefined, 2)}\n`;
-  const contents: Record<(typeof SMALL_FILES)[number], string> = {
-    "config.json": text({ ...configToJson(config), architectures: [architecture] }),
-    "vocab.txt": vocabulary.toText(),
-    "tokenizer.json": text(new BertTokenizer(vocabulary, { rules, lowercase }).toTokenizerJson()),
-    "tokenizer_config.json": text(tokenizerConfig),
-  };
-  return new Map(Object.entries(contents));
+  const json = { ...configToJson(config), architectures: [architecture] };
+  const files = tokenizerFiles(new BertTokenizer(vocabulary, tokenizer), config.maxPositionEmbeddings);
+  return new Map(Object.entries({ [CONFIG_FILE]: `${JSON.stringify(json, undefined, 2)}\n`, ...files }));
 }
 
 /**
@@ -55,4 +45,18 @@ export async function resolveConfig(nameOrPath: string, vocabSize: number): Prom
     got: nameOrPath,
     hint: near === undefined ? "There is no such file; check the path." : `Did you mean ${near}?`,
   });
+}
+
+/**
+ * Reads a config.json.
+ * @throws {FileError} when it cannot be read. @throws {ConfigError} when it is not a BERT's.
+ */
+export async function readConfig(path: string): Promise<BertConfig> {
+  const text = await readText(path);
+  try {
+    return parseConfig(JSON.parse(text), path);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new ConfigError({ where: path, expected: "JSON", got: verbatim(cause.message), cause });
+  }
 }

@@ -6,8 +6,9 @@ import { join, relative, resolve } from "node:path";
 import { lazyTensors } from "../checkpoint/format.ts";
 import { writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import type { PretrainingBatch } from "../data/instance.ts";
-import { ConfigError, InterruptedError, TrainingError } from "../errors.ts";
-import { type BertConfig, builtinConfig } from "../model/config.ts";
+import { ConfigError, InterruptedError, TrainingError, verbatim } from "../errors.ts";
+import type { LoadedModel } from "../inference/load-model.ts";
+import type { BertConfig } from "../model/config.ts";
 import { initializeWeights, parameterShapes } from "../model/initialize.ts";
 import { expectNoneMissing, matchWeights } from "../model/match-weights.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -18,9 +19,9 @@ import { checkSettings, type PretrainingHooks, type PretrainingProgress, runPret
 import { checkResumable, type EngineIdentity } from "../train/trainer-state.ts";
 import { Random } from "../util/random.ts";
 import { hostTensor, type NamedTensors } from "../util/tensor.ts";
+import { loadPretrained } from "./bert-model.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
-import { CONFIG_FILE, modelFiles, resolveConfig, SMALL_FILES } from "./model-files.ts";
-import { readConfig, readTokenizer, readWeights } from "./model-folder.ts";
+import { CONFIG_FILE, modelFiles, readConfig, resolveConfig, SMALL_FILES } from "./model-files.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import {
   completePlan,
@@ -29,7 +30,7 @@ import {
   type PretrainingPlan,
   restorePlan,
 } from "./pretraining-plan.ts";
-import { checkpointSteps, MODEL_FILE, RunFolder, readCheckpoint } from "./run-folder.ts";
+import { checkpointSteps, RunFolder, readCheckpoint } from "./run-folder.ts";
 import { openTrainingData, type TrainingData } from "./training-data.ts";
 
 /** Who watches a run, and what it runs on. */
@@ -156,34 +157,29 @@ export async function resumePretraining(output: string, options: ResumeOptions =
 async function beginModel(options: PretrainOptions, plan: PretrainingPlan, data: TrainingData): Promise<Beginning> {
   const { vocabulary } = data;
   const { nextSentence } = data.description.settings;
-  const named = options.config ?? options.init;
-  const read =
-    named === undefined ? builtinConfig("tiny", vocabulary.size) : await resolveConfig(named, vocabulary.size);
+  const init = options.init === undefined ? undefined : await loadPretrained(options.init);
+  const size = options.config ?? "tiny";
+  const read = options.config === undefined && init ? init.config : await resolveConfig(size, vocabulary.size);
   const config = withDropout(read, options.dropout ?? (plan.overfitOneBatch ? 0 : undefined));
   checkConfigFitsData(config, data.description.settings, vocabulary);
-  if (options.init !== undefined) {
-    const { vocabulary: own } = await readTokenizer(options.init);
-    checkConfigFitsData(config, data.description.settings, own);
-  }
+  if (init) checkConfigFitsData(config, data.description.settings, init.tokenizer.vocabulary);
   const weights = initializeWeights(config, Random.derive(plan.settings.seed, INITIALIZATION_STREAM), { nextSentence });
-  const initialized = options.init === undefined ? [] : await takeWeights(weights, options.init);
+  const initialized = init ? takeWeights(weights, init) : [];
   return { config, weights, initialized };
 }
 
 /** Dropout masks take the streams (seed, micro-batch, site); initialisation takes one of another length. */
 const INITIALIZATION_STREAM = 0;
 
-/** Replaces random weights by those of a model's folder; gives the names that it does not have. */
-async function takeWeights(weights: NamedTensors, folder: string): Promise<readonly string[]> {
-  const where = join(folder, MODEL_FILE);
+/** Replaces random weights by those of another model; gives the names that it does not have. */
+function takeWeights(weights: NamedTensors, { named, where }: LoadedModel): readonly string[] {
   const shapes = new Map([...weights].map(([name, { shape }]) => [name, shape]));
-  const given = await readWeights(folder);
-  const { weights: taken, report } = matchWeights(lazyTensors(given), shapes, where);
+  const { weights: taken, report } = matchWeights(named.tensors, shapes, where);
   if (taken.size === 0) {
     throw new ConfigError({
       where,
-      expected: "the weights of a BERT under Transformers' names (bert.embeddings.word_embeddings.weight, ...)",
-      got: { verbatim: `${given.size} tensors, none of them known` },
+      expected: "the weights of a BERT under the names of Transformers, TensorFlow or Paddle",
+      got: verbatim(`${named.tensors.size} tensors, none of them known`),
     });
   }
   for (const [name, tensor] of taken) weights.set(name, tensor.read());

@@ -1,7 +1,6 @@
 /** zhbert fill-mask: the likeliest characters and pieces at each [MASK]. */
-import type { BertModel } from "../../inference/bert-model.ts";
 import type { FillMaskResult } from "../../inference/fill-mask.ts";
-import { loadBertModel } from "../../node/model-folder.ts";
+import { BertModel } from "../../node/bert-model.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { defineCommand, type Output } from "../command.ts";
 import { wholeNumber } from "../numbers.ts";
@@ -32,7 +31,7 @@ export default defineCommand({
   examples: ['zhbert fill-mask out/ "今天天[MASK]很好。" --top-k 5', "zhbert fill-mask out/ --json < texts.txt"],
   async run({ args, options, output, stdinLines }) {
     const runtime = createOnnxRuntime(options["threads"] === undefined ? {} : { threads: options["threads"] });
-    const model = await loadBertModel(args["model"], { runtime });
+    const model = await BertModel.fromPretrained(args["model"], { runtime });
     const texts: readonly string[] = args["text"] ?? [];
     for await (const lines of texts.length > 0 ? [texts] : chunks(stdinLines())) {
       await fill(model, lines, options["topK"], output);

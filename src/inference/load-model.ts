@@ -1,0 +1,172 @@
+/**
+ * A model from its files, whoever saved it: finds the checkpoint, the config and the vocabulary, and brings the weights
+ * to Hugging Face's names. What a model is comes from its config and shapes, never from its name.
+ */
+import type { Checkpoint, CheckpointFormat } from "../checkpoint/format.ts";
+import { checkpointFormats, findCheckpoints, formatOfFile } from "../checkpoint/formats.ts";
+import { damaged, type ModelFiles } from "../checkpoint/source.ts";
+import { CheckpointError, ConfigError, FileError, VocabularyError, verbatim } from "../errors.ts";
+import { type BertConfig, parseConfig } from "../model/config.ts";
+import { type NamedWeights, toHuggingFaceNames } from "../model/weight-names.ts";
+import { BertTokenizer } from "../text/tokenizer.ts";
+import { Vocabulary } from "../text/vocabulary.ts";
+
+/** Which of several checkpoints among a model's files is meant. */
+export interface OpenModelOptions {
+  /** Path of the checkpoint's file among the files; the one that loads fastest when left out. */
+  readonly checkpoint?: string;
+}
+
+/** A model's files with their tables of contents read, and no weights yet. */
+export interface OpenedModel {
+  /** The checkpoint's path, for messages. */
+  readonly where: string;
+  readonly format: CheckpointFormat;
+  /** The checkpoint as its file has it. */
+  readonly checkpoint: Checkpoint;
+  /** Its weights under Hugging Face's names. */
+  readonly named: NamedWeights;
+  /** What config.json says, with known defects repaired; undefined where there is none. */
+  readonly config: BertConfig | undefined;
+  /** Undefined where there is neither tokenizer.json nor vocab.txt. */
+  readonly tokenizer: BertTokenizer | undefined;
+  /** What was repaired, assumed or left out, for people. */
+  readonly notes: readonly string[];
+}
+
+/** A model that has all that it needs to compute. */
+export interface LoadedModel extends OpenedModel {
+  readonly config: BertConfig;
+  readonly tokenizer: BertTokenizer;
+}
+
+const CONFIG_NAMES = [/^config\.json$/, /^bert_config\.json$/, /^model_config\.json$/, /^bert_config.*\.json$/];
+const VOCABULARY_NAMES = [/^vocab\.txt$/, /^vocab.*\.txt$/];
+/** Small files; one beyond this is none of ours. A tokenizer.json of 100,000 entries has 5 MB. */
+const MAX_TEXT_BYTES = 1 << 28;
+
+/**
+ * Opens a model: reads the small files and the checkpoint's table of contents.
+ * @throws {FileError} when there is no checkpoint among the files. @throws {CheckpointError} when it is damaged.
+ * @throws {ConfigError} or {VocabularyError} when config or vocabulary are malformed or of another kind of model.
+ */
+export async function openModel(files: ModelFiles, options: OpenModelOptions = {}): Promise<OpenedModel> {
+  const { format, path } = await chooseCheckpoint(files, options.checkpoint);
+  const folder = new ModelFolder(files, path.slice(0, path.lastIndexOf("/") + 1));
+  const checkpoint = await format.open(files, path);
+  const where = files.name === "" ? path : `${files.name}/${path}`;
+  const named = toHuggingFaceNames(checkpoint.tensors, where);
+  const notes = [...checkpoint.notes];
+  const tokenizer = await readTokenizer(folder, notes);
+  const configPath = folder.find(CONFIG_NAMES);
+  const config = configPath === undefined ? undefined : parseConfig(await folder.readJson(configPath), configPath);
+  return { where, format, checkpoint, named, config, tokenizer, notes };
+}
+
+/**
+ * Opens a model that is to compute.
+ * @throws {ConfigError} when there is no config. @throws {VocabularyError} when there is no vocabulary; else as `openModel`.
+ */
+export async function loadModel(files: ModelFiles, options: OpenModelOptions = {}): Promise<LoadedModel> {
+  const { config, tokenizer, ...rest } = await openModel(files, options);
+  if (config === undefined) {
+    throw new ConfigError({
+      where: rest.where,
+      expected: "a config.json (or bert_config.json, model_config.json) beside the weights",
+      got: verbatim("none"),
+      hint: "take it from the folder or zip that the weights came in",
+    });
+  }
+  if (tokenizer === undefined) {
+    throw new VocabularyError({
+      where: rest.where,
+      expected: "a vocab.txt or tokenizer.json beside the weights",
+      got: verbatim("none"),
+      hint: "take it from the folder or zip that the weights came in",
+    });
+  }
+  return { ...rest, config, tokenizer };
+}
+
+async function chooseCheckpoint(files: ModelFiles, path: string | undefined) {
+  if (path !== undefined) return { format: await formatOfFile(files, path), path };
+  const found = findCheckpoints(files.paths)[0];
+  if (found !== undefined) return found;
+  throw new FileError({
+    where: files.name,
+    expected: `weights as ${checkpointFormats.map(({ title }) => title).join(", ")}`,
+    got: verbatim(files.paths.length === 0 ? "no files" : files.paths.slice(0, 8).join(", ")),
+    hint: "name the folder that zhbert pretrain -o wrote, or a downloaded model's folder, zip or weights file",
+  });
+}
+
+/** The small files beside a checkpoint, or in a folder above it. */
+class ModelFolder {
+  readonly files: ModelFiles;
+  readonly folder: string;
+
+  constructor(files: ModelFiles, folder: string) {
+    this.files = files;
+    this.folder = folder;
+  }
+
+  /** The path of a file by its name, the nearest to the checkpoint first. */
+  find(names: readonly RegExp[]): string | undefined {
+    for (let folder = this.folder; ; folder = folder.slice(0, folder.lastIndexOf("/", folder.length - 2) + 1)) {
+      const inside = this.files.paths.filter((path) => path.slice(0, path.lastIndexOf("/") + 1) === folder);
+      for (const name of names) {
+        const found = inside.find((path) => name.test(path.slice(folder.length)));
+        if (found !== undefined) return found;
+      }
+      if (folder === "") return undefined;
+    }
+  }
+
+  async readText(path: string): Promise<string> {
+    const source = await this.files.open(path);
+    if (source.size > MAX_TEXT_BYTES) throw damaged(path, 0, `at most ${MAX_TEXT_BYTES} bytes`, `${source.size}`);
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(source.slice(0, source.size));
+    } catch (cause) {
+      if (cause instanceof CheckpointError) throw cause;
+      throw damaged(path, 0, "text in UTF-8", "other bytes", cause);
+    }
+  }
+
+  async readJson(path: string): Promise<unknown> {
+    const text = await this.readText(path);
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw new ConfigError({ where: path, expected: "JSON", got: verbatim((cause as SyntaxError).message), cause });
+    }
+  }
+}
+
+async function readTokenizer(folder: ModelFolder, notes: string[]): Promise<BertTokenizer | undefined> {
+  const configPath = folder.find([/^tokenizer_config\.json$/]);
+  const config = configPath === undefined ? {} : await folder.readJson(configPath);
+  const jsonPath = folder.find([/^tokenizer\.json$/]);
+  const given = (config as { do_lower_case?: unknown } | null)?.do_lower_case;
+  if (jsonPath !== undefined) {
+    const json = await folder.readJson(jsonPath);
+    const stored = BertTokenizer.fromTokenizerJson(json);
+    const lowercase = lowercases(given, stored.vocabulary);
+    if (lowercase === stored.options.lowercase) return stored;
+    notes.push(
+      `${jsonPath} says lowercase: ${stored.options.lowercase}; text is ${lowercase ? "" : "not "}lower-cased, as ` +
+        `${given === undefined ? "the vocabulary is" : "tokenizer_config.json says"} (Transformers does the same)`,
+    );
+    return BertTokenizer.fromTokenizerJson(json, { lowercase, stripAccents: lowercase });
+  }
+  const vocabularyPath = folder.find(VOCABULARY_NAMES);
+  if (vocabularyPath === undefined) return undefined;
+  const vocabulary = Vocabulary.fromText(await folder.readText(vocabularyPath), vocabularyPath);
+  return new BertTokenizer(vocabulary, { lowercase: lowercases(given, vocabulary) });
+}
+
+/** A vocabulary without capitals could read no capital: the published Chinese ones are such, whatever their files say. */
+function lowercases(given: unknown, { tokens }: Vocabulary): boolean {
+  if (typeof given === "boolean") return given;
+  return !tokens.some((token) => /^(?:##)?[A-Z]/.test(token));
+}
