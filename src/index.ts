@@ -94,6 +94,7 @@ export { tanh } from "./graph/ops/tanh.ts";
 export { transpose } from "./graph/ops/transpose.ts";
 export { BertModel, type BertModelParts } from "./inference/bert-model.ts";
 export type { FillMaskCandidate, FillMaskResult } from "./inference/fill-mask.ts";
+export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./inference/onnx-export.ts";
 export { attentionMaskAdder, multiHeadAttention } from "./model/attention.ts";
 export { type BertConfig, builtinConfig, configToJson, parseConfig } from "./model/config.ts";
 export { type ModelContext, modelContext } from "./model/context.ts";
@@ -116,6 +117,7 @@ export {
   type AddedToken,
   BertTokenizer,
   type BulkEncoding,
+  type CurlyQuotes,
   type EncodeOptions,
   type Encoding,
   intlSegmenter,
