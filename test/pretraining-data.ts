@@ -71,7 +71,7 @@ export async function writeData(
       dupeFactor: 1,
     },
     vocabulary,
-    tokenizer: { rules: "huggingface", lowercase: true },
+    tokenizer: { rules: "huggingface", lowercase: true, curlyQuotes: "keep" },
     generation: { maskedLmProb: 0.15, shortSeqProb: 0.1, segmenter: "none", googleCompatible: false },
   });
   const random = new Random(seed);

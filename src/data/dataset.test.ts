@@ -24,7 +24,7 @@ const settings: ShardSettings = {
 
 const description: DatasetDescription = {
   settings,
-  tokenizer: { rules: "huggingface", lowercase: true },
+  tokenizer: { rules: "huggingface", lowercase: true, curlyQuotes: "keep" },
   generation: { maskedLmProb: 0.15, shortSeqProb: 0.1, segmenter: "jieba", googleCompatible: false },
   shards: [{ file: "data-00000-0000000a.zhbs", instances: 3, bytes: 200, checksum: 10 }],
   heldOutShards: [],
@@ -45,6 +45,12 @@ function instance(length: number): PretrainingInstance {
 describe("the description", () => {
   test("is read as it was written", () => {
     expect(parseDescription(formatDescription(description), "dataset.json")).toEqual(description);
+    const added = { content: "北京", id: 7, special: false, lstrip: false, rstrip: true, singleWord: false };
+    const more = { ...description, tokenizer: { ...description.tokenizer, curlyQuotes: "map", addedTokens: [added] } };
+    expect(parseDescription(formatDescription(more as DatasetDescription), "dataset.json")).toEqual(more);
+    const older = { rules: "huggingface", lowercase: true };
+    const text = formatDescription({ ...description, tokenizer: older as DatasetDescription["tokenizer"] });
+    expect(parseDescription(text, "dataset.json").tokenizer).toEqual({ ...older, curlyQuotes: "keep" });
   });
 
   test("of other content is a DataError that names the place", () => {

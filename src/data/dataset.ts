@@ -1,5 +1,8 @@
 /** A data set: the description that names its shards (dataset.json), and all their instances under one index. */
 import { ArgumentError, DataError, verbatim } from "../errors.ts";
+import type { AddedToken } from "../text/added-tokens.ts";
+import { CURLY_QUOTES, type CurlyQuotes } from "../text/fold-plan.ts";
+import { parseAddedToken, writeAddedToken } from "../text/tokenizer-json.ts";
 import type { PretrainingInstance } from "./instance.ts";
 import { MASKINGS, type ShardReader, type ShardSettings } from "./shards.ts";
 
@@ -26,6 +29,9 @@ export interface ShardEntry {
 export interface TokenizerSettings {
   readonly rules: "huggingface" | "google";
   readonly lowercase: boolean;
+  readonly curlyQuotes: CurlyQuotes;
+  /** Tokens found in raw text, where they are more than the special ones. */
+  readonly addedTokens?: readonly AddedToken[];
 }
 
 /** How the instances were made, beyond what every shard says itself. */
@@ -50,7 +56,9 @@ export interface DatasetDescription {
 
 /** The text of dataset.json; equal for equal data. */
 export function formatDescription(description: DatasetDescription): string {
-  return `${JSON.stringify({ format: FORMAT, version: VERSION, ...description }, undefined, 2)}\n`;
+  const { addedTokens, ...settings } = description.tokenizer;
+  const tokenizer = addedTokens ? { ...settings, addedTokens: addedTokens.map(writeAddedToken) } : settings;
+  return `${JSON.stringify({ format: FORMAT, version: VERSION, ...description, tokenizer }, undefined, 2)}\n`;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -83,6 +91,9 @@ export function parseDescription(text: string, where: string): DatasetDescriptio
     tokenizer: {
       rules: choiceAt(tokenizer, "rules", ["huggingface", "google"], where),
       lowercase: booleanAt(tokenizer, "lowercase", where),
+      // Data made before there was a choice kept them.
+      curlyQuotes: choiceAt({ curlyQuotes: "keep", ...tokenizer }, "curlyQuotes", CURLY_QUOTES, where),
+      ...addedTokensAt(tokenizer, where),
     },
     generation: {
       maskedLmProb: numberAt(generation, "maskedLmProb", where),
@@ -135,6 +146,13 @@ function choiceAt<T extends string>(json: Json, key: string, choices: readonly T
   const value = choices.find((choice) => choice === json[key]);
   if (value !== undefined) return value;
   throw wrong(`${where}: ${key}`, choices.join(" | "), JSON.stringify(json[key]) ?? "nothing");
+}
+
+function addedTokensAt(json: Json, where: string): Pick<TokenizerSettings, "addedTokens"> {
+  const value = json["addedTokens"];
+  if (value === undefined) return {};
+  if (!Array.isArray(value)) throw wrong(`${where}: addedTokens`, "a list of tokens", JSON.stringify(value));
+  return { addedTokens: value.map((token, i) => parseAddedToken(token, `${where}: addedTokens[${i}]`)) };
 }
 
 function shardsAt(json: Json, key: string, where: string): ShardEntry[] {

@@ -28,7 +28,7 @@ function optionsFor(words: Vocabulary, shardBytes = 200): DatasetWriterOptions {
       dupeFactor: 1,
     },
     vocabulary: words,
-    tokenizer: { rules: "huggingface", lowercase: true },
+    tokenizer: { rules: "huggingface", lowercase: true, curlyQuotes: "keep" },
     generation: { maskedLmProb: 0.15, shortSeqProb: 0.1, segmenter: "jieba", googleCompatible: false },
     shardBytes,
   };

@@ -10,8 +10,10 @@ import { splitSentences } from "../data/sentences.ts";
 import { MAX_SEQ_LENGTH, type Masking, type ShardSettings } from "../data/shards.ts";
 import { encodeExample, frameRecord } from "../data/tfrecord.ts";
 import { ArgumentError, CorpusError, InterruptedError, verbatim } from "../errors.ts";
+import { exceedTokens } from "../text/added-tokens.ts";
 import type { Segmenter } from "../text/segmenter.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
+import { SPECIAL_TOKENS } from "../text/vocabulary.ts";
 import { type Corpus, keepCorpus } from "./corpus.ts";
 import { DatasetWriter, type Split } from "./dataset.ts";
 import { type AtomicFile, createAtomicFile } from "./files.ts";
@@ -271,12 +273,14 @@ function openShards(folder: string, options: MakeDataOptions): Promise<DatasetWr
   const { tokenizer, segmenter, maskedLmProb, shortSeqProb, googleCompatible, shardBytes } = options;
   const { maxSeqLength, maxPredictionsPerSeq, masking, nextSentence, randomSeed, dupeFactor } = options;
   const { vocabulary } = tokenizer;
+  const { rules, lowercase, curlyQuotes, addedTokens } = tokenizer.options;
+  const added = exceedTokens(addedTokens, Object.values(SPECIAL_TOKENS)) ? { addedTokens } : {};
   const common = { maxSeqLength, maxPredictionsPerSeq, masking, nextSentence, randomSeed, dupeFactor };
   const settings: ShardSettings = { vocabularyHash: vocabulary.hash(), vocabSize: vocabulary.size, ...common };
   return DatasetWriter.create(folder, {
     settings,
     vocabulary,
-    tokenizer: { rules: tokenizer.options.rules, lowercase: tokenizer.options.lowercase },
+    tokenizer: { rules, lowercase, curlyQuotes, ...added },
     generation: { maskedLmProb, shortSeqProb, segmenter: segmenter.name, googleCompatible },
     ...(shardBytes === undefined ? {} : { shardBytes }),
   });

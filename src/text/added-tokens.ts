@@ -21,6 +21,11 @@ export interface AddedTokenMatch {
   readonly end: number;
 }
 
+/** Whether added tokens are more than some others, by content. */
+export function exceedTokens(added: readonly AddedToken[], others: readonly string[]): boolean {
+  return added.some(({ content }) => !others.includes(content));
+}
+
 const WORD_CHARACTER = /[\p{L}\p{M}\p{N}\p{Pc}]/u;
 
 /** Finds added tokens; the longest at a place wins. */

@@ -27,6 +27,22 @@ export const Action = {
 /** Code points below this are looked up directly; above are private use, tags and variation selectors. */
 export const TABLE_SIZE = 0x30000;
 
+/** What becomes of “ ” ‘ ’, which the published Chinese vocabularies lack: kept as they are, or read as " and '. */
+export const CURLY_QUOTES = ["keep", "map"] as const;
+/** What becomes of “ ” ‘ ’. */
+export type CurlyQuotes = (typeof CURLY_QUOTES)[number];
+
+/** Each curly quote with the straight one that it is read as under `map`. */
+export const STRAIGHT_QUOTES: ReadonlyMap<string, string> = new Map([
+  ["“", '"'],
+  ["”", '"'],
+  ["‘", "'"],
+  ["’", "'"],
+]);
+const STRAIGHT_CODES = new Map(
+  [...STRAIGHT_QUOTES].map(([curly, straight]) => [curly.charCodeAt(0), straight.charCodeAt(0)]),
+);
+
 const CAPITAL_SIGMA = 0x3a3;
 /** Hangul syllables, which decompose into two or three letters each. */
 const FIRST_HANGUL = 0xac00;
@@ -37,6 +53,7 @@ export interface FoldPlanOptions extends FoldOptions {
   readonly rules: TokenizationRules;
   /** Whether each Chinese character is a word of its own. */
   readonly splitChinese: boolean;
+  readonly curlyQuotes: CurlyQuotes;
 }
 
 /** A plan for every code point: an Action, or twice the folded code point, plus 1 where it stands alone. */
@@ -84,7 +101,9 @@ export class FoldPlan {
   }
 
   #compute(codePoint: number): number {
-    const { rules, lowercase, stripAccents } = this.#options;
+    const { rules, lowercase, stripAccents, curlyQuotes } = this.#options;
+    const straight = curlyQuotes === "map" ? STRAIGHT_CODES.get(codePoint) : undefined;
+    if (straight !== undefined) return this.settled(straight);
     // Google's rules lower whole words, which makes a final sigma; Hugging Face's lower single characters.
     if (codePoint === CAPITAL_SIGMA && lowercase && rules === "google") return Action.sigma;
     if (stripAccents && this.#characters.isReordered(codePoint)) return Action.reordered;
@@ -101,7 +120,13 @@ const cache = new Map<string, FoldPlan>();
 
 /** The plan of a set of options; made once and shared. */
 export function foldPlan(options: FoldPlanOptions): FoldPlan {
-  const key = [options.rules, options.lowercase, options.stripAccents, options.splitChinese].join();
+  const key = [
+    options.rules,
+    options.lowercase,
+    options.stripAccents,
+    options.splitChinese,
+    options.curlyQuotes,
+  ].join();
   let plan = cache.get(key);
   if (plan === undefined) {
     plan = new FoldPlan(options);

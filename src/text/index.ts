@@ -5,6 +5,7 @@ export type { BulkEncoding } from "./bulk.ts";
 export type { TokenizationRules } from "./characters.ts";
 export { chineseCharacters, gb2312Characters } from "./chinese-characters.ts";
 export type { Encoding, Pieces } from "./encoding.ts";
+export type { CurlyQuotes } from "./fold-plan.ts";
 export { type SegmentedText, type Segmenter, segmentByCutting } from "./segmenter.ts";
 export { default as intlSegmenter } from "./segmenters/intl.ts";
 export { default as jiebaSegmenter, type JiebaLike, type JiebaOptions } from "./segmenters/jieba.ts";

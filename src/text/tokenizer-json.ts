@@ -1,6 +1,7 @@
 /** tokenizer.json, the file of Hugging Face's tokenizers library, for BERT's kind of tokeniser. */
 import { VocabularyError, verbatim } from "../errors.ts";
 import type { AddedToken } from "./added-tokens.ts";
+import { type CurlyQuotes, STRAIGHT_QUOTES } from "./fold-plan.ts";
 import type { TokenizerOptions } from "./tokenizer-options.ts";
 import { CONTINUATION_PREFIX, SPECIAL_TOKENS, Vocabulary } from "./vocabulary.ts";
 
@@ -22,12 +23,14 @@ export function parseTokenizerJson(json: unknown): ParsedTokenizerJson {
   expectValue("model.type", model["type"] ?? "WordPiece", "WordPiece");
   expectValue("model.continuing_subword_prefix", model["continuing_subword_prefix"] ?? "##", CONTINUATION_PREFIX);
   expectValue("model.unk_token", model["unk_token"] ?? SPECIAL_TOKENS.unk, SPECIAL_TOKENS.unk);
-  const normalizer = asObject(root["normalizer"], "tokenizer.json: normalizer");
+  const { normalizer, curlyQuotes } = parseNormalizer(root["normalizer"]);
   expectValue("normalizer.type", normalizer["type"], "BertNormalizer");
   expectValue("normalizer.clean_text", normalizer["clean_text"] ?? true, true);
   const preTokenizer = asObject(root["pre_tokenizer"], "tokenizer.json: pre_tokenizer");
   expectValue("pre_tokenizer.type", preTokenizer["type"], "BertPreTokenizer");
-  const added = Array.isArray(root["added_tokens"]) ? root["added_tokens"].map(parseAddedToken) : [];
+  const added = Array.isArray(root["added_tokens"])
+    ? root["added_tokens"].map((token, i) => parseAddedToken(token, `tokenizer.json: added_tokens[${i}]`))
+    : [];
   const lowercase = normalizer["lowercase"] !== false;
   const stripAccents = normalizer["strip_accents"];
   const limit = model["max_input_chars_per_word"];
@@ -38,6 +41,7 @@ export function parseTokenizerJson(json: unknown): ParsedTokenizerJson {
       lowercase,
       stripAccents: typeof stripAccents === "boolean" ? stripAccents : lowercase,
       splitChinese: normalizer["handle_chinese_chars"] !== false,
+      curlyQuotes,
       addedTokens: added,
       ...(typeof limit === "number" ? { maxInputCharsPerWord: limit } : {}),
     },
@@ -55,13 +59,7 @@ export function writeTokenizerJson(vocabulary: Vocabulary, options: Required<Tok
     truncation: null,
     padding: null,
     added_tokens: writeAddedTokens(vocabulary, options.addedTokens),
-    normalizer: {
-      type: "BertNormalizer",
-      clean_text: true,
-      handle_chinese_chars: options.splitChinese,
-      strip_accents: options.stripAccents === options.lowercase ? null : options.stripAccents,
-      lowercase: options.lowercase,
-    },
+    normalizer: writeNormalizer(options),
     pre_tokenizer: { type: "BertPreTokenizer" },
     post_processor: {
       type: "TemplateProcessing",
@@ -80,26 +78,68 @@ export function writeTokenizerJson(vocabulary: Vocabulary, options: Required<Tok
   };
 }
 
-/** The special tokens are written even where the rules do not look for them in text: loaders mark them by this list. */
-function writeAddedTokens(vocabulary: Vocabulary, added: readonly AddedToken[]): object[] {
-  const special = Object.values(SPECIAL_TOKENS)
-    .filter((content) => !added.some((token) => token.content === content))
-    .map((content) => ({ content, id: vocabulary.id(content) as number, special: true }));
-  return [...special, ...added]
-    .sort((a, b) => a.id - b.id)
-    .map((token) => ({
-      id: token.id,
-      content: token.content,
-      single_word: "singleWord" in token && token.singleWord,
-      lstrip: "lstrip" in token && token.lstrip,
-      rstrip: "rstrip" in token && token.rstrip,
-      normalized: false,
-      special: token.special,
-    }));
+/** BERT's normalizer, and before it, where curly quotes are mapped, a replacement for each of them. */
+function writeNormalizer({ splitChinese, stripAccents, lowercase, curlyQuotes }: Required<TokenizerOptions>): object {
+  const bert = {
+    type: "BertNormalizer",
+    clean_text: true,
+    handle_chinese_chars: splitChinese,
+    strip_accents: stripAccents === lowercase ? null : stripAccents,
+    lowercase,
+  };
+  if (curlyQuotes === "keep") return bert;
+  const replacements = [...STRAIGHT_QUOTES].map(([curly, straight]) => ({
+    type: "Replace",
+    pattern: { String: curly },
+    content: straight,
+  }));
+  return { type: "Sequence", normalizers: [...replacements, bert] };
 }
 
-function parseAddedToken(value: unknown, index: number): AddedToken {
-  const where = `tokenizer.json: added_tokens[${index}]`;
+/** A BertNormalizer, alone or after replacements of all four curly quotes. */
+function parseNormalizer(value: unknown): { normalizer: Json; curlyQuotes: CurlyQuotes } {
+  const normalizer = asObject(value, "tokenizer.json: normalizer");
+  if (normalizer["type"] !== "Sequence") return { normalizer, curlyQuotes: "keep" };
+  const steps = Array.isArray(normalizer["normalizers"]) ? normalizer["normalizers"] : [];
+  const replaced = steps.slice(0, -1).map((step, i) => parseReplacement(step, i));
+  const straight = new Map(replaced);
+  const isMapping =
+    straight.size === STRAIGHT_QUOTES.size && [...STRAIGHT_QUOTES].every(([from, to]) => straight.get(from) === to);
+  if (replaced.length > 0 && !isMapping) {
+    throw new VocabularyError({
+      where: "tokenizer.json: normalizer",
+      expected: `replacements of ${[...STRAIGHT_QUOTES.keys()].join(" ")} by straight quotes, or none`,
+      got: verbatim(replaced.map(([from, to]) => `${JSON.stringify(from)} by ${JSON.stringify(to)}`).join(", ")),
+      hint: "other replacements have no form here: apply them to the text, and take them out of tokenizer.json",
+    });
+  }
+  const last = asObject(steps.at(-1), "tokenizer.json: normalizer.normalizers");
+  return { normalizer: last, curlyQuotes: replaced.length > 0 ? "map" : "keep" };
+}
+
+function parseReplacement(step: unknown, index: number): readonly [from: string, to: string] {
+  const where = `normalizer.normalizers[${index}]`;
+  const { type, pattern, content } = asObject(step, `tokenizer.json: ${where}`);
+  expectValue(`${where}.type`, type, "Replace");
+  return [String(asObject(pattern, `tokenizer.json: ${where}.pattern`)["String"]), String(content)];
+}
+
+/** The special tokens are written even where the rules do not look for them in text: loaders mark them by this list. */
+function writeAddedTokens(vocabulary: Vocabulary, added: readonly AddedToken[]): object[] {
+  const flags = { special: true, lstrip: false, rstrip: false, singleWord: false };
+  const special = Object.values(SPECIAL_TOKENS)
+    .filter((content) => !added.some((token) => token.content === content))
+    .map((content) => ({ content, id: vocabulary.id(content) as number, ...flags }));
+  return [...special, ...added].sort((a, b) => a.id - b.id).map(writeAddedToken);
+}
+
+/** A token as an element of `added_tokens`. */
+export function writeAddedToken({ id, content, singleWord, lstrip, rstrip, special }: AddedToken): object {
+  return { id, content, single_word: singleWord, lstrip, rstrip, normalized: false, special };
+}
+
+/** A token of `added_tokens`. @throws {VocabularyError} when it is malformed, or matched in normalised text. */
+export function parseAddedToken(value: unknown, where: string): AddedToken {
   const token = asObject(value, where);
   const { content, id } = token;
   if (typeof content !== "string" || content === "" || typeof id !== "number") {

@@ -42,16 +42,18 @@ export class BertTokenizer {
   readonly #bulk: BulkEncoder;
   readonly #special: ReadonlySet<string>;
 
-  /** @throws {ArgumentError} when the word limit is not a whole number above 0. */
+  /** @throws {ArgumentError} when the word limit is not a whole number above 0, or curlyQuotes is no choice. */
   constructor(vocabulary: Vocabulary, options: TokenizerOptions = {}) {
     this.vocabulary = vocabulary;
     this.options = completeOptions(vocabulary, options);
-    const { rules, lowercase, stripAccents, splitChinese, maxInputCharsPerWord, addedTokens } = this.options;
+    const { rules, lowercase, stripAccents, splitChinese, curlyQuotes, maxInputCharsPerWord, addedTokens } =
+      this.options;
     const table = new PieceTable(vocabulary, {
       rules,
       lowercase,
       stripAccents,
       splitChinese,
+      curlyQuotes,
       addedTokens: new AddedTokenMatcher(addedTokens),
     });
     this.#encoder = new PieceEncoder(table, maxInputCharsPerWord);

@@ -10,11 +10,11 @@ import {
   makeData,
 } from "../../node/make-data.ts";
 import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
-import { loadVocabulary } from "../../node/vocabulary-file.ts";
-import { BertTokenizer } from "../../text/tokenizer.ts";
+import { loadTokenizer } from "../../node/vocabulary-file.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { inMegabytes, probability, sequenceLength, share, wholeNumber } from "../numbers.ts";
 import { openEndedProgress } from "../progress.ts";
+import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
 /** Five passes, as the Chinese whole word masking models were trained (ymcui/Chinese-BERT-wwm issue 28). */
 const DUPE_FACTOR = 5;
@@ -29,6 +29,7 @@ const options: readonly CommandOption[] = [
   { flags: "--format <name>", description: "what to write", default: "shards", choices: DATA_FORMATS },
   { flags: "--vocab <path>", description: "vocab.txt, or a folder that holds one (default: the package's own)" },
   { flags: "--cased", description: "keep upper and lower case and accents apart" },
+  curlyQuotesOption,
   {
     flags: "--max-seq-length <n>",
     description: "tokens of a sequence, at most 512",
@@ -156,9 +157,10 @@ async function readOptions({ args, options, signal, stdinLines }: CommandContext
   // Google's program masks single tokens without any notion of words.
   const segmenterName = googleCompatible && masking === "char" ? "none" : options["segmenter"];
   const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
-  const tokenizer = new BertTokenizer(await loadVocabulary(options["vocab"]), {
+  const tokenizer = await loadTokenizer(options["vocab"], {
     rules: googleCompatible ? "google" : "huggingface",
-    lowercase: options["cased"] !== true,
+    cased: options["cased"] === true,
+    ...curlyQuotesOf(options),
   });
   const segmenter = await createSegmenter(segmenterName ?? "jieba", {
     tokenizer,

@@ -7,13 +7,13 @@ import { MASKINGS } from "../../data/shards.ts";
 import { CorpusError, verbatim } from "../../errors.ts";
 import { type Corpus, corpusOfLines, openCorpus } from "../../node/corpus.ts";
 import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
-import { loadVocabulary } from "../../node/vocabulary-file.ts";
-import { BertTokenizer } from "../../text/tokenizer.ts";
+import { loadTokenizer } from "../../node/vocabulary-file.ts";
 import type { Vocabulary } from "../../text/vocabulary.ts";
 import { Random } from "../../util/random.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { legend, renderSample, SampleTotals } from "../masked-text.ts";
 import { probability, sequenceLength, wholeNumber } from "../numbers.ts";
+import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
 /** Samples are drawn from so many lines at the head of the corpus, so that a large one need not be read to its end. */
 const LINES_TO_CHOOSE_FROM = 10_000;
@@ -61,6 +61,7 @@ const options: readonly CommandOption[] = [
   },
   { flags: "--vocab <path>", description: "vocab.txt, or a folder that holds one (default: the package's own)" },
   { flags: "--cased", description: "keep capitals and accents, for models trained so" },
+  curlyQuotesOption,
 ];
 
 export default defineCommand({
@@ -82,7 +83,8 @@ export default defineCommand({
 async function showSamples({ args, options, output, signal, stdinLines }: CommandContext): Promise<void> {
   const seed: number = options["seed"];
   const paths: readonly string[] = args["corpus"] ?? [];
-  const tokenizer = new BertTokenizer(await loadVocabulary(options["vocab"]), { lowercase: options["cased"] !== true });
+  const cased = options["cased"] === true;
+  const tokenizer = await loadTokenizer(options["vocab"], { cased, ...curlyQuotesOf(options) });
   const dictionary = options["userDictionary"];
   const segmenter = await createSegmenter(
     options["segmenter"],

@@ -39,6 +39,19 @@ describe("tokenize", () => {
     expect(rows[4]?.filter((cell) => !/^\d{2,}$/.test(cell))).toEqual(["晚", "0", "1", "0", "晚"]);
   });
 
+  test("curly quotes are read as straight ones on demand, and as the folder of a data set says", async () => {
+    const tokensOf = async (...options: readonly string[]) =>
+      parseLines(await runCommand(["tokenize", "--json", "--no-special-tokens", ...options, "“好’"]))[0].tokens;
+    expect(await tokensOf()).toEqual(["“", "好", "’"]);
+    expect(await tokensOf("--curly-quotes", "map")).toEqual(['"', "好", "'"]);
+    const corpus = join(folder, "corpus.txt");
+    writeFileSync(corpus, "今天天气很好，我们去公园散步。\n");
+    const data = join(folder, "data");
+    await runCommand(["data", corpus, "-o", data, "--no-nsp", "--curly-quotes", "map"]);
+    expect(await tokensOf("--vocab", data)).toEqual(['"', "好", "'"]);
+    expect(await tokensOf("--vocab", data, "--curly-quotes", "keep")).toEqual(["“", "好", "’"]);
+  });
+
   test("rules, casing and other vocabularies", async () => {
     const vocab = join(folder, "vocab.txt");
     writeFileSync(vocab, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n[\n]\nmask\nAB\nab\n");

@@ -1,11 +1,7 @@
 /** `zhbert tokenize`: shows what a text becomes: tokens, ids, where they stand, which word they belong to. */
-
-import { VocabularyError } from "../../errors.ts";
-import { readText } from "../../node/files.ts";
-import { loadVocabulary } from "../../node/vocabulary-file.ts";
-import type { TokenizationRules } from "../../text/characters.ts";
-import { BertTokenizer } from "../../text/tokenizer.ts";
+import { loadTokenizer } from "../../node/vocabulary-file.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
+import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
 export default defineCommand({
   name: "tokenize",
@@ -22,7 +18,7 @@ export default defineCommand({
     {
       flags: "--vocab <path>",
       description:
-        "vocab.txt or tokenizer.json, or the folder of a model that holds a vocab.txt (default: the package's own)",
+        "vocab.txt or tokenizer.json, or the folder of a model or data set that holds one (default: the package's own)",
     },
     {
       flags: "--rules <name>",
@@ -31,6 +27,7 @@ export default defineCommand({
       choices: ["huggingface", "google"],
     },
     { flags: "--cased", description: "keep capitals and accents, for models trained so" },
+    curlyQuotesOption,
     { flags: "--no-special-tokens", description: "leave out [CLS] and [SEP]" },
   ],
   examples: [
@@ -41,7 +38,11 @@ export default defineCommand({
 });
 
 async function tokenizeTexts({ args, options, output, signal, stdinLines }: CommandContext): Promise<void> {
-  const tokenizer = await openTokenizer(options["vocab"], options["rules"], options["cased"] === true);
+  const tokenizer = await loadTokenizer(options["vocab"], {
+    rules: options["rules"],
+    cased: options["cased"] === true,
+    ...curlyQuotesOf(options),
+  });
   const addSpecialTokens = options["specialTokens"] !== false;
   const given: readonly string[] = args["text"] ?? [];
   let shown = 0;
@@ -66,27 +67,4 @@ async function tokenizeTexts({ args, options, output, signal, stdinLines }: Comm
       }),
     );
   }
-}
-
-/** A tokenizer.json says itself whether it is cased; `--cased` can only add to it. */
-async function openTokenizer(
-  path: string | undefined,
-  rules: TokenizationRules,
-  cased: boolean,
-): Promise<BertTokenizer> {
-  const casing = cased ? { lowercase: false, stripAccents: false } : {};
-  if (path === undefined || !path.endsWith(".json")) {
-    return new BertTokenizer(await loadVocabulary(path), { rules, ...casing });
-  }
-  const text = await readText(path);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    const hint = "the file is damaged, or no JSON: give a model's own tokenizer.json or its vocab.txt";
-    throw new VocabularyError({ where: path, expected: "a tokenizer.json", got: cause, hint, cause });
-  }
-  // Google's rules look for no tokens in the text and have their own word limit.
-  const ruleOptions = rules === "google" ? { rules, addedTokens: [], maxInputCharsPerWord: 200 } : {};
-  return BertTokenizer.fromTokenizerJson(json, { ...ruleOptions, ...casing });
 }
