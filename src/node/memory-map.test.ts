@@ -1,0 +1,53 @@
+/** Mapped files: what is read is the file, only within it, and the source outlives the file's name. */
+import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { CheckpointError, FileError } from "../errors.ts";
+import { mapFile } from "./memory-map.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "zhbert-map-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, bytes: Uint8Array): string {
+  writeFileSync(join(folder, name), bytes);
+  return join(folder, name);
+}
+
+const content = Uint8Array.from({ length: 10_000 }, (_, i) => i % 251);
+
+test("ranges of a mapped file are views of one memory, and equal the file", () => {
+  const source = mapFile(file("a", content));
+  expect(source.size).toBe(content.length);
+  expect(source.slice(4090, 4110)).toEqual(content.slice(4090, 4110));
+  expect(source.slice(0, 0)).toHaveLength(0);
+  // Ranged reads, where there is no map, give memory of their own each time.
+  if (process.platform === "linux") expect(source.slice(0, 8).buffer).toBe(source.slice(100, 108).buffer);
+});
+
+test("a range that leaves the file is refused", () => {
+  const source = mapFile(file("b", content));
+  for (const [begin, end] of [
+    [0, 10_001],
+    [-1, 4],
+    [5, 4],
+    [0.5, 2],
+    [Number.NaN, 3],
+  ] as const) {
+    expect(() => source.slice(begin, end)).toThrow(CheckpointError);
+  }
+});
+
+test("a file may lose its name while it is read; writing to the memory does not reach the file", () => {
+  const path = file("c", content);
+  const [first, second] = [mapFile(path), mapFile(path)];
+  first.slice(0, 1)[0] = 77;
+  expect(second.slice(0, 1)[0]).toBe(content[0]);
+  unlinkSync(path);
+  expect(second.slice(9_999, 10_000)).toEqual(content.slice(9_999));
+});
+
+test("an empty file is empty; a missing one is an error", () => {
+  expect(mapFile(file("d", new Uint8Array(0))).slice(0, 0)).toHaveLength(0);
+  expect(() => mapFile(join(folder, "missing"))).toThrow(FileError);
+});
