@@ -3,6 +3,7 @@
 # Run it in the repository's root after changing a .proto file.
 set -eu
 
+protos="src/data/example.proto src/onnx/onnx.proto src/checkpoint/tensorflow/tensor-bundle.proto"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/in" "$work/out"
@@ -15,11 +16,11 @@ plugins:
     opt: target=ts
 YAML
 
-for proto in src/data/example.proto src/onnx/onnx.proto; do
+for proto in $protos; do
   cp "$proto" "$work/in/"
 done
 npx -y -p @bufbuild/buf@1 -p @bufbuild/protoc-gen-es@2 buf generate "$work/in" --template "$work/buf.gen.yaml"
-for proto in src/data/example.proto src/onnx/onnx.proto; do
+for proto in $protos; do
   name=$(basename "$proto" .proto)
   cp "$work/out/${name}_pb.ts" "$(dirname "$proto")/_${name}_pb.ts"
 done

@@ -2,10 +2,11 @@
 import { CheckpointError, verbatim } from "../errors.ts";
 import type { CheckpointFormat } from "./format.ts";
 import safetensors from "./formats/safetensors.ts";
+import tensorflow from "./formats/tensorflow.ts";
 import type { ModelFiles } from "./source.ts";
 
 /** Every format, those that load fastest first. */
-export const checkpointFormats: readonly CheckpointFormat[] = [safetensors];
+export const checkpointFormats: readonly CheckpointFormat[] = [safetensors, tensorflow];
 
 /** A checkpoint among the files of a model. */
 export interface FoundCheckpoint {

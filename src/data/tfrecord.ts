@@ -6,7 +6,7 @@
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ArgumentError, DataError, verbatim } from "../errors.ts";
-import { crc32c } from "../util/crc32.ts";
+import { crc32c, maskCrc32c } from "../util/crc32.ts";
 import { type Example, ExampleSchema, type Feature } from "./_example_pb.ts";
 import type { PretrainingInstance } from "./instance.ts";
 
@@ -15,10 +15,8 @@ const FOOTER_BYTES = 4;
 /** A record of 512 tokens takes some 10 kB; a length beyond this is damage, and no memory is set aside for it. */
 const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 
-/** A checksum of data that itself holds checksums is weak, so TFRecord turns and shifts it. Source: crc32c.h of TensorFlow. */
 function maskedCrc(bytes: Uint8Array): number {
-  const crc = crc32c(bytes);
-  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+  return maskCrc32c(crc32c(bytes));
 }
 
 /** The record of some data: uint8 [16 + data]. */

@@ -25,6 +25,14 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
   return checksum(castagnoli, bytes, previous);
 }
 
+/**
+ * A CRC-32C as TensorFlow's files store it: a checksum of data that itself holds checksums is weak, so it is turned and shifted.
+ * Source: crc32c.h of TensorFlow.
+ */
+export function maskCrc32c(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+}
+
 /** Sixteen tables of 256, one after the other: table k is the effect of a byte that k zero bytes follow. */
 function makeTables(polynomial: number): Int32Array {
   const tables = new Int32Array(16 * 256);
