@@ -60,7 +60,9 @@ export function serializeModel(graph: LoweredGraph, options: SerializeOptions = 
   const initializers = graph.inputs.flatMap(({ name, parameter }) => {
     const tensor = parameter ? options.weights?.get(name) : undefined;
     if (tensor === undefined) return [];
-    return [options.externalFile ? placed(name, tensor, options.externalFile(name), external) : tensorProto(name, tensor)];
+    return [
+      options.externalFile ? placed(name, tensor, options.externalFile(name), external) : tensorProto(name, tensor),
+    ];
   });
   const model = toBinary(ModelProtoSchema, modelProto(graph, initializers));
   return { model, externalData: new Map([...external].map(([name, file]) => [name, [...file.chunks()]])) };

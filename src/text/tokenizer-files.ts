@@ -34,9 +34,11 @@ function tokenizerConfig(tokenizer: BertTokenizer, maxLength: number): object {
     ...(stripAccents === lowercase ? {} : { strip_accents: stripAccents }),
     ...(splitChinese ? {} : { tokenize_chinese_chars: false }),
     model_max_length: maxLength,
+    // transformers.js knows the mask by this file alone.
+    ...names,
     ...(isPlain
       ? { tokenizer_class: "BertTokenizer" }
-      : { tokenizer_class: "PreTrainedTokenizerFast", ...names, model_input_names: INPUT_NAMES }),
+      : { tokenizer_class: "PreTrainedTokenizerFast", model_input_names: INPUT_NAMES }),
   };
 }
 
