@@ -59,7 +59,8 @@ export interface EncoderInputs {
 /**
  * The hidden states of a BERT.
  * @param options.recomputeLayers - whether gradients compute each layer again instead of keeping what is inside.
- * @returns numHiddenLayers + 1 tensors, float32 [batch * seq, hiddenSize]: the embeddings, then each layer's output.
+ * @param options.numLayers - the layers that are computed, from the first on; all of the config's when left out.
+ * @returns numLayers + 1 tensors, float32 [batch * seq, hiddenSize]: the embeddings, then each layer's output.
  * @throws {ShapeError} when the inputs differ in shape.
  * Source: Devlin et al. 2018, section 3.
  */
@@ -67,13 +68,13 @@ export function encoder(
   context: ModelContext,
   config: BertConfig,
   { inputIds, tokenTypeIds, attentionMask }: EncoderInputs,
-  options: { readonly recomputeLayers?: boolean } = {},
+  options: { readonly recomputeLayers?: boolean; readonly numLayers?: number } = {},
 ): readonly Tensor[] {
   expectShape("encoder: tokenTypeIds", tokenTypeIds, inputIds.shape);
   expectShape("encoder: attentionMask", attentionMask, inputIds.shape);
   const maskAdder = attentionMaskAdder(attentionMask);
   const hiddenStates = [bertEmbeddings(context, config, inputIds, tokenTypeIds)];
-  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+  for (let layer = 0; layer < (options.numLayers ?? config.numHiddenLayers); layer++) {
     const apply = (x: Tensor) => transformerLayer(context, config, x, maskAdder, `bert.encoder.layer.${layer}`);
     const x = hiddenStates.at(-1) as Tensor;
     hiddenStates.push(options.recomputeLayers ? recompute(apply, x) : apply(x));
