@@ -1,4 +1,7 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { describeShared } from "../../test/shared.ts";
 import { ConfigError } from "../errors.ts";
 import { builtinConfig, configToJson, parseConfig } from "./config.ts";
 
@@ -53,4 +56,40 @@ test("a config that is no object, and an unknown size, are errors", () => {
   expect(() => builtinConfig("huge", 99)).toThrow(
     'config: expected one of tiny, rbt3, base, large, or a config.json, got "huge"',
   );
+});
+
+test("a config of PaddleNLP is read inside its init_args, and ERNIE's without sizes that it leaves out", () => {
+  const nested = { init_args: [{ init_args: [{ ...minimal, init_class: "BertModel" }], num_classes: 2 }] };
+  expect(parseConfig(nested, "model_config.json")).toEqual(parseConfig(minimal, "config.json"));
+  const { intermediate_size: _, ...ernie } = minimal;
+  expect(parseConfig({ init_args: [{ ...ernie, init_class: "ErnieModel" }] }, "c")).toMatchObject({
+    intermediateSize: 128,
+    layerNormEps: 1e-5,
+  });
+});
+
+test("init_args without fields or without an end are errors", () => {
+  let endless: unknown = minimal;
+  for (let depth = 0; depth < 100; depth++) endless = { init_args: [endless] };
+  expect(() => parseConfig(endless, "c")).toThrow(ConfigError);
+  expect(() => parseConfig({ init_args: [] }, "c")).toThrow("c: init_args: expected a list with the model's fields");
+  expect(() => parseConfig({ init_args: ["BertModel"] }, "c")).toThrow("c: init_args[0]: expected a JSON object");
+});
+
+describeShared("assets/configs", "published configs", (folder) => {
+  test.each(readdirSync(folder))("%s is read", (name) => {
+    const config = parseConfig(JSON.parse(readFileSync(join(folder, name), "utf8")), name);
+    expect(config).toMatchObject({ vocabSize: 21128, hiddenAct: "gelu", typeVocabSize: 2 });
+    expect(config.intermediateSize).toBe(config.hiddenSize === 312 ? 1200 : 4 * config.hiddenSize);
+  });
+});
+
+describeShared("reference/bert-tiny", "configs of one model by three libraries", (folder) => {
+  test("say the same but for the dropout that Google's has", () => {
+    const read = (path: string) => parseConfig(JSON.parse(readFileSync(join(folder, path), "utf8")), path);
+    const config = read("config.json");
+    expect(read("paddle/model_config.json")).toEqual(config);
+    const withDropout = { ...config, hiddenDropoutProb: 0.1, attentionProbsDropoutProb: 0.1 };
+    expect(read("tf/bert_config.json")).toEqual(withDropout);
+  });
 });

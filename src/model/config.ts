@@ -1,5 +1,9 @@
 /** A BERT's configuration: config.json as published models have it, checked, with our names inside of the program. */
 import { ConfigError, verbatim } from "../errors.ts";
+import { expectBertShaped } from "./foreign-models.ts";
+
+export { inferConfig, type RepairedConfig, repairConfig } from "./config-repairs.ts";
+export { expectBertTokenizer } from "./foreign-models.ts";
 
 /** Activations that published BERT models use; `gelu` is the exact form, `gelu_new` the tanh form of Google's code. */
 export type Activation = "gelu" | "gelu_new" | "relu";
@@ -71,23 +75,31 @@ export function builtinConfig(name: string, vocabSize: number): BertConfig {
   return { ...defaults, ...builtinSizes[name as BuiltinSize], vocabSize };
 }
 
+/** PaddleNLP nests the fields of the encoder in those of the model around it; two levels are published. */
+const MAX_NESTING = 8;
+
+/** The LayerNorm epsilon of Paddle's own layers, which ERNIE was trained with; its configs do not name one. */
+const ERNIE_LAYER_NORM_EPS = 1e-5;
+
 /**
- * Reads and checks config.json.
+ * Reads and checks a config: Transformers' config.json, Google's bert_config.json, PaddleNLP's model_config.json (its
+ * fields are inside `init_args[0]`), ERNIE 1.0's (which has no intermediate_size: it is 4 * hidden_size).
  * @param json - the parsed file.
  * @param where - its name, for messages.
- * @throws {ConfigError} naming the field that is missing or cannot be.
+ * @throws {ConfigError} naming the field that is missing or cannot be, or the kind of model that it is of.
  */
 export function parseConfig(json: unknown, where: string): BertConfig {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new ConfigError({ where, expected: "a JSON object", got: json });
-  }
-  const read = new FieldReader(json as Record<string, unknown>, where);
+  const fields = flattened(json, where);
+  expectBertShaped(fields, where);
+  const read = new FieldReader(fields, where);
+  const hiddenSize = read.size("hidden_size", MAX_SIZE);
+  const isErnie = fields["init_class"]?.toString().startsWith("Ernie") === true;
   const config: BertConfig = {
     vocabSize: read.size("vocab_size", MAX_SIZE),
-    hiddenSize: read.size("hidden_size", MAX_SIZE),
+    hiddenSize,
     numHiddenLayers: read.size("num_hidden_layers", MAX_LAYERS),
     numAttentionHeads: read.size("num_attention_heads", MAX_SIZE),
-    intermediateSize: read.size("intermediate_size", MAX_SIZE),
+    intermediateSize: read.size("intermediate_size", MAX_SIZE, 4 * hiddenSize),
     hiddenAct: read.choice(
       "hidden_act",
       { gelu: "gelu", gelu_new: "gelu_new", gelu_pytorch_tanh: "gelu_new", relu: "relu" },
@@ -98,7 +110,7 @@ export function parseConfig(json: unknown, where: string): BertConfig {
     maxPositionEmbeddings: read.size("max_position_embeddings", MAX_SIZE, defaults.maxPositionEmbeddings),
     typeVocabSize: read.size("type_vocab_size", MAX_SIZE, defaults.typeVocabSize),
     initializerRange: read.number("initializer_range", defaults.initializerRange, 10),
-    layerNormEps: read.number("layer_norm_eps", defaults.layerNormEps, 1),
+    layerNormEps: read.number("layer_norm_eps", isErnie ? ERNIE_LAYER_NORM_EPS : defaults.layerNormEps, 1),
     padTokenId: read.number("pad_token_id", defaults.padTokenId, MAX_SIZE),
     positionEmbeddingType: read.choice(
       "position_embedding_type",
@@ -108,6 +120,24 @@ export function parseConfig(json: unknown, where: string): BertConfig {
   };
   expectHeadsDivide(config, where);
   return config;
+}
+
+/** The fields of a config, with those of PaddleNLP's innermost `init_args[0]` in one object. */
+function flattened(json: unknown, where: string): Record<string, unknown> {
+  let fields = expectObject(json, where);
+  for (let depth = 0; Array.isArray(fields["init_args"]); depth++) {
+    const { init_args: nested, init_class: ignored, ...own } = fields as { init_args: unknown[]; init_class?: unknown };
+    if (nested[0] === undefined || depth === MAX_NESTING) {
+      throw new ConfigError({ where: `${where}: init_args`, expected: "a list with the model's fields", got: nested });
+    }
+    fields = { ...own, ...expectObject(nested[0], `${where}: init_args[0]`) };
+  }
+  return fields;
+}
+
+function expectObject(json: unknown, where: string): Record<string, unknown> {
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
+  throw new ConfigError({ where, expected: "a JSON object", got: json });
 }
 
 function expectHeadsDivide({ hiddenSize, numAttentionHeads }: BertConfig, where: string): void {

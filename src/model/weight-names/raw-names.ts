@@ -13,6 +13,7 @@ const PREFIXES: Readonly<Record<Dialect, readonly (readonly [RegExp, string])[]>
   ],
   "pytorch-2019": [
     [/^(module\.)+/, ""],
+    [/^ernie\./, "bert."],
     [/^(?=(embeddings|encoder|pooler)\.)/, "bert."],
   ],
   tensorflow: [
