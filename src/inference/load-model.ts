@@ -7,6 +7,8 @@ import { checkpointFormats, findCheckpoints, formatOfFile } from "../checkpoint/
 import { damaged, type ModelFiles } from "../checkpoint/source.ts";
 import { CheckpointError, ConfigError, FileError, VocabularyError, verbatim } from "../errors.ts";
 import { type BertConfig, parseConfig } from "../model/config.ts";
+import { repairConfig } from "../model/config-repairs.ts";
+import { expectBertTokenizer } from "../model/foreign-models.ts";
 import { type NamedWeights, toHuggingFaceNames } from "../model/weight-names.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
@@ -56,10 +58,15 @@ export async function openModel(files: ModelFiles, options: OpenModelOptions = {
   const checkpoint = await format.open(files, path);
   const where = files.name === "" ? path : `${files.name}/${path}`;
   const named = toHuggingFaceNames(checkpoint.tensors, where);
-  const notes = [...checkpoint.notes];
+  const notes = [...checkpoint.notes, ...named.notes];
   const tokenizer = await readTokenizer(folder, notes);
   const configPath = folder.find(CONFIG_NAMES);
-  const config = configPath === undefined ? undefined : parseConfig(await folder.readJson(configPath), configPath);
+  let config = configPath === undefined ? undefined : parseConfig(await folder.readJson(configPath), configPath);
+  if (config && tokenizer) {
+    const repaired = repairConfig(config, tokenizer.vocabulary);
+    config = repaired.config;
+    notes.push(...repaired.notes);
+  }
   return { where, format, checkpoint, named, config, tokenizer, notes };
 }
 
@@ -147,9 +154,10 @@ async function readTokenizer(folder: ModelFolder, notes: string[]): Promise<Bert
   const configPath = folder.find([/^tokenizer_config\.json$/]);
   const config = configPath === undefined ? {} : await folder.readJson(configPath);
   const jsonPath = folder.find([/^tokenizer\.json$/]);
+  const json = jsonPath === undefined ? undefined : await folder.readJson(jsonPath);
+  expectBertTokenizer(folder.files.paths, config, configPath ?? folder.files.name, json);
   const given = (config as { do_lower_case?: unknown } | null)?.do_lower_case;
   if (jsonPath !== undefined) {
-    const json = await folder.readJson(jsonPath);
     const stored = BertTokenizer.fromTokenizerJson(json);
     const lowercase = lowercases(given, stored.vocabulary);
     if (lowercase === stored.options.lowercase) return stored;
