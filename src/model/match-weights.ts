@@ -4,12 +4,16 @@ import { ConfigError, verbatim } from "../errors.ts";
 import { toFloat32 } from "../util/half.ts";
 import { formatType } from "../util/tensor.ts";
 import type { BertConfig } from "./config.ts";
+import { missingParts } from "./loading-report.ts";
+import { transposed } from "./transposed.ts";
 
 /** The names of a file's tensors, by what became of them. */
 export interface WeightsReport {
   readonly loaded: readonly string[];
   readonly missing: readonly string[];
   readonly unexpected: readonly string[];
+  /** What was brought from another shape and how; these are among `loaded` too. */
+  readonly reshaped: readonly string[];
 }
 
 /** The weights that a model needs, which are read as float32, and the report. */
@@ -20,6 +24,9 @@ export interface MatchedWeights {
 
 /**
  * Takes from a file's tensors those that a model needs.
+ *
+ * A tensor whose axes of size 1 are too many or too few, and the matrix of a classifier that lies the other way round,
+ * are brought to the model's shape and reported.
  * @param shapes - name and shape of each parameter (`parameterShapes`).
  * @param where - the file's name, for messages.
  * @throws {ConfigError} that names the first tensor whose shape contradicts the config.
@@ -31,37 +38,65 @@ export function matchWeights(
 ): MatchedWeights {
   const weights = new Map<string, LazyTensor>();
   const missing: string[] = [];
+  const reshaped: string[] = [];
   for (const [name, shape] of shapes) {
-    const tensor = tensors.get(name);
-    if (!tensor) {
+    const stored = tensors.get(name);
+    if (!stored) {
       missing.push(name);
       continue;
     }
-    if (tensor.shape.join() !== shape.join()) {
-      throw new ConfigError({
-        where: `${where}: ${name}`,
-        expected: `${formatType(tensor.dtype, shape)}, as the config says`,
-        got: verbatim(formatType(tensor.dtype, tensor.shape)),
-        hint: "The config.json and the weights are of different models; take both from the same folder.",
-      });
-    }
+    const tensor = inShape(name, stored, shape);
+    if (tensor === undefined) throw wrongShape(`${where}: ${name}`, stored, shape);
+    if (tensor !== stored) reshaped.push(`${name}: ${typeOf(stored)} taken as ${typeOf(tensor)}`);
     weights.set(name, { dtype: "float32", shape, read: () => toFloat32(tensor.read()) });
   }
   const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
-  return { weights, report: { loaded: [...weights.keys()], missing, unexpected } };
+  return { weights, report: { loaded: [...weights.keys()], missing, unexpected, reshaped } };
+}
+
+/**
+ * Classifiers alone are turned round: of the other matrices some are square, where the shape tells nothing, and a file
+ * that has the oblong ones the wrong way round has those so as well.
+ */
+const TURNED = new Set(["cls.seq_relationship.weight", "classifier.weight", "qa_outputs.weight"]);
+
+/** The tensor in the shape that is asked for; undefined when it has other elements. */
+function inShape(name: string, tensor: LazyTensor, shape: readonly number[]): LazyTensor | undefined {
+  if (tensor.shape.join() === shape.join()) return tensor;
+  const long = (sizes: readonly number[]) => sizes.filter((size) => size !== 1).join();
+  if (long(tensor.shape) === long(shape)) {
+    return { dtype: tensor.dtype, shape, read: () => ({ ...tensor.read(), shape }) };
+  }
+  const isTurned = tensor.shape.length === 2 && [...tensor.shape].reverse().join() === shape.join();
+  return TURNED.has(name) && isTurned ? transposed(tensor) : undefined;
+}
+
+function typeOf({ dtype, shape }: LazyTensor): string {
+  return formatType(dtype, shape);
+}
+
+function wrongShape(where: string, tensor: LazyTensor, shape: readonly number[]): ConfigError {
+  return new ConfigError({
+    where,
+    expected: `${formatType(tensor.dtype, shape)}, as the config says`,
+    got: verbatim(typeOf(tensor)),
+    hint: "The config.json and the weights are of different models; take both from the same folder.",
+  });
 }
 
 /**
  * Refuses weights with gaps.
  * @throws {ConfigError} that names the first missing tensor and says how many there are.
  */
-export function expectNoneMissing({ missing }: WeightsReport, where: string): void {
+export function expectNoneMissing({ missing }: Pick<WeightsReport, "missing">, where: string): void {
   if (missing.length === 0) return;
   throw new ConfigError({
     where: `${where}: ${missing[0]}`,
     expected: "a weight for every parameter that the config asks for",
     got: verbatim(missing.length === 1 ? "nothing" : `nothing, nor for ${missing.length - 1} more`),
-    hint: "The file has no such part (a model without its MLM head?), or config.json is of another model.",
+    hint: missingParts(missing)
+      .map(({ warning }) => warning)
+      .join("; "),
   });
 }
 
