@@ -30,6 +30,8 @@ export interface OpenedModel {
   readonly named: NamedWeights;
   /** What config.json says, with known defects repaired; undefined where there is none. */
   readonly config: BertConfig | undefined;
+  /** The parsed file that the config was read from, with the fields that are not ours (labels of a fine-tuned model). */
+  readonly configJson: unknown;
   /** Undefined where there is neither tokenizer.json nor vocab.txt. */
   readonly tokenizer: BertTokenizer | undefined;
   /** What was repaired, assumed or left out, for people. */
@@ -61,13 +63,14 @@ export async function openModel(files: ModelFiles, options: OpenModelOptions = {
   const notes = [...checkpoint.notes, ...named.notes];
   const tokenizer = await readTokenizer(folder, notes);
   const configPath = folder.find(CONFIG_NAMES);
-  let config = configPath === undefined ? undefined : parseConfig(await folder.readJson(configPath), configPath);
+  const configJson = configPath === undefined ? undefined : await folder.readJson(configPath);
+  let config = configPath === undefined ? undefined : parseConfig(configJson, configPath);
   if (config && tokenizer) {
     const repaired = repairConfig(config, tokenizer.vocabulary);
     config = repaired.config;
     notes.push(...repaired.notes);
   }
-  return { where, format, checkpoint, named, config, tokenizer, notes };
+  return { where, format, checkpoint, named, config, configJson, tokenizer, notes };
 }
 
 /**
