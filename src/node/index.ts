@@ -10,6 +10,14 @@ export {
   openFileSource,
 } from "./dataset.ts";
 export { type AtomicFile, createAtomicFile, readBytes, readText, writeFileAtomic } from "./files.ts";
+export {
+  type DownloadedFile,
+  type DownloadedModel,
+  type DownloadOptions,
+  type DownloadProgress,
+  downloadModel,
+  downloadModelFiles,
+} from "./hub.ts";
 export { type CreateJiebaOptions, createJieba } from "./jieba.ts";
 export { type DataFormat, type DataReport, type MakeDataOptions, makeData } from "./make-data.ts";
 export { readConfig } from "./model-files.ts";
