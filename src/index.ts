@@ -93,7 +93,16 @@ export { logSoftmax, softmax } from "./graph/ops/softmax.ts";
 export { tanh } from "./graph/ops/tanh.ts";
 export { transpose } from "./graph/ops/transpose.ts";
 export { BertModel, type BertModelParts } from "./inference/bert-model.ts";
-export type { FillMaskCandidate, FillMaskResult } from "./inference/fill-mask.ts";
+export type {
+  FillFromCandidates,
+  FillFromLexicon,
+  FillMaskCandidate,
+  FillMaskOptions,
+  FillMaskResult,
+  FillWordsOptions,
+  JointCandidate,
+  WordCandidate,
+} from "./inference/fill-mask-options.ts";
 export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./inference/onnx-export.ts";
 export { attentionMaskAdder, multiHeadAttention } from "./model/attention.ts";
 export { type BertConfig, builtinConfig, configToJson, parseConfig } from "./model/config.ts";

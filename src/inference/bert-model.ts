@@ -2,7 +2,6 @@
 import type { LazyTensors } from "../checkpoint/format.ts";
 import { bytesSource, type ModelFiles } from "../checkpoint/source.ts";
 import { zipFiles } from "../checkpoint/zip-files.ts";
-import { ArgumentError } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import { parameterShapes } from "../model/initialize.ts";
 import { maskedLmGraph } from "../model/masked-lm.ts";
@@ -13,11 +12,20 @@ import {
   type WeightsReport,
 } from "../model/match-weights.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Segmenter } from "../text/segmenter.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
-import { encodeMasked, type FillMaskResult, fillMaskedTexts } from "./fill-mask.ts";
+import { type EmbedOptions, embedStream } from "./embed.ts";
+import { type FeatureOptions, featureStream, type TextFeatures } from "./features.ts";
+import { fillMasks } from "./fill-mask.ts";
+import type { FillMaskOptions, FillMaskResult, FillWordsOptions, WordCandidate } from "./fill-mask-options.ts";
+import type { InferenceModel } from "./inference-model.ts";
 import { type LoadedModel, loadModel, type OpenModelOptions } from "./load-model.ts";
+import { MaskScorer } from "./mask-scorer.ts";
 import { ModelPrograms } from "./programs.ts";
+import type { TextOrPair } from "./token-rows.ts";
 import { type Fetch, fetchBytes, urlFiles } from "./url-files.ts";
+import type { WordLexicon } from "./word-lexicon.ts";
+import { type TextWords, type WordVectorOptions, wordVectorStream } from "./word-vectors.ts";
 
 /** What a model is made of. */
 export interface BertModelParts {
@@ -42,8 +50,8 @@ export interface FromPretrainedOptions extends OpenModelOptions {
   readonly fetch?: Fetch;
 }
 
-/** Texts in one run of the model. */
-const BATCH_SIZE = 32;
+/** Texts, all at once or as they come. */
+type Texts<T> = Iterable<T> | AsyncIterable<T>;
 
 /** A BERT that is ready to compute. */
 export class BertModel {
@@ -54,6 +62,7 @@ export class BertModel {
   /** What was repaired, assumed or left out when the model was loaded, for people. */
   readonly notes: readonly string[];
   readonly #programs: ModelPrograms;
+  readonly #lexicons = new WeakMap<readonly string[], WordLexicon>();
 
   /**
    * @throws {ConfigError} when a tensor's shape or the number of layers contradicts the config, or the vocabulary has
@@ -84,38 +93,71 @@ export class BertModel {
   }
 
   /**
-   * The likeliest vocabulary entries for each [MASK] of each text; every mask is filled by itself.
+   * The likeliest vocabulary entries for each [MASK] of each text, every mask by itself, and on demand the likeliest
+   * fillings of all masks together; or, of a lexicon or some candidates, the likeliest words.
    * @param texts - each with at least one [MASK].
    * @param options.topK - entries for each mask; 5.
-   * @throws {ArgumentError} when a text has no [MASK] or is too long, or topK is no positive integer.
+   * @throws {ArgumentError} when a text has no [MASK] or is too long, an option is out of range, a candidate has pieces
+   *   that the vocabulary lacks, or no word fits.
    * @throws {ConfigError} when the model has no MLM head.
    * Source: Devlin et al. 2018, section 3.1.
    */
-  async fillMask(texts: readonly string[], { topK = 5 }: { readonly topK?: number } = {}): Promise<FillMaskResult[]> {
-    if (!Number.isInteger(topK) || topK < 1) {
-      throw new ArgumentError({ where: "fill-mask: topK", expected: "a positive integer", got: topK });
-    }
-    const encoded = texts.map((text) => encodeMasked(this.tokenizer, text, this.config.maxPositionEmbeddings));
-    const byLength = [...encoded.keys()].sort((a, b) => lengthAt(a) - lengthAt(b));
-    const results: FillMaskResult[] = new Array(texts.length);
-    for (let start = 0; start < byLength.length; start += BATCH_SIZE) {
-      const rows = byLength.slice(start, start + BATCH_SIZE);
-      const batch = rows.map((row) => encoded[row] as (typeof encoded)[number]);
-      const filled = await fillMaskedTexts(
-        await this.#programs.get("masked-lm", maskedLmGraph),
-        this.tokenizer,
-        batch,
-        topK,
-      );
-      rows.forEach((row, i) => {
-        results[row] = filled[i] as FillMaskResult;
-      });
-    }
-    return results;
+  fillMask(texts: readonly string[], options: FillWordsOptions): Promise<FillMaskResult<WordCandidate>[]>;
+  fillMask(texts: readonly string[], options?: FillMaskOptions): Promise<FillMaskResult[]>;
+  async fillMask(texts: readonly string[], options: FillMaskOptions | FillWordsOptions = {}) {
+    const { tokenizer, config } = this;
+    const scorer = new MaskScorer(await this.#programs.get("masked-lm", maskedLmGraph), config.vocabSize);
+    const model = { scorer, tokenizer, maxPositions: config.maxPositionEmbeddings, lexicons: this.#lexicons };
+    return (await fillMasks(model, texts, options)) as FillMaskResult<never>[];
+  }
 
-    function lengthAt(row: number): number {
-      return encoded[row]?.encoding.ids.length ?? 0;
-    }
+  /**
+   * The vectors of texts, in their order: float32 [dim] each; with pooling `none` float32 [tokens, dim], flat.
+   * @throws {ArgumentError} when an option does not fit the model, or a pair is too long for it and may not be cut.
+   * @throws {ConfigError} when the model has no weights for what is asked (a pooler).
+   */
+  embed(texts: readonly TextOrPair[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    return listOf(this.embedStream(texts, options));
+  }
+
+  /** As `embed`, over a stream of any length, of which a few thousand texts are held at a time. */
+  embedStream(texts: Texts<TextOrPair>, options: EmbedOptions = {}): AsyncGenerator<Float32Array> {
+    return embedStream(this.#inference, texts, options);
+  }
+
+  /**
+   * Every token's hidden states from chosen layers, for each text in its order; the last four layers when left out.
+   * @throws {ArgumentError} when an option does not fit the model.
+   * Source: extract_features.py of google-research/bert.
+   */
+  features(texts: readonly TextOrPair[], options: FeatureOptions = {}): Promise<TextFeatures[]> {
+    return listOf(this.featureStream(texts, options));
+  }
+
+  /** As `features`, over a stream of any length. */
+  featureStream(texts: Texts<TextOrPair>, options: FeatureOptions = {}): AsyncGenerator<TextFeatures> {
+    return featureStream(this.#inference, texts, options);
+  }
+
+  /**
+   * The words of texts with their offsets and vectors, for each text in its order.
+   * @throws {ArgumentError} when an option does not fit the model.
+   */
+  wordVectors(texts: readonly string[], segmenter: Segmenter, options: WordVectorOptions = {}): Promise<TextWords[]> {
+    return listOf(this.wordVectorStream(texts, segmenter, options));
+  }
+
+  /** As `wordVectors`, over a stream of any length. */
+  wordVectorStream(
+    texts: Texts<string>,
+    segmenter: Segmenter,
+    options: WordVectorOptions = {},
+  ): AsyncGenerator<TextWords> {
+    return wordVectorStream(this.#inference, texts, segmenter, options);
+  }
+
+  get #inference(): InferenceModel {
+    return { config: this.config, tokenizer: this.tokenizer, programs: this.#programs };
   }
 
   /** Frees the engine's memory; a later call compiles again. */
@@ -136,4 +178,10 @@ async function filesOf(origin: ModelOrigin, fetch?: Fetch): Promise<ModelFiles> 
   const url = String(origin);
   if (url.split(/[?#]/)[0]?.endsWith(".zip")) return zipFiles(bytesSource(url, await fetchBytes(url, fetch)));
   return urlFiles(url, fetch);
+}
+
+async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
 }

@@ -1,131 +1,75 @@
-/** Filling [MASK]: which vocabulary entries a model holds likely at each masked position. */
-import { ArgumentError, verbatim } from "../errors.ts";
-import type { Executable } from "../runtime/runtime.ts";
-import type { Encoding } from "../text/encoding.ts";
-import type { BertTokenizer } from "../text/tokenizer.ts";
-import { hostTensor } from "../util/tensor.ts";
+/** Filling [MASK]: vocabulary entries for each masked position, fillings of all of them together, or whole words. */
+import { ArgumentError } from "../errors.ts";
+import { fillJointly, topIds } from "./fill-jointly.ts";
+import type {
+  FillMaskCandidate,
+  FillMaskOptions,
+  FillMaskResult,
+  FillWordsOptions,
+  WordCandidate,
+} from "./fill-mask-options.ts";
+import { type FillMaskModel, type FillSettings, fillWithWords } from "./fill-mask-words.ts";
+import { encodeMasked, fillText, type MaskedText, pairSlots } from "./masked-text.ts";
 
-/** One entry for a masked position. */
-export interface FillMaskCandidate {
-  /** The vocabulary entry: `气`, `##ing`. */
-  readonly token: string;
-  /** The entry's id. */
-  readonly id: number;
-  /** The whole text with this mask filled; further masks stay. */
-  readonly text: string;
-  /** The entry's probability at this position, in 0 .. 1. */
-  readonly score: number;
-}
-
-/** A text and, for each of its masks in order, the best entries by rank. */
-export interface FillMaskResult {
-  readonly text: string;
-  readonly masks: readonly (readonly FillMaskCandidate[])[];
-}
-
-/** A text as it enters the model, and where its masks are. */
-interface MaskedText {
-  readonly text: string;
-  readonly encoding: Encoding;
-  /** Token positions of the masks. */
-  readonly positions: readonly number[];
-}
+const DEFAULT_TOP_K = 5;
+const DEFAULT_BEAM_SIZE = 10;
 
 /**
- * Encodes a text that holds at least one [MASK].
- * @throws {ArgumentError} when there is no [MASK], or the text is longer than the model's positions.
+ * Fills the masks of texts.
+ * @param model.scorer - of the model's masked language model.
+ * @throws {ArgumentError} when a text has no [MASK] or is too long, an option is out of range, a candidate has pieces that
+ *   the vocabulary lacks, or no word fits a slot.
+ * Source: Devlin et al. 2018, section 3.1.
  */
-export function encodeMasked(tokenizer: BertTokenizer, text: string, maxPositions: number): MaskedText {
-  const encoding = tokenizer.encode(text);
-  const { mask } = tokenizer.vocabulary.ids;
-  const positions = Array.from(encoding.ids.keys()).filter((i) => encoding.ids[i] === mask);
-  if (positions.length === 0) {
-    throw new ArgumentError({
-      where: "fill-mask",
-      expected: "a text with at least one [MASK]",
-      got: text,
-      hint: "write [MASK] once for each character to fill in: 今天天[MASK]很好。",
-    });
-  }
-  if (encoding.ids.length > maxPositions) {
-    throw new ArgumentError({
-      where: "fill-mask",
-      expected: `at most ${maxPositions} tokens with [CLS] and [SEP], as the model has positions`,
-      got: verbatim(`${encoding.ids.length}`),
-      hint: "shorten the text around the [MASK]",
-    });
-  }
-  return { text, encoding, positions };
+export async function fillMasks(
+  model: FillMaskModel,
+  texts: readonly string[],
+  options: FillMaskOptions | FillWordsOptions,
+): Promise<FillMaskResult<FillMaskCandidate | WordCandidate>[]> {
+  const { topK = DEFAULT_TOP_K, joint = false } = options;
+  expectWhole("topK", topK);
+  const beamSize = options.beamSize ?? Math.max(DEFAULT_BEAM_SIZE, topK);
+  expectWhole("beamSize", beamSize);
+  const masked = texts.map((text) => encodeMasked(model.tokenizer, text, model.maxPositions));
+  const settings = { topK, beamSize, joint };
+  return "lexicon" in options || "candidates" in options
+    ? fillWithWords(model, masked, options, settings)
+    : fillTokens(model, masked, settings);
 }
 
-/**
- * Fills the masks of several texts in one run of the model.
- * @param executable - of `maskedLmGraph`.
- * @param topK - entries for each mask.
- */
-export async function fillMaskedTexts(
-  executable: Executable,
-  tokenizer: BertTokenizer,
+function expectWhole(name: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1) return;
+  throw new ArgumentError({ where: `fill-mask: ${name}`, expected: "a positive integer", got: value });
+}
+
+async function fillTokens(
+  { scorer, tokenizer }: FillMaskModel,
   texts: readonly MaskedText[],
-  topK: number,
+  { topK, beamSize, joint }: FillSettings,
 ): Promise<FillMaskResult[]> {
-  const seqLength = Math.max(...texts.map(({ encoding }) => encoding.ids.length));
-  const probabilities = await maskProbabilities(executable, texts, seqLength);
-  const { size } = tokenizer.vocabulary;
-  let row = 0;
-  return texts.map((masked) => ({
-    text: masked.text,
-    masks: masked.positions.map((position) => {
-      const scores = probabilities.subarray(row * size, (row + 1) * size);
-      row += 1;
-      return topIds(scores, topK).map((id) => candidate(tokenizer, masked, position, id, scores[id] as number));
-    }),
+  const ranked: FillMaskCandidate[][][] = texts.map(() => []);
+  const rows = texts.map(({ ids, masks }) => ({ ids, positions: masks.map(({ position }) => position) }));
+  await scorer.score(rows, (row, probabilities) => {
+    const { text, masks } = texts[row] as MaskedText;
+    ranked[row] = masks.map((slot, i) => {
+      const scores = probabilities.subarray(i * scorer.vocabSize, (i + 1) * scorer.vocabSize);
+      return topIds(scores, topK).map((id) => {
+        const token = tokenizer.vocabulary.token(id);
+        return { token, id, text: fillText(text, [[slot, token]]), score: scores[id] as number };
+      });
+    });
+  });
+  const fillings = joint ? await fillJointly(scorer, texts, beamSize, topK) : [];
+  return texts.map(({ text, masks }, i) => ({
+    text,
+    masks: ranked[i] as FillMaskCandidate[][],
+    ...(joint
+      ? {
+          joint: (fillings[i] ?? []).map(({ chosen, log }) => {
+            const tokens = tokenizer.vocabulary.tokensOf(chosen);
+            return { tokens, text: fillText(text, pairSlots(masks, tokens)), score: Math.exp(log) };
+          }),
+        }
+      : {}),
   }));
-}
-
-/** float32 [masks, vocabSize], flat; masks of all texts in order. */
-async function maskProbabilities(executable: Executable, texts: readonly MaskedText[], seqLength: number) {
-  const shape = [texts.length, seqLength];
-  const [inputIds, tokenTypeIds, attentionMask] = [0, 1, 2].map(() => new Int32Array(texts.length * seqLength));
-  texts.forEach(({ encoding }, row) => {
-    inputIds?.set(encoding.ids, row * seqLength);
-    tokenTypeIds?.set(encoding.typeIds, row * seqLength);
-    attentionMask?.set(encoding.attentionMask, row * seqLength);
-  });
-  const positions = texts.flatMap(({ positions: own }, row) => own.map((position) => row * seqLength + position));
-  const { probabilities } = await executable.run({
-    input_ids: hostTensor("int32", shape, inputIds as Int32Array),
-    token_type_ids: hostTensor("int32", shape, tokenTypeIds as Int32Array),
-    attention_mask: hostTensor("int32", shape, attentionMask as Int32Array),
-    positions: hostTensor("int32", [positions.length], Int32Array.from(positions)),
-  });
-  return probabilities?.data as Float32Array;
-}
-
-/** The ids of the `count` largest scores, the largest first; of equal ones the smaller id first. */
-function topIds(scores: Float32Array, count: number): number[] {
-  const best: number[] = [];
-  for (let id = 0; id < scores.length; id++) {
-    const score = scores[id] as number;
-    if (best.length === count && score <= (scores[best.at(-1) as number] as number)) continue;
-    let at = best.length;
-    while (at > 0 && (scores[best[at - 1] as number] as number) < score) at -= 1;
-    best.splice(at, 0, id);
-    if (best.length > count) best.pop();
-  }
-  return best;
-}
-
-function candidate(
-  tokenizer: BertTokenizer,
-  { text, encoding }: MaskedText,
-  position: number,
-  id: number,
-  score: number,
-): FillMaskCandidate {
-  const token = tokenizer.vocabulary.token(id);
-  const [start, end] = [encoding.offsets[2 * position] as number, encoding.offsets[2 * position + 1] as number];
-  const before = text.slice(0, start);
-  const filled = token.startsWith("##") ? `${before.trimEnd()}${token.slice(2)}` : `${before}${token}`;
-  return { token, id, text: `${filled}${text.slice(end)}`, score };
 }

@@ -1,5 +1,5 @@
 /** zhbert fill-mask: the likeliest characters and pieces at each [MASK]. */
-import type { FillMaskResult } from "../../inference/fill-mask.ts";
+import type { FillMaskResult } from "../../inference/fill-mask-options.ts";
 import { BertModel } from "../../node/bert-model.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { defineCommand, type Output } from "../command.ts";
