@@ -148,10 +148,17 @@ const KERAS_CLASS = "tf_bert_for_pre_training";
  * Gives weights the names and layouts of a dialect, for writing; names that the table does not have stay as they are.
  *
  * Weights that the dialect stores a second time (a tied decoder) are there under both names as the same object, so that
- * a writer can share their bytes. The global_step of TensorFlow's checkpoints is no weight: its writer adds it.
+ * a writer can share their bytes. A safetensors file can share none: leave the copies out, as Transformers 5 does;
+ * BertForPreTraining and BertForMaskedLM of 4.46 and 5.23 load the same weights and MLM bias with the copies, with the
+ * bias alone and without any. The global_step of TensorFlow's checkpoints is no weight: its writer adds it.
  * @param tensors - under Transformers' names, with the prefix `bert.`.
+ * @param options.tiedCopies - whether such copies are there; true.
  */
-export function fromHuggingFaceNames(tensors: LazyTensors, dialect: Dialect): LazyTensors {
+export function fromHuggingFaceNames(
+  tensors: LazyTensors,
+  dialect: Dialect,
+  { tiedCopies = true }: { readonly tiedCopies?: boolean } = {},
+): LazyTensors {
   const renamed = new Map<string, LazyTensor>();
   for (const [name, tensor] of tensors) {
     const target = translate(name, "huggingface", dialect);
@@ -160,10 +167,10 @@ export function fromHuggingFaceNames(tensors: LazyTensors, dialect: Dialect): La
       continue;
     }
     const own = target.transposed && isMatrix(tensor) ? transposed(tensor) : tensor;
-    if (dialect === "keras") for (const path of kerasPaths(target.name)) renamed.set(path, own);
+    if (dialect === "keras") for (const path of kerasPaths(target.name, tiedCopies)) renamed.set(path, own);
     else renamed.set(target.name, own);
   }
-  if (tensors.has("cls.predictions.bias")) addTiedCopies(renamed, tensors, dialect);
+  if (tiedCopies && tensors.has("cls.predictions.bias")) addTiedCopies(renamed, tensors, dialect);
   return renamed;
 }
 
@@ -175,8 +182,8 @@ function addTiedCopies(renamed: Map<string, LazyTensor>, tensors: LazyTensors, d
 }
 
 /** The dataset of a weight, and for the embeddings the copy that Keras stores with the MLM head. */
-function kerasPaths(name: string): string[] {
+function kerasPaths(name: string, tiedCopies: boolean): string[] {
   const layer = name.slice(0, name.indexOf("/"));
-  const layers = name.startsWith("bert/embeddings/") ? [layer, "mlm___cls"] : [layer];
+  const layers = tiedCopies && name.startsWith("bert/embeddings/") ? [layer, "mlm___cls"] : [layer];
   return layers.map((first) => `${first}/${KERAS_CLASS}/${name}:0`);
 }
