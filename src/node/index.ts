@@ -19,6 +19,7 @@ export {
   downloadModelFiles,
 } from "./hub.ts";
 export { type CreateJiebaOptions, createJieba } from "./jieba.ts";
+export { jiebaWords, readWords } from "./lexicon.ts";
 export { type DataFormat, type DataReport, type MakeDataOptions, makeData } from "./make-data.ts";
 export { readConfig } from "./model-files.ts";
 export { folderFiles, type ModelSource, openModelSource } from "./model-source.ts";
