@@ -1,0 +1,185 @@
+/**
+ * The two containers of torch.save: a zip archive (since 1.6) and, before, five pickles with the storages after them.
+ * Source: torch/serialization.py of PyTorch (_save, _legacy_save).
+ */
+import { CheckpointError, verbatim } from "../../errors.ts";
+import { crc32 } from "../../util/crc32.ts";
+import { readPickle, scanPickle } from "../pickle.ts";
+import { PickleDict, type PickleRules } from "../pickle-machine.ts";
+import { type CheckpointSource, damaged, partOfSource } from "../source.ts";
+import { isZip, readZip, storedEntry, type ZipEntry } from "../zip.ts";
+import { type TorchStorage, torchRules } from "./objects.ts";
+
+/** The first pickle of the legacy format: PROTO 2, LONG1 of 10 bytes. */
+const MAGIC = 0x1950a86a20f9469cfc6cn;
+const MAGIC_HEAD = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+const LEGACY_PROTOCOL = 1001;
+/** Opcodes for some 100,000 tensors; a pickle holds no weights itself. */
+const MAX_PICKLE_BYTES = 100_000_000;
+/** A checksum is taken over so many bytes at a time. */
+const CHECK_BYTES = 16 * 1024 * 1024;
+
+/** Whether a file with this beginning is torch's: of the zip archives, those whose first entry is data.pkl. */
+export function isTorchFile(head: Uint8Array): boolean {
+  if (isZip(head)) return new TextDecoder("latin1").decode(head).includes("/data.pkl");
+  return isLegacy(head);
+}
+
+/**
+ * The object that was saved; every storage of its tensors has been found and lies within the file.
+ * @throws {CheckpointError} when the file is damaged, hostile, or not torch's.
+ */
+export function loadTorch(source: CheckpointSource): unknown {
+  const head = source.slice(0, Math.min(64, source.size));
+  if (isZip(head)) return loadZip(source);
+  if (isLegacy(head)) return loadLegacy(source);
+  throw damaged(source.name, 0, "a zip archive or the magic number of torch.save", hex(head.subarray(0, 8)));
+}
+
+/** What could harm whoever loads the file with Python: a line for each; nothing of it is loaded. */
+export function torchDangers(source: CheckpointSource): string[] {
+  const rules = torchRules(new Map());
+  if (!isZip(source.slice(0, Math.min(4, source.size)))) return legacyDangers(source, rules);
+  const entries = readZip(source);
+  const pickles = entries.filter(({ path, method }) => path.endsWith(".pkl") && method === "stored");
+  const hidden = entries.filter(({ path, method }) => path.endsWith(".pkl") && method !== "stored");
+  const code = entries.filter(({ path }) => /^[^/]+\/code\//.test(path));
+  return [
+    ...pickles.flatMap((entry) =>
+      scanPickle(storedEntry(source, entry), 0, rules).findings.map((line) => `${entry.path}: ${line}`),
+    ),
+    ...hidden.map(({ path }) => `${path}: compressed, which torch does not do; not looked through`),
+    ...(code.length === 0 ? [] : [`${code[0]?.path}: a TorchScript program (${code.length} files)`]),
+  ];
+}
+
+function isLegacy(head: Uint8Array): boolean {
+  return MAGIC_HEAD.every((byte, i) => head[i] === byte);
+}
+
+function hex(bytes: Uint8Array): string {
+  return bytes.length === 0 ? "an empty file" : [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}
+
+function loadZip(source: CheckpointSource): unknown {
+  const entries = new Map(readZip(source).map((entry) => [entry.path, entry]));
+  const [pickle, second] = [...entries.keys()].filter((path) => /^(?:[^/]+\/)?data\.pkl$/.test(path));
+  if (pickle === undefined) {
+    throw damaged(source.name, 0, "an archive of torch.save, with data.pkl", `${entries.size} other files`);
+  }
+  if (second !== undefined) throw damaged(source.name, 0, "one data.pkl", `${pickle} and ${second}`);
+  const root = pickle.slice(0, -"data.pkl".length);
+  if (entries.has(`${root}constants.pkl`)) throw torchScript(source);
+  checkByteOrder(source, entries.get(`${root}byteorder`));
+  const storages = new Map<string, TorchStorage>();
+  const entry = entries.get(pickle) as ZipEntry;
+  if (entry.size > MAX_PICKLE_BYTES) {
+    throw damaged(source.name, entry.dataOffset, `a pickle of at most ${MAX_PICKLE_BYTES} bytes`, `${entry.size}`);
+  }
+  const bytes = openStored(source, entry);
+  checkEntry(bytes, entry);
+  const { value } = readPickle(bytes, 0, torchRules(storages));
+  for (const storage of storages.values()) {
+    const data = entries.get(`${root}data/${storage.key}`);
+    if (data === undefined) throw damaged(source.name, 0, `the storage ${root}data/${storage.key}`, undefined);
+    const part = openStored(source, data);
+    storage.source = part;
+    storage.check = once(() => checkEntry(part, data));
+  }
+  return value;
+}
+
+function torchScript(source: CheckpointSource): CheckpointError {
+  return new CheckpointError({
+    where: source.name,
+    expected: "weights",
+    got: verbatim("a TorchScript program"),
+    hint: "Save its weights alone: torch.save(model.state_dict(), ...).",
+  });
+}
+
+function openStored(source: CheckpointSource, entry: ZipEntry): CheckpointSource {
+  if (entry.method === "stored") return storedEntry(source, entry);
+  throw damaged(source.name, entry.dataOffset, `"${entry.path}" stored, as torch.save does`, "a compressed one");
+}
+
+function checkByteOrder(source: CheckpointSource, entry: ZipEntry | undefined): void {
+  if (entry === undefined) return;
+  const order = new TextDecoder("latin1").decode(openStored(source, entry).slice(0, Math.min(6, entry.size)));
+  if (order !== "little") throw damaged(source.name, entry.dataOffset, "little-endian numbers", JSON.stringify(order));
+}
+
+/** @throws {CheckpointError} when the bytes of an entry are not those that its checksum was taken of. */
+function checkEntry(bytes: CheckpointSource, entry: ZipEntry): void {
+  let checksum = 0;
+  for (let at = 0; at < bytes.size; at += CHECK_BYTES) {
+    checksum = crc32(bytes.slice(at, Math.min(bytes.size, at + CHECK_BYTES)), checksum);
+  }
+  if (checksum === entry.crc32) return;
+  throw damaged(bytes.name, 0, `bytes with the CRC-32 ${entry.crc32.toString(16)}`, checksum.toString(16));
+}
+
+function once(check: () => void): () => void {
+  let isChecked = false;
+  return () => {
+    if (!isChecked) check();
+    isChecked = true;
+  };
+}
+
+/** Magic number, protocol, system, object, keys of the storages; then each storage with its count of elements. */
+function loadLegacy(source: CheckpointSource): unknown {
+  const storages = new Map<string, TorchStorage>();
+  const rules = torchRules(storages);
+  const magic = readPickle(source, 0, rules);
+  const protocol = readPickle(source, magic.end, rules);
+  const system = readPickle(source, protocol.end, rules);
+  const object = readPickle(source, system.end, rules);
+  const keys = readPickle(source, object.end, rules);
+  if (magic.value !== MAGIC || protocol.value !== LEGACY_PROTOCOL) {
+    throw damaged(source.name, magic.end, `the protocol ${LEGACY_PROTOCOL}`, String(protocol.value));
+  }
+  const order = system.value instanceof PickleDict ? system.value.entries.get("little_endian") : undefined;
+  if (order !== true) throw damaged(source.name, protocol.end, "little-endian numbers", String(order));
+  placeStorages(source, keys.end, keys.value, storages);
+  return object.value;
+}
+
+function placeStorages(
+  source: CheckpointSource,
+  begin: number,
+  keys: unknown,
+  storages: ReadonlyMap<string, TorchStorage>,
+): void {
+  if (!Array.isArray(keys)) throw damaged(source.name, begin, "a list of the storages' keys before", typeof keys);
+  let at = begin;
+  for (const key of keys) {
+    const storage = storages.get(key);
+    if (storage === undefined || storage.source !== undefined) {
+      throw damaged(source.name, begin, "the key of each storage once", JSON.stringify(key)?.slice(0, 80));
+    }
+    if (at + 8 > source.size) throw damaged(source.name, at, `the size of storage ${key}`, "the end of the file");
+    const head = source.slice(at, at + 8);
+    const elements = new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true);
+    const width = BigInt(storage.elementBytes);
+    if (elements * width !== BigInt(storage.sizeBytes)) {
+      throw damaged(source.name, at, `${BigInt(storage.sizeBytes) / width} elements of storage ${key}`, `${elements}`);
+    }
+    const end = at + 8 + storage.sizeBytes;
+    if (end > source.size) throw damaged(source.name, at + 8, `${storage.sizeBytes} bytes`, `${source.size - at - 8}`);
+    storage.source = partOfSource(source, `${source.name}: storage ${key}`, at + 8, end);
+    at = end;
+  }
+  if (at !== source.size) throw damaged(source.name, at, "the end of the file", `${source.size - at} bytes more`);
+}
+
+function legacyDangers(source: CheckpointSource, rules: PickleRules): string[] {
+  const lines: string[] = [];
+  let at = 0;
+  for (let pickle = 0; pickle < 5 && at < source.size; pickle++) {
+    const { findings, end } = scanPickle(source, at, rules);
+    lines.push(...findings);
+    at = end;
+  }
+  return lines;
+}
