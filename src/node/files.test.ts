@@ -161,3 +161,18 @@ test("readBytes and readText name the missing file and the wrong encoding", asyn
   writeFileSync(path, "\ufeff你好");
   expect(await readText(path)).toBe("你好");
 });
+
+describe("AtomicFile.patch", () => {
+  test("writes over what is buffered or on the disk, and the end stays the end", async () => {
+    const path = join(folder, "counted.bin");
+    const file = await createAtomicFile(path);
+    await file.write(bytes("????:"));
+    await file.write(bytes("一二"));
+    await file.patch(0, bytes("0002"));
+    await file.write(bytes("三"));
+    await file.patch(3, bytes("3"));
+    expect(file.bytesWritten).toBe(14);
+    await file.commit();
+    expect(readFileSync(path, "utf8")).toBe("0003:一二三");
+  });
+});

@@ -18,6 +18,11 @@ export interface AtomicFile {
   readonly bytesWritten: number;
   /** Appends bytes; they may be used again at once. @throws {FileError} when they cannot be written (the temporary is removed). */
   write(bytes: Uint8Array): Promise<void>;
+  /**
+   * Writes over bytes that are there already, such as a header that counts what came after it.
+   * @throws {FileError} when they cannot be written, also into a pipe (the temporary is removed).
+   */
+  patch(offset: number, bytes: Uint8Array): Promise<void>;
   /** Puts all bytes on the disk, so that only the rename of commit is left. @throws {FileError} when that fails. */
   sync(): Promise<void>;
   /** Syncs and renames. @throws {FileError} when that fails (the temporary is removed). */
@@ -108,6 +113,13 @@ class TemporaryFile implements AtomicFile {
     this.#bytesWritten += bytes.length;
   }
 
+  async patch(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#try(async () => {
+      await this.#flush();
+      await this.#writeAll(bytes, offset);
+    });
+  }
+
   async sync(): Promise<void> {
     await this.#try(async () => {
       await this.#flush();
@@ -142,9 +154,10 @@ class TemporaryFile implements AtomicFile {
   }
 
   /** A FileHandle may write fewer bytes than asked (a nearly full disk), so go on until all are written. */
-  async #writeAll(bytes: Uint8Array): Promise<void> {
+  async #writeAll(bytes: Uint8Array, offset?: number): Promise<void> {
     for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#open().write(bytes, done, bytes.length - done);
+      const position = offset === undefined ? null : offset + done;
+      const { bytesWritten } = await this.#open().write(bytes, done, bytes.length - done, position);
       done += bytesWritten;
     }
   }
