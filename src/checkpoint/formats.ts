@@ -1,13 +1,14 @@
 /** The checkpoint formats; of several in one folder the first of this list is taken. */
 import { CheckpointError, verbatim } from "../errors.ts";
 import type { CheckpointFormat } from "./format.ts";
+import kerasH5 from "./formats/keras-h5.ts";
 import pytorch from "./formats/pytorch.ts";
 import safetensors from "./formats/safetensors.ts";
 import tensorflow from "./formats/tensorflow.ts";
 import type { ModelFiles } from "./source.ts";
 
 /** Every format, those that load fastest first. */
-export const checkpointFormats: readonly CheckpointFormat[] = [safetensors, pytorch, tensorflow];
+export const checkpointFormats: readonly CheckpointFormat[] = [safetensors, pytorch, tensorflow, kerasH5];
 
 /** A checkpoint among the files of a model. */
 export interface FoundCheckpoint {

@@ -131,7 +131,7 @@ function partitionedAxis(context: Context, slices: readonly Extent[][], shape: r
   if (slices.some((extents) => extents.length !== shape.length) || shape.length === 0) {
     throw wrong(context, `parts with ${shape.length} axes, one or more`, "others");
   }
-  const isCut = (axis: number) => slices.some((extents) => extents[axis]?.length !== undefined);
+  const isCut = (axis: number) => slices.some((extents) => (extents[axis]?.length ?? shape[axis]) !== shape[axis]);
   const axes = shape.map((_, axis) => axis).filter(isCut);
   if (axes.length <= 1) return axes[0] ?? 0;
   throw new CheckpointError({
