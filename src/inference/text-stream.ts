@@ -1,0 +1,103 @@
+/** The way of every function over many texts: encode a chunk, run its rows sorted by length, give the results in order. */
+import { ArgumentError } from "../errors.ts";
+import { batchesByLength, inChunks, type TokenBatch, tokenBatch } from "./batches.ts";
+import type { InferenceModel } from "./inference-model.ts";
+import type { EncodedText, RowOptions } from "./token-rows.ts";
+
+/** How a stream of texts is worked through. */
+export interface StreamOptions extends Partial<RowOptions> {
+  /** The most tokens of one run of the model, padding included; 2048. */
+  readonly batchTokens?: number;
+  /** Aborts between batches, with its reason. */
+  readonly signal?: AbortSignal;
+  /** Called after each batch with the number of texts that are done. */
+  readonly onProgress?: (texts: number) => void;
+}
+
+/** Rows of about so many tokens together stay in the processor's caches between one operator and the next. */
+export const DEFAULT_BATCH_TOKENS = 2048;
+/** Texts that are sorted by length together: among so many there are enough of each length to fill a batch. */
+const CHUNK_TEXTS = 4096;
+/** Bytes of results that a chunk may hold at most. */
+const CHUNK_BYTES = 1 << 26;
+
+/** What is done with each text. */
+export interface StreamWork<T, R> {
+  encode(text: T, index: number): EncodedText;
+  /** Bytes of the result of a text, or of each of its tokens. */
+  readonly bytes: { readonly perText: number; readonly perToken: number };
+  /** The result of a text before any of its rows has run. */
+  start(text: T, encoded: EncodedText): R;
+  /** Runs the model once over some rows, and adds what comes out to the results of their texts. */
+  run(batch: TokenBatch, results: readonly R[]): Promise<void>;
+}
+
+interface Item<T> {
+  readonly text: T;
+  readonly encoded: EncodedText;
+}
+
+/**
+ * The results of texts in their order. Memory is bounded by a chunk (some thousand texts), whatever the stream's length.
+ * @throws {ArgumentError} when an option or a text does not fit; what the signal says.
+ */
+export async function* streamTexts<T, R>(
+  model: InferenceModel,
+  texts: Iterable<T> | AsyncIterable<T>,
+  work: StreamWork<T, R>,
+  { batchTokens = DEFAULT_BATCH_TOKENS, signal, onProgress }: StreamOptions,
+): AsyncGenerator<R> {
+  if (!Number.isInteger(batchTokens) || batchTokens < 1) {
+    throw new ArgumentError({ where: "tokens of a batch", expected: "a positive whole number", got: batchTokens });
+  }
+  const { perText, perToken } = work.bytes;
+  const limits = {
+    maxItems: CHUNK_TEXTS,
+    maxSize: CHUNK_BYTES,
+    size: ({ encoded }: Item<T>) => perText + (perToken + BYTES_OF_TOKEN) * tokensOf(encoded),
+  };
+  let done = 0;
+  for await (const chunk of inChunks(encodeAll(texts, work, signal), limits)) {
+    const results = chunk.map(({ text, encoded }) => work.start(text, encoded));
+    const rows = chunk.flatMap(({ encoded }, text) => encoded.rows.map((row) => ({ row, text })));
+    const left = chunk.map(({ encoded }) => encoded.rows.length);
+    const lengths = rows.map(({ row }) => row.ids.length);
+    for (const places of batchesByLength(lengths, batchTokens)) {
+      signal?.throwIfAborted();
+      const taken = places.map((place) => rows[place] as (typeof rows)[number]);
+      const batch = tokenBatch(
+        taken.map(({ row }) => row),
+        model.tokenizer.vocabulary.ids.pad,
+      );
+      await work.run(
+        batch,
+        taken.map(({ text }) => results[text] as R),
+      );
+      for (const { text } of taken) {
+        left[text] = (left[text] as number) - 1;
+        if (left[text] === 0) done += 1;
+      }
+      onProgress?.(done);
+    }
+    yield* results;
+  }
+}
+
+/** Ids, types, roles and offsets of a token in a row. */
+const BYTES_OF_TOKEN = 25;
+
+function tokensOf({ rows }: EncodedText): number {
+  return rows.reduce((sum, { ids }) => sum + ids.length, 0);
+}
+
+async function* encodeAll<T>(
+  texts: Iterable<T> | AsyncIterable<T>,
+  { encode }: Pick<StreamWork<T, unknown>, "encode">,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Item<T>> {
+  let index = 0;
+  for await (const text of texts) {
+    signal?.throwIfAborted();
+    yield { text, encoded: encode(text, index++) };
+  }
+}
