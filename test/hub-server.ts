@@ -10,7 +10,11 @@ export interface SeenRequest {
 }
 
 /** Answers a request instead of the hub; false lets the hub answer. */
-export type Misbehaviour = (request: SeenRequest, response: ServerResponse, count: number) => boolean | Promise<boolean>;
+export type Misbehaviour = (
+  request: SeenRequest,
+  response: ServerResponse,
+  count: number,
+) => boolean | Promise<boolean>;
 
 /** A hub that runs. */
 export interface TestHub {
@@ -68,13 +72,14 @@ export async function startHub(files: Readonly<Record<string, Buffer>>): Promise
 
 function answer(hub: TestHub, { path, headers }: SeenRequest, method: string, response: ServerResponse): void {
   const [route = "", query = ""] = path.split("?");
-  if (route.startsWith("/api/models/") && route.includes("/revision/")) {
-    const siblings = [...hub.files.keys()].map((rfilename) => ({ rfilename }));
-    return json(response, { _id: "1", id: "x", sha: commitOf(hub.files), lastModified: "2020-01-01", siblings });
+  const listing = listingFor(hub, route);
+  if (listing !== undefined) {
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(listing));
+    return;
   }
-  if (route.startsWith("/api/models/") && route.includes("/tree/")) return json(response, [...hub.files].map(treeEntry));
-  if (route.endsWith("/repo/files")) return json(response, { Code: 200, Data: { Files: [...hub.files].map(scopeEntry) } });
-  const wanted = route.endsWith("/repo") ? new URLSearchParams(query).get("FilePath") : route.split(/\/resolve\/[^/]+\//)[1];
+  const wanted = route.endsWith("/repo")
+    ? new URLSearchParams(query).get("FilePath")
+    : route.split(/\/resolve\/[^/]+\//)[1];
   const bytes = hub.files.get(wanted ?? "");
   if (bytes === undefined) {
     response.writeHead(404, { "x-error-code": "EntryNotFound" }).end();
@@ -83,8 +88,12 @@ function answer(hub: TestHub, { path, headers }: SeenRequest, method: string, re
   sendFile(hub, bytes, headers, method, response);
 }
 
-function json(response: ServerResponse, value: unknown): void {
-  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+function listingFor(hub: TestHub, route: string): object | undefined {
+  const isApi = route.startsWith("/api/models/");
+  if (isApi && route.includes("/revision/")) return { _id: "1", id: "x", sha: commitOf(hub.files) };
+  if (isApi && route.includes("/tree/")) return [...hub.files].map(treeEntry);
+  if (route.endsWith("/repo/files")) return { Code: 200, Data: { Files: [...hub.files].map(scopeEntry) } };
+  return undefined;
 }
 
 function treeEntry([path, bytes]: [string, Buffer]): object {

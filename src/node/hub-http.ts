@@ -190,7 +190,7 @@ export class HubHttp {
     return async (input, init) => {
       const url = input instanceof Request ? input.url : String(input);
       const headers = Object.fromEntries(new Headers(init?.headers));
-      return this.retry(url, async () => {
+      return this.retry(url.replace(/\?.*/, ""), async () => {
         const { response } = await this.get(url, headers);
         const body = await this.#smallBody(response, url);
         return new Response(body, { status: response.status, headers: [...response.headers] });
