@@ -6,6 +6,7 @@ import safetensors from "./formats/safetensors.ts";
 import { shardedFiles } from "./shards.ts";
 import { memoryFiles } from "./source.ts";
 
+const write = safetensors.write as NonNullable<typeof safetensors.write>;
 const numbers = (count: number): HostTensor => hostTensor("float32", [count], Float32Array.from(Array(count).keys()));
 const tensors = new Map([
   ["b", numbers(3)],
@@ -16,7 +17,7 @@ const tensors = new Map([
 
 function written(maxBytes: number) {
   return new Map(
-    [...shardedFiles(safetensors, lazyTensors(tensors), maxBytes)].map(({ path, chunks }) => [
+    [...shardedFiles(write, lazyTensors(tensors), maxBytes)].map(({ path, chunks }) => [
       path,
       new Uint8Array(Buffer.concat([...chunks])),
     ]),

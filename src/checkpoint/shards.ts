@@ -12,25 +12,25 @@ export function tensorSize({ dtype, shape }: LazyTensor): number {
 /**
  * The files of a checkpoint, in shards where the tensors take more than a limit: `model-00001-of-00003.safetensors` and
  * so on, then `model.safetensors.index.json`.
- * @param format - one that writes a single file. @param tensors - in the order of their places.
+ * @param write - of a format that writes a single file. @param tensors - in the order of their places.
  * @param maxBytes - of the tensors of one file; a larger tensor gets a file of its own.
  * Source: split_torch_state_dict_into_shards of huggingface/huggingface_hub.
  */
 export function* shardedFiles(
-  format: Required<Pick<CheckpointFormat, "write">>,
+  write: NonNullable<CheckpointFormat["write"]>,
   tensors: LazyTensors,
   maxBytes: number,
   metadata?: Metadata,
 ): Generator<OutputFile> {
   const shards = splitTensors(tensors, maxBytes);
   if (shards.length <= 1) {
-    yield* format.write(tensors, metadata);
+    yield* write(tensors, metadata);
     return;
   }
   const places: Record<string, string> = {};
   let whole = "";
   for (const [i, shard] of shards.entries()) {
-    for (const file of format.write(shard, metadata)) {
+    for (const file of write(shard, metadata)) {
       whole = file.path;
       const path = shardName(whole, i + 1, shards.length);
       for (const name of shard.keys()) places[name] = path;

@@ -69,3 +69,26 @@ function parseNumber(text: string): number {
 export function inMegabytes(bytes: number): number {
   return Math.round(bytes / 1e5) / 10;
 }
+
+/** What units of bytes stand for: decimal ones and, with an i, powers of 1024. */
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+};
+
+/** Sizes such as 500MB, 2GiB or a plain number of bytes. */
+export function byteCount(flag: string): (text: string) => number {
+  return (text) => {
+    const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+    const factor = BYTE_UNITS[unit.toUpperCase()];
+    const bytes = number === "" || factor === undefined ? 0 : Math.floor(Number(number) * factor);
+    if (bytes >= 1) return bytes;
+    throw new UsageError({ where: flag, expected: "a size such as 500MB or 2GiB", got: text });
+  };
+}

@@ -33,8 +33,8 @@ export interface OnnxExport {
   readonly isExternal: boolean;
   /** Of all weights, in bytes. */
   readonly weightBytes: number;
-  /** Names of the weights that the model has none of and can do without. */
-  readonly missing: readonly string[];
+  /** Names of the weights that are written. */
+  readonly written: readonly string[];
 }
 
 /** Readers of protobuf refuse messages of 2 GiB; what is added to the weights stays far below the rest. */
@@ -73,12 +73,7 @@ export function exportOnnx(
     ...(beside ? [{ path: `onnx/${name}_data`, chunks: beside }] : []),
     { path: `onnx/${name}`, chunks: model },
   ];
-  return {
-    files,
-    isExternal,
-    weightBytes,
-    missing: task === "features" ? matched.report.missing.filter((one) => one.startsWith("bert.")) : [],
-  };
+  return { files, isExternal, weightBytes, written: [...used.keys()] };
 }
 
 function expectOpset(opset: number): void {

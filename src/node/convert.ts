@@ -1,0 +1,111 @@
+/** Conversion of models on the disk: from whatever form they have to the files of another program. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { OutputFile } from "../checkpoint/format.ts";
+import { type Conversion, type ConversionOptions, convertModel } from "../inference/convert-model.ts";
+import { openModel } from "../inference/load-model.ts";
+import type { Dialect } from "../model/weight-names.ts";
+import { openModelSource } from "./model-source.ts";
+import { identityOf, removeFiles, type WrittenFile, writeFolder } from "./write-folder.ts";
+
+/** How a model is converted and where its files go. */
+export interface ConvertOptions extends ConversionOptions {
+  /** Whether files of the same names in the folder are replaced. */
+  readonly overwrite?: boolean;
+  readonly signal?: AbortSignal;
+  /** Told after each piece: bytes written so far, and about how many there will be. */
+  readonly onBytes?: (done: number, total: number) => void;
+}
+
+/** What was converted, and what did not come along. */
+export interface ConvertResult extends Omit<Conversion, "weightFiles" | "smallFiles"> {
+  /** The checkpoint's file that was read, the name of its format, and who named its weights. */
+  readonly source: string;
+  readonly format: string;
+  readonly dialect: Dialect;
+  readonly files: readonly WrittenFile[];
+  readonly seconds: number;
+}
+
+/**
+ * Converts a model: every file is written whole or none is, and the input is never written to.
+ * @param name - a folder, weights file, zip, TensorFlow prefix, or a model's name on the hub.
+ * @param folder - for the new files; made where it is not there.
+ * @throws {FileError} when a file is in the way or cannot be read or written. @throws {CheckpointError} when the weights
+ *   are damaged. @throws {ConfigError}, {VocabularyError} or {ArgumentError} when they cannot become what is asked for.
+ * @throws {InterruptedError} when aborted; nothing is left then.
+ */
+export async function convert(name: string, folder: string, options: ConvertOptions): Promise<ConvertResult> {
+  const began = performance.now();
+  const { files, checkpoint } = await openModelSource(name);
+  const model = await openModel(files, checkpoint === undefined ? {} : { checkpoint });
+  const { weightFiles, smallFiles, ...facts } = convertModel(model, options);
+  const { overwrite = false, signal, onBytes } = options;
+  const inputs = await identities([name, ...files.paths.map((path) => join(files.name, path))]);
+  const written = await writeFolder(folder, allFiles(weightFiles, await ownSmallFiles(folder, smallFiles, inputs)), {
+    overwrite,
+    inputs,
+    ...(signal ? { signal } : {}),
+    onBytes: (bytes) => onBytes?.(Math.min(bytes, facts.bytes), facts.bytes),
+  });
+  const removed = overwrite ? await removeStale(folder, written, inputs) : [];
+  const notes = [...facts.notes, ...removed.map((file) => `${file} of an earlier conversion was removed`)];
+  const { format, checkpoint: read, named, where } = model;
+  const seconds = (performance.now() - began) / 1000;
+  return {
+    ...facts,
+    notes,
+    source: where,
+    format: read.format || format.name,
+    dialect: named.dialect,
+    files: written,
+    seconds,
+  };
+}
+
+async function identities(paths: readonly string[]): Promise<Set<string>> {
+  const found = await Promise.all(paths.map(identityOf));
+  return new Set(found.filter((identity) => identity !== undefined));
+}
+
+/** Without those that belong to the input: a second format in the same folder shares its config and vocabulary. */
+async function ownSmallFiles(folder: string, files: ReadonlyMap<string, string>, inputs: ReadonlySet<string>) {
+  const own: [string, string][] = [];
+  for (const [path, text] of files) {
+    const identity = await identityOf(join(folder, path));
+    if (identity === undefined || !inputs.has(identity)) own.push([path, text]);
+  }
+  return own;
+}
+
+function* allFiles(weights: Iterable<OutputFile>, small: readonly [string, string][]): Generator<OutputFile> {
+  yield* weights;
+  for (const [path, text] of small) yield { path, chunks: [new TextEncoder().encode(text)] };
+}
+
+/** Weights in files that a program would take for a part of the model, or prefer to it. */
+const WEIGHT_FILES: readonly RegExp[] = [
+  /^model(-\d{5}-of-\d{5})?\.safetensors$/,
+  /^model\.safetensors\.index\.json$/,
+  /^pytorch_model(-\d{5}-of-\d{5})?\.bin$/,
+  /^pytorch_model\.bin\.index\.json$/,
+];
+
+/** Removes what an earlier conversion to the same format left beside the new files. */
+async function removeStale(
+  folder: string,
+  written: readonly WrittenFile[],
+  inputs: ReadonlySet<string>,
+): Promise<string[]> {
+  const names = new Set(written.map(({ path }) => path));
+  const kind = (name: string) => (WEIGHT_FILES.some((pattern) => pattern.test(name)) ? name.slice(0, 5) : undefined);
+  const kinds = new Set([...names].map(kind).filter((one) => one !== undefined));
+  const stale: string[] = [];
+  for (const name of await readdir(folder)) {
+    const of = kind(name);
+    if (of === undefined || !kinds.has(of) || names.has(name)) continue;
+    if (!inputs.has((await identityOf(join(folder, name))) ?? "")) stale.push(name);
+  }
+  await removeFiles(folder, stale);
+  return stale;
+}
