@@ -2,13 +2,22 @@
 import { CheckpointError, verbatim } from "../errors.ts";
 import type { CheckpointFormat } from "./format.ts";
 import kerasH5 from "./formats/keras-h5.ts";
+import numpy from "./formats/numpy.ts";
+import paddle from "./formats/paddle.ts";
 import pytorch from "./formats/pytorch.ts";
 import safetensors from "./formats/safetensors.ts";
 import tensorflow from "./formats/tensorflow.ts";
 import type { ModelFiles } from "./source.ts";
 
 /** Every format, those that load fastest first. */
-export const checkpointFormats: readonly CheckpointFormat[] = [safetensors, pytorch, tensorflow, kerasH5];
+export const checkpointFormats: readonly CheckpointFormat[] = [
+  safetensors,
+  pytorch,
+  paddle,
+  tensorflow,
+  kerasH5,
+  numpy,
+];
 
 /** A checkpoint among the files of a model. */
 export interface FoundCheckpoint {
