@@ -148,16 +148,12 @@ class PartialFile {
 
   /** Opens what there is, or an empty file. */
   static async open(path: string, file: RemoteFile): Promise<PartialFile> {
-    try {
-      await mkdir(dirname(path), { recursive: true });
-      const partial = new PartialFile(path, file, await open(path, "a"));
-      const size = (await sizeOf(path)) ?? 0;
-      if (size > file.sizeBytes) await partial.restart();
-      else if (size > 0) await partial.#readOldPart();
-      return partial;
-    } catch (error) {
-      throw fileError(path, "a file that can be written", error);
-    }
+    const handle = await openOrCreate(path);
+    const partial = new PartialFile(path, file, handle);
+    partial.#size = (await sizeOf(path)) ?? 0;
+    if (partial.#size > file.sizeBytes) await partial.restart();
+    else if (partial.#size > 0) await partial.#readOldPart();
+    return partial;
   }
 
   get size(): number {
@@ -165,6 +161,7 @@ class PartialFile {
   }
 
   async #readOldPart(): Promise<void> {
+    this.#size = 0;
     for await (const chunk of createReadStream(this.#path, { highWaterMark: 1 << 20 })) {
       this.#hash.update(chunk as Uint8Array);
       this.#size += (chunk as Uint8Array).length;
@@ -184,6 +181,7 @@ class PartialFile {
 
   /** Begins at the beginning. */
   async restart(): Promise<void> {
+    if (this.#size === 0) return;
     await this.#try(() => this.#handle.truncate(0));
     this.#hash = newHash(this.#file);
     this.#size = 0;
@@ -216,6 +214,15 @@ class PartialFile {
     } catch (error) {
       throw fileError(this.#path, "a file that can be written", error);
     }
+  }
+}
+
+async function openOrCreate(path: string): Promise<FileHandle> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    return await open(path, "a");
+  } catch (error) {
+    throw fileError(path, "a file that can be written", error);
   }
 }
 
