@@ -4,8 +4,9 @@
  */
 import { bytesPerElement, type DType, elementCount } from "../../util/tensor.ts";
 import type { LazyTensor } from "../format.ts";
-import { PickleDict, type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "../pickle-machine.ts";
+import { type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "../pickle-machine.ts";
 import { type CheckpointSource, damaged } from "../source.ts";
+import { orderedDict } from "../state-dict.ts";
 import { readLayout, spanOf } from "../strided.ts";
 
 /** torch's own limit. */
@@ -145,19 +146,6 @@ const globals: PickleRules["globals"] = new Map<string, ((args: PickleList, fail
     ...[...DTYPES, ...FOREIGN_DTYPES].map((name) => [`torch.${name}`, null] as const),
   ],
 );
-
-function orderedDict([items]: PickleList, failure: PickleFailure): PickleDict {
-  const dict = new PickleDict();
-  if (items === undefined) return dict;
-  // Python 2 gave the items to the call, as a list of pairs.
-  if (!Array.isArray(items)) throw failure("a list of pairs for an OrderedDict", typeof items);
-  for (const pair of items) {
-    if (!Array.isArray(pair) || pair.length !== 2) throw failure("pairs for an OrderedDict", "other values");
-    if (dict.entries.has(pair[0])) throw failure("each key once", `${String(pair[0])} twice`);
-    dict.entries.set(pair[0], pair[1]);
-  }
-  return dict;
-}
 
 /** Arguments: storage, offset, size, stride, and what training needs. */
 function rebuildTensor([view, offset, shape, strides]: PickleList, failure: PickleFailure): TorchTensor {
