@@ -1,12 +1,17 @@
 /** Conversion of models on the disk: from whatever form they have to the files of another program. */
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { OutputFile } from "../checkpoint/format.ts";
-import { type Conversion, type ConversionOptions, convertModel } from "../inference/convert-model.ts";
+import {
+  type Conversion,
+  type ConversionOptions,
+  type ConversionTarget,
+  convertModel,
+} from "../inference/convert-model.ts";
 import { openModel } from "../inference/load-model.ts";
 import type { Dialect } from "../model/weight-names.ts";
 import { openModelSource } from "./model-source.ts";
-import { identityOf, removeFiles, type WrittenFile, writeFolder } from "./write-folder.ts";
+import { identityOf, inTheWay, ownInput, type WrittenFile, writeFolder } from "./write-folder.ts";
 
 /** How a model is converted and where its files go. */
 export interface ConvertOptions extends ConversionOptions {
@@ -42,13 +47,14 @@ export async function convert(name: string, folder: string, options: ConvertOpti
   const { weightFiles, smallFiles, ...facts } = convertModel(model, options);
   const { overwrite = false, signal, onBytes } = options;
   const inputs = await identities([name, ...files.paths.map((path) => join(files.name, path))]);
+  await expectFree(folder, options, inputs);
   const written = await writeFolder(folder, allFiles(weightFiles, await ownSmallFiles(folder, smallFiles, inputs)), {
     overwrite,
     inputs,
     ...(signal ? { signal } : {}),
     onBytes: (bytes) => onBytes?.(Math.min(bytes, facts.bytes), facts.bytes),
   });
-  const removed = overwrite ? await removeStale(folder, written, inputs) : [];
+  const removed = overwrite ? await removeStale(folder, options.to, written) : [];
   const notes = [...facts.notes, ...removed.map((file) => `${file} of an earlier conversion was removed`)];
   const { format, checkpoint: read, named, where } = model;
   const seconds = (performance.now() - began) / 1000;
@@ -83,29 +89,35 @@ function* allFiles(weights: Iterable<OutputFile>, small: readonly [string, strin
   for (const [path, text] of small) yield { path, chunks: [new TextEncoder().encode(text)] };
 }
 
-/** Weights in files that a program would take for a part of the model, or prefer to it. */
-const WEIGHT_FILES: readonly RegExp[] = [
-  /^model(-\d{5}-of-\d{5})?\.safetensors$/,
-  /^model\.safetensors\.index\.json$/,
-  /^pytorch_model(-\d{5}-of-\d{5})?\.bin$/,
-  /^pytorch_model\.bin\.index\.json$/,
-];
+/** Weights in files that a program would take for a part of the model, or prefer to it, by target. */
+const WEIGHT_FILES: Readonly<Partial<Record<ConversionTarget, RegExp>>> = {
+  safetensors: /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/,
+  pytorch: /^pytorch_model(-\d{5}-of-\d{5})?\.bin(\.index\.json)?$/,
+};
+
+/** Files of the target's kind that are in the folder already. */
+async function weightsIn(folder: string, to: ConversionTarget): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => WEIGHT_FILES[to]?.test(name));
+}
+
+/** @throws {FileError} when new files would lie beside older weights that a program could read instead of them. */
+async function expectFree(
+  folder: string,
+  { to, overwrite }: ConvertOptions,
+  inputs: ReadonlySet<string>,
+): Promise<void> {
+  for (const name of await weightsIn(folder, to)) {
+    const path = join(folder, name);
+    if (inputs.has((await identityOf(path)) ?? "")) throw ownInput(path);
+    if (!overwrite) throw inTheWay(path);
+  }
+}
 
 /** Removes what an earlier conversion to the same format left beside the new files. */
-async function removeStale(
-  folder: string,
-  written: readonly WrittenFile[],
-  inputs: ReadonlySet<string>,
-): Promise<string[]> {
+async function removeStale(folder: string, to: ConversionTarget, written: readonly WrittenFile[]): Promise<string[]> {
   const names = new Set(written.map(({ path }) => path));
-  const kind = (name: string) => (WEIGHT_FILES.some((pattern) => pattern.test(name)) ? name.slice(0, 5) : undefined);
-  const kinds = new Set([...names].map(kind).filter((one) => one !== undefined));
-  const stale: string[] = [];
-  for (const name of await readdir(folder)) {
-    const of = kind(name);
-    if (of === undefined || !kinds.has(of) || names.has(name)) continue;
-    if (!inputs.has((await identityOf(join(folder, name))) ?? "")) stale.push(name);
-  }
-  await removeFiles(folder, stale);
+  const stale = (await weightsIn(folder, to)).filter((name) => !names.has(name));
+  for (const name of stale) await rm(join(folder, name), { force: true });
   return stale;
 }

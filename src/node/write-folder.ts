@@ -3,7 +3,7 @@
  *
  * What stops the work before the renames (an error, Ctrl-C, a full disk) leaves the folder as it was.
  */
-import { mkdir, rmdir, stat, unlink } from "node:fs/promises";
+import { mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { OutputFile } from "../checkpoint/format.ts";
 import { FileError, InterruptedError, verbatim } from "../errors.ts";
@@ -160,12 +160,8 @@ async function removeEmpty(outermost: string, innermost: string): Promise<void> 
   }
 }
 
-/** Removes files of a folder; those that are not there are passed over. */
-export async function removeFiles(folder: string, names: readonly string[]): Promise<void> {
-  for (const name of names) await unlink(join(folder, name)).catch(() => undefined);
-}
-
-function ownInput(target: string): FileError {
+/** The error for a file that would be written while it is read. */
+export function ownInput(target: string): FileError {
   return new FileError({
     where: target,
     expected: "another name than that of a file that is read",
@@ -174,7 +170,8 @@ function ownInput(target: string): FileError {
   });
 }
 
-function inTheWay(target: string): FileError {
+/** The error for a file that is there already. */
+export function inTheWay(target: string): FileError {
   return new FileError({
     where: target,
     expected: "no file of this name",
