@@ -5,6 +5,7 @@
  */
 import { CheckpointError, verbatim } from "../errors.ts";
 import type { PickleOpcode } from "./pickle-opcodes.ts";
+import { PickleDict, type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "./pickle-values.ts";
 import { type CheckpointSource, damaged } from "./source.ts";
 
 /** A thousand tensors with their optimiser's state are a tenth of it; each costs some hundred bytes. */
@@ -12,36 +13,6 @@ const MAX_OBJECTS = 1_000_000;
 /** Containers that are open at the same time; real files nest less than ten. */
 const MAX_NESTING = 1000;
 const MAX_PROTOCOL = 5;
-
-/** A dict, or an OrderedDict with the attributes that BUILD gave it. */
-export class PickleDict {
-  readonly entries = new Map<unknown, unknown>();
-  attributes: unknown;
-}
-
-/** A list, tuple or set. */
-export type PickleList = unknown[];
-
-/** A global of the list as a value: a type that is only named, or something to be called. */
-export class PickleGlobal {
-  constructor(
-    /** Module and name: `torch.FloatStorage`. */
-    readonly name: string,
-  ) {}
-}
-
-/** The error for what a call was given: file and byte are filled in. */
-export type PickleFailure = (expected: string, got: string) => CheckpointError;
-
-/** What a format admits. */
-export interface PickleRules {
-  /** By module and name, with a dot between; what calling it gives, or null for a global that is only named. */
-  readonly globals: ReadonlyMap<string, ((args: PickleList, failure: PickleFailure) => unknown) | null>;
-  /** Gives an object that such a call made its state; false when it takes none. */
-  build?(target: unknown, state: unknown, failure: PickleFailure): boolean;
-  /** The object that lies outside of the pickle under this id. */
-  persistent?(id: unknown, failure: PickleFailure): unknown;
-}
 
 /** What a global that is not on the list, and what it makes, is while a pickle is only looked through. */
 class Unknown {
@@ -369,7 +340,19 @@ export class PickleMachine {
     throw this.#damaged("a text in quotes without escapes", line);
   }
 
-  readonly #failure: PickleFailure = (expected, got) => this.#damaged(expected, got);
+  /** Remembers the byte: what a call made may fail later. */
+  get #failure(): PickleFailure {
+    const [offset, { name }] = [this.#offset, this.source];
+    return (expected, got, hint) => {
+      if (hint === undefined) return damaged(name, offset, expected, got);
+      return new CheckpointError({
+        where: `${name}: byte ${offset}`,
+        expected,
+        got: verbatim(got.slice(0, 200)),
+        hint,
+      });
+    };
+  }
 
   #damaged(expected: string, got: string | undefined): CheckpointError {
     return damaged(this.source.name, this.#offset, expected, got);

@@ -3,8 +3,9 @@
  * the format; everything else is refused by name and byte, or listed when a pickle is only looked through.
  */
 import { CheckpointError } from "../errors.ts";
-import { PickleMachine, type PickleRules } from "./pickle-machine.ts";
+import { PickleMachine } from "./pickle-machine.ts";
 import { PickleReader } from "./pickle-opcodes.ts";
+import type { PickleRules } from "./pickle-values.ts";
 import type { CheckpointSource } from "./source.ts";
 
 /** What a pickle made, and where it ends. */

@@ -1,6 +1,6 @@
 /** The dict of tensors within what a training program saved: alone, or under a key beside epochs and optimisers. */
 import { CheckpointError, verbatim } from "../errors.ts";
-import { PickleDict, type PickleFailure, type PickleList } from "./pickle-machine.ts";
+import { formatValue, PickleDict, type PickleFailure, type PickleList } from "./pickle-values.ts";
 
 /** Keys under which training programs save the state dict. */
 const WRAPPERS = ["state_dict", "model_state_dict", "model", "module", "net", "network", "weights"];
@@ -62,7 +62,7 @@ function unwrap(saved: unknown, file: string, isTensor: (value: unknown) => bool
 }
 
 function keyText(key: unknown): string {
-  return typeof key === "object" && key !== null ? "(an object)" : String(key);
+  return typeof key === "string" ? key : `(${formatValue(key)})`;
 }
 
 function listed(names: readonly string[]): string {
@@ -75,7 +75,7 @@ export function orderedDict([items]: PickleList, failure: PickleFailure): Pickle
   const dict = new PickleDict();
   if (items === undefined) return dict;
   // Python 2 gave the items to the call, as a list of pairs.
-  if (!Array.isArray(items)) throw failure("a list of pairs for an OrderedDict", typeof items);
+  if (!Array.isArray(items)) throw failure("a list of pairs for an OrderedDict", formatValue(items));
   for (const pair of items) {
     if (!Array.isArray(pair) || pair.length !== 2) throw failure("pairs for an OrderedDict", "other values");
     if (dict.entries.has(pair[0])) throw failure("each key once", `${keyText(pair[0])} twice`);

@@ -4,7 +4,7 @@ import type { Checkpoint, CheckpointFormat, LazyTensor } from "../format.ts";
 import { NumpyArray, numpyLazyTensor, numpyRules } from "../paddle/numpy-objects.ts";
 import { NAME_TABLE, paddleChunks } from "../paddle/write.ts";
 import { readPickle, scanPickle } from "../pickle.ts";
-import { PickleDict } from "../pickle-machine.ts";
+import { formatValue, PickleDict } from "../pickle-values.ts";
 import { type CheckpointSource, damaged } from "../source.ts";
 import { findStateDict } from "../state-dict.ts";
 
@@ -56,10 +56,13 @@ function joinParts(source: CheckpointSource, saved: unknown, tensors: Map<string
     const slices = entry instanceof PickleDict ? entry.entries.get("slices") : undefined;
     const isShape = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
     if (typeof name !== "string" || !isShape || !Array.isArray(slices) || tensors.has(name)) {
-      throw damaged(source.name, 0, `OriginShape and slices of "${String(name)}" in ${PARTS_TABLE}`, "other values");
+      throw damaged(source.name, 0, `OriginShape and slices of ${formatValue(name)} in ${PARTS_TABLE}`, "other values");
     }
-    const parts = slices.map((slice) => tensors.get(slice));
-    for (const slice of slices) tensors.delete(slice);
+    const parts = slices.map((slice) => {
+      const part = tensors.get(slice);
+      tensors.delete(slice);
+      return part;
+    });
     tensors.set(name, joined(source, name, shape as number[], parts));
   }
 }

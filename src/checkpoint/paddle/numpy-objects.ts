@@ -4,12 +4,13 @@
  */
 import { bytesPerElement, type DType, elementCount } from "../../util/tensor.ts";
 import type { LazyTensor } from "../format.ts";
-import { type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "../pickle-machine.ts";
 import { PickleBytes, PickleText } from "../pickle-opcodes.ts";
+import { formatValue, type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "../pickle-values.ts";
 import { bytesSource, type CheckpointSource, damaged, partOfSource } from "../source.ts";
 import { orderedDict } from "../state-dict.ts";
 import { readLayout, rowMajorStrides } from "../strided.ts";
 
+const CONVERT = "Save it with NumPy or Paddle as little-endian float32, or leave it out.";
 /** NumPy's own limit. */
 const MAX_AXES = 64;
 
@@ -72,24 +73,24 @@ export const numpyRules: PickleRules = {
 
 function reconstruct([type]: PickleList, failure: PickleFailure): NumpyArray {
   if (type instanceof PickleGlobal && type.name === "numpy.ndarray") return new NumpyArray();
-  throw failure("numpy.ndarray to be made", type instanceof PickleGlobal ? type.name : typeof type);
+  throw failure("numpy.ndarray to be made", formatValue(type));
 }
 
 function makeDtype([code]: PickleList, failure: PickleFailure): NumpyDtype {
   if (typeof code === "string") return new NumpyDtype(code);
-  throw failure("a dtype by its code", typeof code);
+  throw failure("a dtype by its code", formatValue(code));
 }
 
 function encode([text, encoding]: PickleList, failure: PickleFailure): TextBytes {
   const isText = typeof text === "string" || text instanceof PickleText;
   if (isText && (encoding === "latin1" || encoding === "latin-1")) return new TextBytes(text);
-  throw failure('a text and "latin1"', `${typeof text} and ${String(encoding).slice(0, 40)}`);
+  throw failure('a text and "latin1"', `${formatValue(text)} and ${formatValue(encoding)}`);
 }
 
 /** (version, byte order, subtype, names, fields, size, alignment, flags). */
 function setDtypeState(dtype: NumpyDtype, state: unknown, failure: PickleFailure): true {
   const order = Array.isArray(state) ? state[1] : undefined;
-  if (typeof order !== "string") throw failure("the state of a dtype, with its byte order", typeof state);
+  if (typeof order !== "string") throw failure("the state of a dtype, with its byte order", formatValue(state));
   dtype.order = order;
   return true;
 }
@@ -100,13 +101,14 @@ function setArrayState(array: NumpyArray, state: unknown, failure: PickleFailure
   const isShape =
     Array.isArray(shape) &&
     shape.length <= MAX_AXES &&
-    shape.every((size) => Number.isSafeInteger(size) && (size as number) >= 0);
-  if (!isShape) throw failure(`a shape of at most ${MAX_AXES} sizes of 0 or more`, String(shape).slice(0, 80));
-  if (!(dtype instanceof NumpyDtype)) throw failure("the dtype of an array", typeof dtype);
+    shape.every((size) => Number.isSafeInteger(size) && (size as number) >= 0) &&
+    Number.isSafeInteger(elementCount(shape as number[]));
+  if (!isShape) throw failure(`a shape of at most ${MAX_AXES} sizes of 0 or more`, formatValue(shape));
+  if (!(dtype instanceof NumpyDtype)) throw failure("the dtype of an array", formatValue(dtype));
   // Python 2 has bytes as texts.
   const bytes = typeof data === "string" ? new TextBytes(data) : data;
   if (!(bytes instanceof PickleBytes) && !(bytes instanceof TextBytes))
-    throw failure("the bytes of an array", typeof data);
+    throw failure("the bytes of an array", formatValue(data));
   array.shape = [...shape];
   array.dtype = dtype;
   array.isFortran = isFortran === true;
@@ -124,8 +126,9 @@ export function numpyLazyTensor(name: string, array: NumpyArray, file: string): 
   const failure = array.failure ?? ((expected, got) => damaged(file, 0, expected, got));
   const { code, order } = array.dtype;
   const dtype = Object.hasOwn(dtypes, code) ? dtypes[code] : undefined;
-  if (dtype === undefined) throw failure(`array "${name}" of a dtype among ${Object.keys(dtypes).join(", ")}`, code);
-  if (order === ">") throw failure(`array "${name}" of little-endian numbers`, "big-endian ones");
+  if (dtype === undefined)
+    throw failure(`array "${name}" of a dtype among ${Object.keys(dtypes).join(", ")}`, code, CONVERT);
+  if (order === ">") throw failure(`array "${name}" of little-endian numbers`, "big-endian ones", CONVERT);
   const sizeBytes = elementCount(shape) * bytesPerElement(dtype);
   const [least, most] = lengthOf(data);
   if (sizeBytes < least || sizeBytes > most) {

@@ -5,7 +5,7 @@
 import { CheckpointError, verbatim } from "../../errors.ts";
 import { crc32 } from "../../util/crc32.ts";
 import { readPickle, scanPickle } from "../pickle.ts";
-import { PickleDict, type PickleRules } from "../pickle-machine.ts";
+import { formatValue, PickleDict, type PickleRules } from "../pickle-values.ts";
 import { type CheckpointSource, damaged, partOfSource } from "../source.ts";
 import { isZip, readZip, storedEntry, type ZipEntry } from "../zip.ts";
 import { type TorchStorage, torchRules } from "./objects.ts";
@@ -137,10 +137,10 @@ function loadLegacy(source: CheckpointSource): unknown {
   const object = readPickle(source, system.end, rules);
   const keys = readPickle(source, object.end, rules);
   if (magic.value !== MAGIC || protocol.value !== LEGACY_PROTOCOL) {
-    throw damaged(source.name, magic.end, `the protocol ${LEGACY_PROTOCOL}`, String(protocol.value));
+    throw damaged(source.name, magic.end, `the protocol ${LEGACY_PROTOCOL}`, formatValue(protocol.value));
   }
   const order = system.value instanceof PickleDict ? system.value.entries.get("little_endian") : undefined;
-  if (order !== true) throw damaged(source.name, protocol.end, "little-endian numbers", String(order));
+  if (order !== true) throw damaged(source.name, protocol.end, "little-endian numbers", formatValue(order));
   placeStorages(source, keys.end, keys.value, storages);
   return object.value;
 }
@@ -151,12 +151,12 @@ function placeStorages(
   keys: unknown,
   storages: ReadonlyMap<string, TorchStorage>,
 ): void {
-  if (!Array.isArray(keys)) throw damaged(source.name, begin, "a list of the storages' keys before", typeof keys);
+  if (!Array.isArray(keys)) throw damaged(source.name, begin, "a list of the storages' keys before", formatValue(keys));
   let at = begin;
   for (const key of keys) {
     const storage = storages.get(key);
     if (storage === undefined || storage.source !== undefined) {
-      throw damaged(source.name, begin, "the key of each storage once", JSON.stringify(key)?.slice(0, 80));
+      throw damaged(source.name, begin, "the key of each storage once", formatValue(key));
     }
     if (at + 8 > source.size) throw damaged(source.name, at, `the size of storage ${key}`, "the end of the file");
     const head = source.slice(at, at + 8);

@@ -4,7 +4,7 @@
  */
 import { bytesPerElement, type DType, elementCount } from "../../util/tensor.ts";
 import type { LazyTensor } from "../format.ts";
-import { type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "../pickle-machine.ts";
+import { formatValue, type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "../pickle-values.ts";
 import { type CheckpointSource, damaged } from "../source.ts";
 import { orderedDict } from "../state-dict.ts";
 import { readLayout, spanOf } from "../strided.ts";
@@ -52,6 +52,8 @@ const FOREIGN_DTYPES = [
   ...["int16", "uint16", "uint32", "uint64", "complex32", "complex64", "complex128", "qint8", "quint8", "qint32"],
   ...["float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn_x2"],
 ];
+
+const CONVERT = "Save it with PyTorch as a dense tensor of float32, or leave it out.";
 
 /** A block of elements that tensors are views of; its bytes are found after the pickle has been read. */
 export class TorchStorage {
@@ -138,8 +140,14 @@ const globals: PickleRules["globals"] = new Map<string, ((args: PickleList, fail
     ...["__builtin__.set", "builtins.set"].map((name) => [name, plain] as const),
     ["_codecs.encode", plain],
     ["numpy.dtype", plain],
+    ["numpy.ndarray", null],
+    ["numpy.core.multiarray._reconstruct", plain],
+    ["numpy._core.multiarray._reconstruct", plain],
     ["numpy.core.multiarray.scalar", plain],
     ["numpy._core.multiarray.scalar", plain],
+    ...["per_tensor_affine", "per_channel_affine", "per_channel_affine_float_qparams"].map(
+      (name) => [`torch.${name}`, null] as const,
+    ),
     ["torch.storage.UntypedStorage", null],
     ["torch.UntypedStorage", null],
     ...[...Object.keys(storageTypes), ...Object.keys(foreignStorages)].map((name) => [`torch.${name}`, null] as const),
@@ -157,7 +165,7 @@ function rebuildTensor([view, offset, shape, strides]: PickleList, failure: Pick
 function rebuildTyped(args: PickleList, failure: PickleFailure): TorchTensor {
   const [view, offset, shape, strides, , , dtype] = args;
   expectView(view, failure);
-  if (!(dtype instanceof PickleGlobal)) throw failure("a dtype as seventh argument", typeof dtype);
+  if (!(dtype instanceof PickleGlobal)) throw failure("a dtype as seventh argument", formatValue(dtype));
   return makeTensor(view as StorageView, dtype.name.replace("torch.", ""), offset, shape, strides, failure);
 }
 
@@ -165,7 +173,7 @@ function expectView(view: unknown, failure: PickleFailure): StorageView {
   if (typeof view === "object" && view !== null && "storage" in view && view.storage instanceof TorchStorage) {
     return view as StorageView;
   }
-  throw failure("a storage for a tensor", typeof view);
+  throw failure("a storage for a tensor", formatValue(view));
 }
 
 function makeTensor(
@@ -176,12 +184,12 @@ function makeTensor(
   strides: unknown,
   failure: PickleFailure,
 ): TorchTensor {
-  if (!isCounts([offset])) throw failure("an offset of 0 or more elements", String(offset));
-  if (!isCounts(shape) || shape.length > MAX_AXES) {
-    throw failure(`a shape of at most ${MAX_AXES} sizes of 0 or more`, String(shape));
+  if (!isCounts([offset])) throw failure("an offset of 0 or more elements", formatValue(offset));
+  if (!isCounts(shape) || shape.length > MAX_AXES || !Number.isSafeInteger(elementCount(shape))) {
+    throw failure(`a shape of at most ${MAX_AXES} sizes of 0 or more`, formatValue(shape));
   }
   if (!isCounts(strides) || strides.length !== shape.length) {
-    throw failure(`${shape.length} strides of 0 or more elements`, String(strides));
+    throw failure(`${shape.length} strides of 0 or more elements`, formatValue(strides));
   }
   return new TorchTensor(view, dtype, [...shape], [...strides], offset as number, failure);
 }
@@ -194,7 +202,7 @@ function isCounts(value: unknown): value is number[] {
 function findStorage(id: unknown, storages: Map<string, TorchStorage>, failure: PickleFailure): StorageView {
   const [tag, type, key, , elements, part] = Array.isArray(id) ? (id as PickleList) : [];
   if (tag !== "storage" || !(type instanceof PickleGlobal) || typeof key !== "string" || !isCounts([elements])) {
-    throw failure('("storage", type, key, device, elements) as what lies outside', typeof id);
+    throw failure('("storage", type, key, device, elements) as what lies outside', formatValue(id));
   }
   const name = type.name.slice(type.name.lastIndexOf(".") + 1);
   const dtype = storageTypes[name] ?? foreignStorages[name]?.[0];
@@ -227,11 +235,12 @@ function findStorage(id: unknown, storages: Map<string, TorchStorage>, failure: 
  */
 export function torchLazyTensor(name: string, tensor: TorchTensor | ForeignTensor): LazyTensor {
   const { failure } = tensor;
-  if (tensor instanceof ForeignTensor) throw failure(`a dense tensor "${name}"`, `a ${tensor.kind}`);
+  if (tensor instanceof ForeignTensor) throw failure(`a dense tensor "${name}"`, `a ${tensor.kind}`, CONVERT);
   const { view, shape, strides, offset } = tensor;
   const { storage, beginBytes } = view;
   const dtype = DTYPES.find((known) => known === tensor.dtype);
-  if (dtype === undefined) throw failure(`tensor "${name}" of a dtype among ${DTYPES.join(", ")}`, tensor.dtype);
+  if (dtype === undefined)
+    throw failure(`tensor "${name}" of a dtype among ${DTYPES.join(", ")}`, tensor.dtype, CONVERT);
   const width = bytesPerElement(dtype);
   const layout = { dtype, shape, strides, offset: beginBytes / width + offset };
   const span = spanOf(layout);
