@@ -13,6 +13,7 @@ import type { BertConfig } from "./config.ts";
 import { type ModelContext, modelContext } from "./context.ts";
 import { encoder } from "./encoder.ts";
 import { maskedLmHead, nextSentenceHead, pooler } from "./heads.ts";
+import { isTrainable, type TrainablePart } from "./trainable.ts";
 
 /** The shape and the parts of a pre-training graph. */
 export interface PretrainingGraphOptions {
@@ -20,8 +21,10 @@ export interface PretrainingGraphOptions {
   readonly seqLength: number;
   /** Slots for masked positions in each row; unused ones have weight 0. */
   readonly maxPredictions: number;
-  /** Whether the graph also computes the gradient of each parameter. */
+  /** Whether the graph also computes the gradient of each parameter of `trainable`. */
   readonly gradients: boolean;
+  /** `all`; of a smaller part only the backward pass that it needs is built. */
+  readonly trainable?: TrainablePart;
   /** Whether dropout is active; its keep-masks are then inputs. */
   readonly dropout: boolean;
   /** Whether there is next sentence prediction (and the pooler that it stands on). */
@@ -46,7 +49,7 @@ export const WEIGHT_EPSILON = 1e-5;
  * `next_sentence_labels` (int32 [batch]; a row of -100 does not count); with dropout one `dropout.<site>` (uint8) for each site.
  *
  * Outputs, float32 []: `loss` = `mlm_loss` + `nsp_loss`; `mlm_correct`, `nsp_correct`: counts of right predictions;
- * with gradients `grad.<parameter>`, each of its parameter's shape.
+ * with gradients `grad.<parameter>` of each trainable parameter, of its shape.
  * @throws {ShapeError} when the sequence is longer than the model's positions.
  * Source: run_pretraining.py (get_masked_lm_output, get_next_sentence_output) of google-research/bert.
  */
@@ -66,13 +69,16 @@ export function pretrainingGraph(config: BertConfig, options: PretrainingGraphOp
   const loss = nsp ? add(mlm.loss, nsp.loss) : mlm.loss;
   const outputs: Record<string, Tensor> = { loss, mlm_loss: mlm.loss, mlm_correct: mlm.correct };
   if (nsp) Object.assign(outputs, { nsp_loss: nsp.loss, nsp_correct: nsp.correct });
-  return buildGraph(options.gradients ? { ...outputs, ...parameterGradients(loss) } : outputs);
+  return buildGraph(
+    options.gradients ? { ...outputs, ...parameterGradients(loss, options.trainable ?? "all") } : outputs,
+  );
 }
 
-/** The gradient of the loss by every parameter under it. */
-function parameterGradients(loss: Tensor): Record<string, Tensor> {
+/** The gradient of the loss by every trainable parameter under it. */
+function parameterGradients(loss: Tensor, part: TrainablePart): Record<string, Tensor> {
   const parameters = topologicalOrder([loss])
     .filter(({ operator, attributes }) => operator === inputOp.definition && attributes.parameter)
+    .filter(({ attributes }) => isTrainable(part, attributes.name))
     .map((node) => outputsOf(node)[0] as Tensor);
   const grads = gradients(loss, parameters);
   return Object.fromEntries(parameters.map(({ node }, i) => [gradientName(node.attributes.name), grads[i] as Tensor]));

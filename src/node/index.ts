@@ -24,13 +24,7 @@ export { type DataFormat, type DataReport, type MakeDataOptions, makeData } from
 export { readConfig } from "./model-files.ts";
 export { folderFiles, type ModelSource, openModelSource } from "./model-source.ts";
 export { createOnnxRuntime } from "./onnxruntime.ts";
-export {
-  type PretrainOptions,
-  type PretrainResult,
-  type PretrainStart,
-  pretrain,
-  type ResumeOptions,
-  resumePretraining,
-} from "./pretrain.ts";
+export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining } from "./pretrain.ts";
+export type { PretrainResult, PretrainStart } from "./pretraining-run.ts";
 export { type CreateSegmenterOptions, createSegmenter } from "./segmenters.ts";
 export { loadVocabulary } from "./vocabulary-file.ts";

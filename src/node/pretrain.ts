@@ -3,24 +3,17 @@
  * folder so that it can be resumed at any time.
  */
 import { join, relative, resolve } from "node:path";
-import { lazyTensors } from "../checkpoint/format.ts";
-import { writeSafetensors } from "../checkpoint/formats/safetensors.ts";
-import type { PretrainingBatch } from "../data/instance.ts";
-import { ConfigError, InterruptedError, TrainingError, verbatim } from "../errors.ts";
+import { ConfigError, TrainingError, verbatim } from "../errors.ts";
 import type { LoadedModel } from "../inference/load-model.ts";
 import type { BertConfig } from "../model/config.ts";
 import { initializeWeights, parameterShapes } from "../model/initialize.ts";
-import { expectNoneMissing, matchWeights } from "../model/match-weights.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { matchWeights } from "../model/match-weights.ts";
 import { checkConfigFitsData } from "../train/check-inputs.ts";
-import { compilePretraining } from "../train/compile-pretraining.ts";
-import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
-import { checkSettings, type PretrainingHooks, type PretrainingProgress, runPretraining } from "../train/pretrain.ts";
-import { checkResumable, type EngineIdentity } from "../train/trainer-state.ts";
+import { checkSettings } from "../train/pretrain.ts";
+import { checkResumable } from "../train/trainer-state.ts";
 import { Random } from "../util/random.ts";
-import { hostTensor, type NamedTensors } from "../util/tensor.ts";
+import type { NamedTensors } from "../util/tensor.ts";
 import { loadPretrained } from "./bert-model.ts";
-import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
 import { CONFIG_FILE, modelFiles, readConfig, resolveConfig, SMALL_FILES } from "./model-files.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import {
@@ -30,34 +23,15 @@ import {
   type PretrainingPlan,
   restorePlan,
 } from "./pretraining-plan.ts";
-import { checkpointSteps, RunFolder, readCheckpoint } from "./run-folder.ts";
+import {
+  type Beginning,
+  engineOf,
+  type PretrainEnvironment,
+  type PretrainResult,
+  runInFolder,
+} from "./pretraining-run.ts";
+import { RunFolder, readCheckpoint } from "./run-folder.ts";
 import { openTrainingData, type TrainingData } from "./training-data.ts";
-
-/** Who watches a run, and what it runs on. */
-export interface PretrainEnvironment {
-  /** Threads of the engine; all processors when left out, those of the run when resuming. */
-  readonly threads?: number;
-  /** Another engine than ONNX Runtime; it is not disposed of. */
-  readonly runtime?: Runtime;
-  readonly signal?: AbortSignal;
-  /** Called once before the first step. */
-  readonly onStart?: (run: PretrainStart) => void;
-  readonly onStep?: PretrainingHooks["onStep"];
-  readonly onLog?: PretrainingHooks["onLog"];
-  readonly onEvaluation?: PretrainingHooks["onEvaluation"];
-}
-
-/** What is known before the first step. */
-export interface PretrainStart {
-  readonly config: BertConfig;
-  readonly parameters: number;
-  /** Updates done already, and in all. */
-  readonly step: number;
-  readonly steps: number;
-  readonly engine: EngineIdentity;
-  /** Parameters that `init` did not have, so that they start at random. */
-  readonly initialized: readonly string[];
-}
 
 /** What to train, on what, and where the result goes. */
 export interface PretrainOptions extends PretrainingChoices, PretrainEnvironment {
@@ -75,25 +49,6 @@ export interface PretrainOptions extends PretrainingChoices, PretrainEnvironment
 
 /** How to go on with a run. */
 export interface ResumeOptions extends PlanOverrides, PretrainEnvironment {}
-
-/** What a finished run gives. */
-export interface PretrainResult {
-  readonly output: string;
-  readonly step: number;
-  /** The last logged line; undefined when there was nothing left to do. */
-  readonly metrics: LoggedMetrics | undefined;
-  readonly evaluation: EvaluationMetrics | undefined;
-  /** The path of the loss curve. */
-  readonly lossCurve: string;
-}
-
-/** A model and where its training stands. */
-interface Beginning {
-  readonly config: BertConfig;
-  readonly weights: NamedTensors;
-  readonly initialized: readonly string[];
-  readonly resume?: PretrainingProgress;
-}
 
 /**
  * Pre-trains a model on a data folder and writes it to a run's folder.
@@ -136,6 +91,8 @@ export async function resumePretraining(output: string, options: ResumeOptions =
     const config = await readConfig(join(checkpoint, CONFIG_FILE));
     await folder.cutMetrics(state.step);
     const resume = { step: state.step, moments, window: state.window };
+    const { nextSentence } = data.description.settings;
+    const shapes = parameterShapes(config, { nextSentence });
     return await runInFolder({
       folder,
       plan,
@@ -143,7 +100,8 @@ export async function resumePretraining(output: string, options: ResumeOptions =
       runtime,
       environment: options,
       config,
-      weights,
+      weights: new Map([...weights].filter(([name]) => shapes.has(name))),
+      others: new Map([...weights].filter(([name]) => !shapes.has(name))),
       initialized: [],
       resume,
     });
@@ -169,7 +127,7 @@ async function beginModel(options: PretrainOptions, plan: PretrainingPlan, data:
 }
 
 /** Dropout masks take the streams (seed, micro-batch, site); initialisation takes one of another length. */
-const INITIALIZATION_STREAM = 0;
+export const INITIALIZATION_STREAM = 0;
 
 /** Replaces random weights by those of another model; gives the names that it does not have. */
 function takeWeights(weights: NamedTensors, { named, where }: LoadedModel): readonly string[] {
@@ -193,113 +151,8 @@ function withDropout(config: BertConfig, rate: number | undefined): BertConfig {
   return { ...config, hiddenDropoutProb: rate, attentionProbsDropoutProb: rate };
 }
 
-interface FolderRun extends Beginning {
-  readonly folder: RunFolder;
-  readonly plan: PretrainingPlan;
-  readonly data: TrainingData;
-  readonly runtime: Runtime;
-  readonly environment: PretrainEnvironment;
-}
-
-async function runInFolder(run: FolderRun): Promise<PretrainResult> {
-  const { folder, plan, data, runtime, environment, config, weights, resume } = run;
-  const { nextSentence, maxSeqLength: longest } = data.description.settings;
-  checkConfigFitsData(config, data.description.settings, data.vocabulary);
-  const shapes = parameterShapes(config, { nextSentence });
-  expectNoneMissing(matchWeights(lazyTensors(weights), shapes, folder.path).report, folder.path);
-  environment.onStart?.({
-    config,
-    parameters: [...weights.values()].reduce((sum, tensor) => sum + tensor.data.length, 0),
-    step: resume?.step ?? 0,
-    steps: plan.settings.steps,
-    engine: engineOf(runtime),
-    initialized: run.initialized,
-  });
-  try {
-    const summary = await runPretraining({
-      config,
-      weights,
-      batches: data.batches,
-      compile: compilePretraining(runtime, config, { nextSentence, recompute: plan.recompute, longest }),
-      settings: plan.settings,
-      hooks: hooksOf(run),
-      ...(resume === undefined ? {} : { resume }),
-    });
-    await drawCurves(folder);
-    return { ...summary, output: folder.path, lossCurve: join(folder.path, LOSS_CURVE_FILE) };
-  } catch (error) {
-    if (!(error instanceof InterruptedError)) throw error;
-    await drawCurves(folder);
-    const isResumable = (await checkpointSteps(folder.path)).length > 0;
-    throw new InterruptedError({
-      where: folder.path,
-      expected: `${plan.settings.steps} steps`,
-      got: { verbatim: "an interruption" },
-      hint: isResumable ? `${error.hint} Go on with: zhbert pretrain ${folder.path} --resume` : error.hint,
-      cause: error,
-    });
-  }
-}
-
-function hooksOf({ folder, plan, data, runtime, environment, weights }: FolderRun): PretrainingHooks {
-  const { seed } = plan.settings;
-  const { onStep, onLog, onEvaluation, signal } = environment;
-  return {
-    loggingSteps: plan.loggingSteps,
-    onLog: async (metrics) => {
-      await folder.appendMetrics(metrics);
-      await onLog?.(metrics);
-    },
-    saveSteps: plan.saveSteps,
-    onSave: ({ moments, ...progress }) => {
-      const randomState = { generator: RANDOM_GENERATOR, dropoutStream: [seed, progress.dataPosition] } as const;
-      const identity = { engine: engineOf(runtime), dataIdentity: data.identity, options: { ...plan } };
-      return folder.save(
-        { weights, moments, state: { ...progress, ...identity, seed, randomState } },
-        plan.saveTotalLimit,
-      );
-    },
-    evalSteps: plan.evalSteps,
-    ...(data.heldOut === undefined ? {} : { heldOut: data.heldOut }),
-    onEvaluation: async (step, evaluation) => {
-      await folder.appendMetrics({ step, evaluation });
-      await onEvaluation?.(step, evaluation);
-    },
-    onBadBatches: (step, batches) =>
-      folder.write(`bad-batch-step-${step}.safetensors`, writeSafetensors(batchTensors(batches))),
-    // Signals, timers and drawing have their turn between steps.
-    pause: () => new Promise((done) => setImmediate(done)),
-    clock: () => performance.now(),
-    ...(onStep === undefined ? {} : { onStep }),
-    ...(signal === undefined ? {} : { signal }),
-  };
-}
-
-const RANDOM_GENERATOR = "threefry2x32-20 / xoshiro128++";
-
-function engineOf({ name, version, precision, threads }: Runtime): EngineIdentity {
-  return { name, version, precision, threads };
-}
-
-/** Batches as named tensors: `<micro-batch>.input_ids` and so on. */
-function batchTensors(batches: readonly PretrainingBatch[]): NamedTensors {
-  const tensors: NamedTensors = new Map();
-  batches.forEach((batch, i) => {
-    const { batchSize, seqLength, maxPredictions } = batch;
-    const add = (name: string, columns: number, data: Int32Array) =>
-      tensors.set(`${i}.${name}`, hostTensor("int32", [batchSize, columns], data));
-    add("input_ids", seqLength, batch.inputIds);
-    add("token_type_ids", seqLength, batch.tokenTypeIds);
-    add("attention_mask", seqLength, batch.attentionMask);
-    add("masked_lm_positions", maxPredictions, batch.maskedLmPositions);
-    add("masked_lm_ids", maxPredictions, batch.maskedLmIds);
-    add("next_sentence_labels", 1, batch.nextSentenceLabels);
-    tensors.set(`${i}.masked_lm_weights`, hostTensor("float32", [batchSize, maxPredictions], batch.maskedLmWeights));
-  });
-  return tensors;
-}
-
-function threadsOf(threads: number | undefined): { threads?: number } {
+/** The option for an engine. */
+export function threadsOf(threads: number | undefined): { threads?: number } {
   return threads === undefined ? {} : { threads };
 }
 

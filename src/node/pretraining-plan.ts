@@ -1,5 +1,6 @@
 /** The choices of a pre-training run: their defaults, and how a resumed run finds them again. */
 import { CheckpointError, verbatim } from "../errors.ts";
+import type { TrainablePart } from "../model/trainable.ts";
 import type { PretrainingSettings } from "../train/pretrain.ts";
 
 /** What may be chosen for a new run; everything has a default. */
@@ -51,6 +52,7 @@ export interface PretrainingPlan {
   readonly settings: PretrainingSettings;
   readonly batchSize: number;
   readonly dynamicMasking: boolean;
+  readonly trainable: TrainablePart;
   readonly recompute: boolean;
   readonly overfitOneBatch: boolean;
   readonly heldOutShare: number;
@@ -100,6 +102,7 @@ export function completePlan(choices: PretrainingChoices, data: string): Pretrai
     },
     batchSize: chosen.batchSize,
     dynamicMasking: choices.dynamicMasking ?? false,
+    trainable: "all",
     recompute: choices.recompute ?? false,
     overfitOneBatch: choices.overfitOneBatch ?? false,
     heldOutShare: chosen.heldOutShare,
@@ -124,8 +127,10 @@ export type PlanOverrides = Pick<
  */
 export function restorePlan(stored: Readonly<Record<string, unknown>>, overrides: PlanOverrides, where: string) {
   const pattern = completePlan({}, "");
-  expectLike(stored, pattern as unknown as Record<string, unknown>, `${where}: options`);
-  return { ...(stored as unknown as PretrainingPlan), ...withoutUndefined(overrides) };
+  // Runs of earlier versions trained everything.
+  const complete = { ...stored, trainable: stored["trainable"] ?? pattern.trainable };
+  expectLike(complete, pattern as unknown as Record<string, unknown>, `${where}: options`);
+  return { ...(complete as unknown as PretrainingPlan), ...withoutUndefined(overrides) };
 }
 
 function expectLike(value: unknown, pattern: Readonly<Record<string, unknown>>, where: string): void {

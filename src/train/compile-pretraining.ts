@@ -2,6 +2,7 @@
 import type { BertConfig } from "../model/config.ts";
 import { DROPOUT_PREFIX } from "../model/context.ts";
 import { pretrainingGraph } from "../model/pretraining.ts";
+import type { TrainablePart } from "../model/trainable.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { CompileStep, DropoutSite } from "./pretraining-step.ts";
 
@@ -10,6 +11,8 @@ export interface CompilePretrainingOptions {
   readonly nextSentence: boolean;
   /** Computes layers again for their gradients: less memory, more time. */
   readonly recompute?: boolean;
+  /** What is trained; `all`. What is not computes as it does in use: without dropout, which is all in the encoder. */
+  readonly trainable?: TrainablePart;
   /**
    * The length of the longest batches. Only training on them keeps its memory between runs: the memory of one program for
    * each length would add up to several times theirs. All programs keep it when left out.
@@ -21,7 +24,7 @@ export interface CompilePretrainingOptions {
 export function compilePretraining(
   runtime: Runtime,
   config: BertConfig,
-  { nextSentence, recompute = false, longest }: CompilePretrainingOptions,
+  { nextSentence, recompute = false, trainable = "all", longest }: CompilePretrainingOptions,
 ): CompileStep {
   return async (shape, mode) => {
     const isTraining = mode === "train";
@@ -30,7 +33,8 @@ export function compilePretraining(
       nextSentence,
       recompute: recompute && isTraining,
       gradients: isTraining,
-      dropout: isTraining,
+      trainable,
+      dropout: isTraining && trainable === "all",
     });
     const dropoutSites = graph.inputs
       .filter(({ name }) => name.startsWith(DROPOUT_PREFIX))

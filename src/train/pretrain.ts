@@ -6,6 +6,7 @@
 import type { PretrainingBatch } from "../data/instance.ts";
 import { InterruptedError, TrainingError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
+import { isTrainable, type TrainablePart } from "../model/trainable.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import { AdamW, type OptimizerName } from "./adamw.ts";
 import { checkBatch } from "./check-inputs.ts";
@@ -74,8 +75,10 @@ export interface PretrainingHooks {
 /** What a run needs. */
 export interface PretrainingRunOptions {
   readonly config: BertConfig;
-  /** float32 by Hugging Face's names: all that the graph takes; changed in place. */
+  /** float32 by Hugging Face's names: all that the graph takes; those of `trainable` are changed in place. */
   readonly weights: NamedTensors;
+  /** What the compiled graph gives gradients of; `all`. */
+  readonly trainable?: TrainablePart;
   readonly batches: BatchSource;
   readonly compile: CompileStep;
   readonly settings: PretrainingSettings;
@@ -126,12 +129,14 @@ class PretrainingRun {
   #last = { rate: 0, norm: 0 };
 
   constructor(options: PretrainingRunOptions) {
-    const { settings, weights, compile, resume, hooks } = options;
+    const { settings, weights, compile, resume, hooks, trainable: part = "all" } = options;
     this.#options = options;
     checkSettings(settings, hooks);
     expectBatches(options.batches);
-    this.#optimizer = new AdamW(weights, { name: settings.optimizer, weightDecay: settings.weightDecay });
-    this.#step = new PretrainingStep(weights, compile, settings.seed);
+    const trainable = new Map([...weights].filter(([name]) => isTrainable(part, name)));
+    const frozen = new Map([...weights].filter(([name]) => !isTrainable(part, name)));
+    this.#optimizer = new AdamW(trainable, { name: settings.optimizer, weightDecay: settings.weightDecay });
+    this.#step = new PretrainingStep(trainable, compile, settings.seed, frozen);
     if (settings.gradientAccumulationSteps > 1) {
       this.#accumulated = new Map(
         [...this.#step.gradients].map(([name, gradient]) => [name, new Float32Array(gradient.length)]),

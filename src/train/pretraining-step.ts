@@ -54,9 +54,12 @@ export class PretrainingStep {
   /** float32 by parameter name; overwritten by each `train`. */
   readonly gradients: Gradients;
 
-  /** @param trainable - the float32 weights that the graph takes. @param seed - of the dropout masks. */
-  constructor(trainable: NamedTensors, compile: CompileStep, seed: number) {
-    this.#weights = Object.fromEntries(trainable);
+  /**
+   * @param trainable - float32 weights whose gradients the graph gives. @param seed - of the dropout masks.
+   * @param frozen - float32 weights that the graph takes besides.
+   */
+  constructor(trainable: NamedTensors, compile: CompileStep, seed: number, frozen: NamedTensors = new Map()) {
+    this.#weights = Object.fromEntries([...trainable, ...frozen]);
     this.#compile = compile;
     this.#seed = Random.derive(seed, DROPOUT_STREAM).uint32();
     const gradients = new Map<string, Float32Array>();

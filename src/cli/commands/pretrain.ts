@@ -1,13 +1,11 @@
 /** `zhbert pretrain`: trains a BERT on a data folder, or goes on with a run. */
-import { join } from "node:path";
 import { UsageError, verbatim } from "../../errors.ts";
-import { ACCURACY_CURVE_FILE } from "../../node/curves.ts";
-import { type PretrainEnvironment, type PretrainResult, pretrain, resumePretraining } from "../../node/pretrain.ts";
+import { pretrain, resumePretraining } from "../../node/pretrain.ts";
 import { type PlanOverrides, PRETRAINING_DEFAULTS, type PretrainingChoices } from "../../node/pretraining-plan.ts";
-import { METRICS_FILE } from "../../node/run-folder.ts";
-import type { EvaluationMetrics, LoggedMetrics } from "../../train/metrics.ts";
-import { type CommandContext, type CommandOption, defineCommand, type Output, type Progress } from "../command.ts";
+import type { PretrainEnvironment } from "../../node/pretraining-run.ts";
+import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { nonNegativeNumber, positiveNumber, share, wholeNumber } from "../numbers.ts";
+import { PretrainingDisplay } from "../pretraining-display.ts";
 
 const defaults = PRETRAINING_DEFAULTS;
 
@@ -87,7 +85,7 @@ export default defineCommand({
   async run(context) {
     const { folder } = context.args;
     checkUse(context);
-    const display = new Display(context.output);
+    const display = new PretrainingDisplay(context.output);
     const environment: PretrainEnvironment = {
       signal: context.signal,
       ...display.hooks,
@@ -154,102 +152,4 @@ function newRunOf(options: CommandContext["options"]): PretrainingChoices & { ou
     ...given(options, Object.fromEntries([...names, ...more, "seed"].map((name) => [name, name]))),
     ...given(options, { maxGradientNorm: "maxGradNorm", heldOutShare: "heldOut", learningRate: "lr" }),
   };
-}
-
-/** What the user sees of a run. */
-class Display {
-  readonly #output: Output;
-  #progress: Progress | undefined;
-  #tokensPerSecond = 0;
-  #wasComplete = false;
-
-  constructor(output: Output) {
-    this.#output = output;
-  }
-
-  readonly hooks: Pick<PretrainEnvironment, "onStart" | "onStep" | "onLog" | "onEvaluation"> = {
-    onStart: ({ config, parameters, step, steps, engine, initialized }) => {
-      const { numHiddenLayers, hiddenSize } = config;
-      this.#output.note(
-        `${numHiddenLayers} layers, ${hiddenSize} wide, ${formatCount(parameters)} parameters; ` +
-          `${engine.name} ${engine.version}, ${engine.precision}, ${engine.threads} threads`,
-      );
-      if (initialized.length > 0) this.#output.note(`not in --init, so started at random: ${initialized.join(", ")}`);
-      if (step > 0) this.#output.note(`resuming at step ${step} of ${steps}`);
-      this.#wasComplete = step >= steps;
-      if (!this.#wasComplete) {
-        this.#progress = this.#output.progress({ total: steps, unit: "steps", label: "pre-training" });
-      }
-    },
-    onStep: (step, { loss, mlmAccuracy }) => {
-      const tokens = this.#tokensPerSecond;
-      this.#progress?.update(step, {
-        loss: loss.toFixed(3),
-        "MLM accuracy": percent(mlmAccuracy),
-        ...(tokens === 0 ? {} : { "tokens/s": String(Math.round(tokens)) }),
-      });
-    },
-    onLog: (metrics) => {
-      this.#tokensPerSecond = metrics.tokensPerSecond;
-      this.#output.json(fieldsOf(metrics));
-    },
-    onEvaluation: (step, { loss, mlmLoss, nspLoss, mlmAccuracy, nspAccuracy, mostFrequentAccuracy }) => {
-      this.#output.note(
-        `step ${step}: held-out loss ${loss.toFixed(3)}, MLM loss ${mlmLoss.toFixed(3)}, MLM accuracy ` +
-          `${percent(mlmAccuracy)} (most frequent token: ${percent(mostFrequentAccuracy)})` +
-          (nspLoss > 0 ? `, NSP accuracy ${percent(nspAccuracy)}` : ""),
-      );
-    },
-  };
-
-  stop(): void {
-    this.#progress?.stop();
-  }
-
-  end({ output, step, metrics, evaluation, lossCurve }: PretrainResult): void {
-    if (this.#wasComplete)
-      this.#output.note(`the run is complete: ${step} steps; --init ${output} trains its model further`);
-    if (metrics !== undefined) {
-      this.#output.table([`step ${step}`, "training", "held-out"], summaryRows(metrics, evaluation));
-      this.#output.print();
-    }
-    this.#output.table(
-      ["file", "what it is"],
-      [
-        [output, "the model: config.json, model.safetensors, vocab.txt, tokenizer.json"],
-        [join(output, `checkpoint-${step}`), "the training state, for --resume"],
-        [join(output, METRICS_FILE), "what was measured"],
-        [lossCurve, "the loss curve"],
-        [join(output, ACCURACY_CURVE_FILE), "the accuracy curve"],
-      ],
-    );
-  }
-}
-
-/** Losses and accuracies, in training and held out; next sentences only where the data have pairs. */
-function summaryRows(metrics: LoggedMetrics, evaluation: EvaluationMetrics | undefined): [string, string, string][] {
-  const row = (name: string, key: keyof LoggedMetrics & keyof EvaluationMetrics, show: (value: number) => string) =>
-    [name, show(metrics[key]), evaluation === undefined ? "" : show(evaluation[key])] as [string, string, string];
-  const nats = (value: number) => value.toFixed(3);
-  const rows = [
-    row("loss", "loss", nats),
-    row("MLM loss", "mlmLoss", nats),
-    row("MLM accuracy", "mlmAccuracy", percent),
-  ];
-  if (evaluation !== undefined) rows.push(["most frequent token", "", percent(evaluation.mostFrequentAccuracy)]);
-  if (metrics.nspLoss === 0) return rows;
-  return [...rows, row("NSP loss", "nspLoss", nats), row("NSP accuracy", "nspAccuracy", percent)];
-}
-
-function fieldsOf({ step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond }: LoggedMetrics) {
-  return { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond };
-}
-
-/** 12.3 M, 45.6 K. */
-function formatCount(count: number): string {
-  return count >= 1e6 ? `${(count / 1e6).toFixed(1)} M` : `${(count / 1e3).toFixed(1)} K`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,0 +1,193 @@
+/** A pre-training run within its folder: the loop with its measurements, checkpoints and curves. */
+import { join } from "node:path";
+import { lazyTensors } from "../checkpoint/format.ts";
+import { writeSafetensors } from "../checkpoint/formats/safetensors.ts";
+import type { PretrainingBatch } from "../data/instance.ts";
+import { InterruptedError } from "../errors.ts";
+import type { BertConfig } from "../model/config.ts";
+import { parameterShapes } from "../model/initialize.ts";
+import { expectNoneMissing, matchWeights } from "../model/match-weights.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { checkConfigFitsData } from "../train/check-inputs.ts";
+import { compilePretraining } from "../train/compile-pretraining.ts";
+import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
+import { type PretrainingHooks, type PretrainingProgress, runPretraining } from "../train/pretrain.ts";
+import type { EngineIdentity } from "../train/trainer-state.ts";
+import { hostTensor, type NamedTensors } from "../util/tensor.ts";
+import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
+import type { PretrainingPlan } from "./pretraining-plan.ts";
+import { checkpointSteps, type RunFolder } from "./run-folder.ts";
+import type { TrainingData } from "./training-data.ts";
+
+/** Who watches a run, and what it runs on. */
+export interface PretrainEnvironment {
+  /** Threads of the engine; all processors when left out, those of the run when resuming. */
+  readonly threads?: number;
+  /** Another engine than ONNX Runtime; it is not disposed of. */
+  readonly runtime?: Runtime;
+  readonly signal?: AbortSignal;
+  /** Called once before the first step. */
+  readonly onStart?: (run: PretrainStart) => void;
+  readonly onStep?: PretrainingHooks["onStep"];
+  readonly onLog?: PretrainingHooks["onLog"];
+  readonly onEvaluation?: PretrainingHooks["onEvaluation"];
+}
+
+/** What is known before the first step. */
+export interface PretrainStart {
+  readonly config: BertConfig;
+  readonly parameters: number;
+  /** Updates done already, and in all. */
+  readonly step: number;
+  readonly steps: number;
+  readonly engine: EngineIdentity;
+  /** Parameters that `init` did not have, so that they start at random. */
+  readonly initialized: readonly string[];
+}
+
+/** What a finished run gives. */
+export interface PretrainResult {
+  readonly output: string;
+  readonly step: number;
+  /** The last logged line; undefined when there was nothing left to do. */
+  readonly metrics: LoggedMetrics | undefined;
+  readonly evaluation: EvaluationMetrics | undefined;
+  /** The path of the loss curve. */
+  readonly lossCurve: string;
+}
+
+/** A model and where its training stands. */
+export interface Beginning {
+  readonly config: BertConfig;
+  /** float32; all that the graph takes. */
+  readonly weights: NamedTensors;
+  /** Tensors that have no part in the training and go into the output as they are. */
+  readonly others?: NamedTensors;
+  readonly initialized: readonly string[];
+  readonly resume?: PretrainingProgress;
+}
+
+/** A run of which everything is ready. */
+export interface FolderRun extends Beginning {
+  readonly folder: RunFolder;
+  readonly plan: PretrainingPlan;
+  readonly data: TrainingData;
+  readonly runtime: Runtime;
+  readonly environment: PretrainEnvironment;
+}
+
+/**
+ * Runs, or goes on, in a run's folder.
+ * @throws as `pretrain`.
+ */
+export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
+  const { folder, plan, data, runtime, environment, config, weights, resume } = run;
+  const { trainable } = plan;
+  const { nextSentence, maxSeqLength: longest } = data.description.settings;
+  checkConfigFitsData(config, data.description.settings, data.vocabulary);
+  const shapes = parameterShapes(config, { nextSentence });
+  expectNoneMissing(matchWeights(lazyTensors(weights), shapes, folder.path).report, folder.path);
+  environment.onStart?.({
+    config,
+    parameters: [...weights.values()].reduce((sum, tensor) => sum + tensor.data.length, 0),
+    step: resume?.step ?? 0,
+    steps: plan.settings.steps,
+    engine: engineOf(runtime),
+    initialized: run.initialized,
+  });
+  try {
+    const summary = await runPretraining({
+      config,
+      weights,
+      batches: data.batches,
+      trainable,
+      compile: compilePretraining(runtime, config, { nextSentence, recompute: plan.recompute, trainable, longest }),
+      settings: plan.settings,
+      hooks: hooksOf(run),
+      ...(resume === undefined ? {} : { resume }),
+    });
+    await drawCurves(folder);
+    return { ...summary, output: folder.path, lossCurve: join(folder.path, LOSS_CURVE_FILE) };
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) throw error;
+    await drawCurves(folder);
+    const isResumable = (await checkpointSteps(folder.path)).length > 0;
+    throw new InterruptedError({
+      where: folder.path,
+      expected: `${plan.settings.steps} steps`,
+      got: { verbatim: "an interruption" },
+      hint: isResumable
+        ? `${error.hint} Go on with: zhbert ${trainable === "all" ? "pretrain" : trainable} ${folder.path} --resume`
+        : error.hint,
+      cause: error,
+    });
+  }
+}
+
+function hooksOf({
+  folder,
+  plan,
+  data,
+  runtime,
+  environment,
+  weights: trained,
+  others = new Map(),
+}: FolderRun): PretrainingHooks {
+  const { seed } = plan.settings;
+  const { onStep, onLog, onEvaluation, signal } = environment;
+  return {
+    loggingSteps: plan.loggingSteps,
+    onLog: async (metrics) => {
+      await folder.appendMetrics(metrics);
+      await onLog?.(metrics);
+    },
+    saveSteps: plan.saveSteps,
+    onSave: ({ moments, ...progress }) => {
+      const randomState = { generator: RANDOM_GENERATOR, dropoutStream: [seed, progress.dataPosition] } as const;
+      const weights = new Map([...trained, ...others]);
+      const identity = { engine: engineOf(runtime), dataIdentity: data.identity, options: { ...plan } };
+      return folder.save(
+        { weights, moments, state: { ...progress, ...identity, seed, randomState } },
+        plan.saveTotalLimit,
+      );
+    },
+    evalSteps: plan.evalSteps,
+    ...(data.heldOut === undefined ? {} : { heldOut: data.heldOut }),
+    onEvaluation: async (step, evaluation) => {
+      await folder.appendMetrics({ step, evaluation });
+      await onEvaluation?.(step, evaluation);
+    },
+    onBadBatches: (step, batches) =>
+      folder.write(`bad-batch-step-${step}.safetensors`, writeSafetensors(batchTensors(batches))),
+    // Signals, timers and drawing have their turn between steps.
+    pause: () => new Promise((done) => setImmediate(done)),
+    clock: () => performance.now(),
+    ...(onStep === undefined ? {} : { onStep }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+const RANDOM_GENERATOR = "threefry2x32-20 / xoshiro128++";
+
+/** What an engine is known by. */
+export function engineOf({ name, version, precision, threads }: Runtime): EngineIdentity {
+  return { name, version, precision, threads };
+}
+
+/** Batches as named tensors: `<micro-batch>.input_ids` and so on. */
+function batchTensors(batches: readonly PretrainingBatch[]): NamedTensors {
+  const tensors: NamedTensors = new Map();
+  batches.forEach((batch, i) => {
+    const { batchSize, seqLength, maxPredictions } = batch;
+    const add = (name: string, columns: number, data: Int32Array) =>
+      tensors.set(`${i}.${name}`, hostTensor("int32", [batchSize, columns], data));
+    add("input_ids", seqLength, batch.inputIds);
+    add("token_type_ids", seqLength, batch.tokenTypeIds);
+    add("attention_mask", seqLength, batch.attentionMask);
+    add("masked_lm_positions", maxPredictions, batch.maskedLmPositions);
+    add("masked_lm_ids", maxPredictions, batch.maskedLmIds);
+    add("next_sentence_labels", 1, batch.nextSentenceLabels);
+    tensors.set(`${i}.masked_lm_weights`, hostTensor("float32", [batchSize, maxPredictions], batch.maskedLmWeights));
+  });
+  return tensors;
+}
