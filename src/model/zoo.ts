@@ -38,8 +38,10 @@ export interface ZooModel {
   /** As its authors give it; parameterCount has the exact number. */
   readonly publishedParameters?: string;
   readonly corpus?: string;
+  readonly corpusDetail?: string;
   readonly corpusTokens?: string;
   readonly device?: string;
+  /** Numbers of steps, with the length of their sequences in tokens. */
   readonly steps?: string;
   readonly batchSize?: string;
   readonly optimiser?: string;
@@ -113,8 +115,11 @@ const google = {
   initialWeights: "random",
 } as const;
 
-const EXT = "Chinese Wikipedia, other encyclopedias, news, questions and answers (EXT)";
-const hflCorpus = { corpus: EXT, corpusTokens: "5.4B" } as const;
+const hflCorpus = {
+  corpus: "Chinese Wikipedia + EXT",
+  corpusDetail: "EXT: other encyclopedias, news, questions and answers",
+  corpusTokens: "5.4B",
+} as const;
 const wwm = {
   ...chinese,
   paper: "arXiv:1906.08101",
@@ -301,6 +306,8 @@ export const zoo: readonly ZooModel[] = [
     ...base,
     layers: 4,
     ...roberta,
+    // As PaddleNLP gives it.
+    publishedParameters: "46.56M",
   },
   {
     name: "RBT6",
@@ -310,6 +317,8 @@ export const zoo: readonly ZooModel[] = [
     ...base,
     layers: 6,
     ...roberta,
+    // As PaddleNLP gives it.
+    publishedParameters: "59.74M",
   },
   {
     name: "RBTL3",

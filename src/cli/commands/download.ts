@@ -1,0 +1,73 @@
+/** `zhbert download`: a model from a hub into the cache folder that the Python libraries share. */
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../node/files.ts";
+import { type DownloadedModel, type DownloadProgress, downloadModelFiles } from "../../node/hub.ts";
+import { defineCommand, type Output, type Progress } from "../command.ts";
+import { inMegabytes } from "../numbers.ts";
+
+export default defineCommand({
+  name: "download",
+  summary: "download a model from Hugging Face or ModelScope: resumed, checked, shared with the cache of Python",
+  arguments: [{ name: "model", description: "OWNER/NAME on the hub, or an alias (see zhbert models)" }],
+  options: [
+    { flags: "-o, --output <folder>", description: "copy the files into a plain folder too" },
+    { flags: "--revision <name>", description: "a branch, tag or commit (default: main; ModelScope: master)" },
+    {
+      flags: "--source <hub>",
+      description: "where to download from",
+      choices: ["huggingface", "modelscope"],
+      default: "huggingface",
+    },
+    { flags: "--mirror <url>", description: "another address of the hub (default: HF_ENDPOINT)" },
+    { flags: "--cache-dir <folder>", description: "the cache of all models (default: HF_HUB_CACHE, HF_HOME)" },
+    { flags: "--include <patterns...>", description: "further files besides config, vocabulary and weights: *.md" },
+    { flags: "--all", description: "all files of the repository" },
+    { flags: "--token <token>", description: "for private and gated models (default: HF_TOKEN)" },
+    { flags: "--offline", description: "take what is in the cache, without network" },
+  ],
+  examples: [
+    "zhbert download hfl/chinese-roberta-wwm-ext",
+    "zhbert download hfl/rbt3 --mirror https://hf-mirror.com -o rbt3/",
+    "zhbert download dienstag/chinese-bert-wwm --source modelscope",
+  ],
+  async run({ args, options, output, signal }) {
+    const show = byteProgress(output);
+    const model = await downloadModelFiles(args["model"], {
+      revision: options["revision"],
+      source: options["source"],
+      mirror: options["mirror"],
+      cacheDir: options["cacheDir"],
+      token: options["token"],
+      // Left out, the environment decides.
+      offline: options["offline"],
+      files: options["all"] === true ? ["*"] : options["include"],
+      onProgress: show.update,
+      onNote: (text) => output.note(text),
+      signal,
+    }).finally(show.stop);
+    const folder = options["output"] ?? model.folder;
+    if (folder !== model.folder) await copyInto(folder, model, signal);
+    const files = model.files.map(({ path, sizeBytes, sha256 }) => ({ path, bytes: sizeBytes, sha256 }));
+    output.json({ name: model.name, folder, files });
+    output.print(folder);
+  },
+});
+
+/** A bar in megabytes that begins when there is something to download. */
+function byteProgress(output: Output): { update(progress: DownloadProgress): void; stop(): void } {
+  let bar: Progress | undefined;
+  return {
+    update: ({ doneBytes, totalBytes, path }) => {
+      bar ??= output.progress({ total: inMegabytes(totalBytes), unit: "MB", label: "download" });
+      bar.update(inMegabytes(doneBytes), { file: path });
+    },
+    stop: () => bar?.stop(),
+  };
+}
+
+async function copyInto(folder: string, model: DownloadedModel, signal: AbortSignal): Promise<void> {
+  for (const { path } of model.files) {
+    await writeFileAtomic(join(folder, path), createReadStream(join(model.folder, path)), signal);
+  }
+}
