@@ -56,12 +56,12 @@ export interface TokenBatch {
   readonly inputs: Readonly<Record<string, HostTensor>>;
 }
 
-/** Lays rows under one another. @param padId - stands after a row's end. */
-export function tokenBatch(rows: readonly TokenRow[], padId: number): TokenBatch {
+/** Lays rows under one another. Padding is hidden from every token, so that id 0 does for any vocabulary. */
+export function tokenBatch(rows: readonly TokenRow[]): TokenBatch {
   const seqLength = rows.reduce((longest, { ids }) => Math.max(longest, ids.length), 0);
   const shape = [rows.length, seqLength];
   const size = rows.length * seqLength;
-  const [ids, typeIds, mask] = [new Int32Array(size).fill(padId), new Int32Array(size), new Int32Array(size)];
+  const [ids, typeIds, mask] = [new Int32Array(size), new Int32Array(size), new Int32Array(size)];
   rows.forEach((row, i) => {
     const start = i * seqLength;
     ids.set(row.ids, start);

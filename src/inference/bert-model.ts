@@ -14,7 +14,7 @@ import {
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Segmenter } from "../text/segmenter.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
-import { type EmbedOptions, embedStream } from "./embed.ts";
+import { type EmbedOptions, embedPlan, embedStream } from "./embed.ts";
 import { type FeatureOptions, featureStream, type TextFeatures } from "./features.ts";
 import { fillMasks } from "./fill-mask.ts";
 import type { FillMaskOptions, FillMaskResult, FillWordsOptions, WordCandidate } from "./fill-mask-options.ts";
@@ -123,6 +123,11 @@ export class BertModel {
   /** As `embed`, over a stream of any length, of which a few thousand texts are held at a time. */
   embedStream(texts: Texts<TextOrPair>, options: EmbedOptions = {}): AsyncGenerator<Float32Array> {
     return embedStream(this.#inference, texts, options);
+  }
+
+  /** Columns of the vectors that `embed` gives with these options. @throws {ArgumentError} when they do not fit the model. */
+  embeddingSize(options: EmbedOptions = {}): number {
+    return embedPlan(this.#inference, options).dim;
   }
 
   /**

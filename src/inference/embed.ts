@@ -110,7 +110,7 @@ export async function* embedStream(
       });
     },
   };
-  for await (const { vector } of streamTexts(model, texts, work, options)) {
+  for await (const { vector } of streamTexts(texts, work, options)) {
     const kept = truncateRows(vector, width, plan.dim);
     if (plan.normalize) normalizeRows(kept, plan.dim);
     yield kept;

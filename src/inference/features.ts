@@ -66,5 +66,5 @@ export async function* featureStream(
       });
     },
   };
-  yield* streamTexts<TextOrPair, TextFeatures>(model, texts, work, options);
+  yield* streamTexts<TextOrPair, TextFeatures>(texts, work, options);
 }

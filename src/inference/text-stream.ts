@@ -1,7 +1,6 @@
 /** The way of every function over many texts: encode a chunk, run its rows sorted by length, give the results in order. */
 import { ArgumentError } from "../errors.ts";
 import { batchesByLength, inChunks, type TokenBatch, tokenBatch } from "./batches.ts";
-import type { InferenceModel } from "./inference-model.ts";
 import type { EncodedText, RowOptions } from "./token-rows.ts";
 
 /** How a stream of texts is worked through. */
@@ -42,7 +41,6 @@ interface Item<T> {
  * @throws {ArgumentError} when an option or a text does not fit; what the signal says.
  */
 export async function* streamTexts<T, R>(
-  model: InferenceModel,
   texts: Iterable<T> | AsyncIterable<T>,
   work: StreamWork<T, R>,
   { batchTokens = DEFAULT_BATCH_TOKENS, signal, onProgress }: StreamOptions,
@@ -65,10 +63,7 @@ export async function* streamTexts<T, R>(
     for (const places of batchesByLength(lengths, batchTokens)) {
       signal?.throwIfAborted();
       const taken = places.map((place) => rows[place] as (typeof rows)[number]);
-      const batch = tokenBatch(
-        taken.map(({ row }) => row),
-        model.tokenizer.vocabulary.ids.pad,
-      );
+      const batch = tokenBatch(taken.map(({ row }) => row));
       await work.run(
         batch,
         taken.map(({ text }) => results[text] as R),

@@ -85,7 +85,7 @@ export async function* wordVectorStream(
       });
     },
   };
-  for await (const pending of streamTexts(model, segmentAll(texts, segmenter), work, options)) {
+  for await (const pending of streamTexts(segmentAll(texts, segmenter), work, options)) {
     if (options.normalize) normalizeRows(pending.vectors, dim);
     yield pending.finish();
   }

@@ -1,0 +1,161 @@
+/** zhbert embed: vectors of texts, or of their words. */
+import { UsageError } from "../../errors.ts";
+import type { EmbedOptions } from "../../inference/embed.ts";
+import { POOLING_STRATEGIES } from "../../inference/pooling.ts";
+import { WINDOW_MERGES } from "../../inference/window-merge.ts";
+import { BertModel } from "../../node/bert-model.ts";
+import { createOnnxRuntime } from "../../node/onnxruntime.ts";
+import { createSegmenter } from "../../node/segmenters.ts";
+import type { TextLines } from "../../node/text-lines.ts";
+import { type CommandContext, defineCommand, type Progress } from "../command.ts";
+import { wholeNumber } from "../numbers.ts";
+import { engineOptions, given, layerList, openTexts, pairOf, textProgress } from "../text-input.ts";
+import { expectVectorFile, openVectorOutput, shortNumbers, type VectorOutput } from "../vector-output.ts";
+
+const segmenters = ["jieba", "intl", "spaces", "none"];
+
+export default defineCommand({
+  name: "embed",
+  summary: "turn texts into vectors, or their words",
+  arguments: [
+    { name: "model", description: "a model's folder, weights file or zip, or its name on the hub" },
+    { name: "file", description: "texts, one a line, `A ||| B` for a pair; standard input for -", optional: true },
+  ],
+  options: [
+    { flags: "-o, --output <path>", description: ".npy, .safetensors or .jsonl (default: JSON lines on stdout)" },
+    {
+      flags: "--pooling <strategy>",
+      description: "how tokens become one vector; first-last-avg is layer 1 and the last, none keeps all tokens",
+      default: "mean",
+      choices: POOLING_STRATEGIES,
+    },
+    {
+      flags: "--layers <list>",
+      description: "0 is the embeddings, -1 the last; several are joined side by side: --layers=-1,-2 (default: -1)",
+      parse: layerList,
+    },
+    { flags: "--mask-cls-sep", description: "leave [CLS] and [SEP] out of the pooling" },
+    { flags: "--normalize", description: "scale each vector to length 1" },
+    {
+      flags: "--truncate-dim <n>",
+      description: "keep the first columns only",
+      parse: wholeNumber("--truncate-dim", 1),
+    },
+    { flags: "--words", description: "a vector for each word, the mean of its tokens, with offsets (JSON lines)" },
+    { flags: "--segmenter <name>", description: "what finds the words", default: "jieba", choices: segmenters },
+    {
+      flags: "--max-length <n>",
+      description: "tokens of a window, [CLS] and [SEP] included (default: the model's positions)",
+      parse: wholeNumber("--max-length", 4),
+    },
+    {
+      flags: "--window-overlap <n>",
+      description: "tokens that the windows of a long text share (default: 64)",
+      parse: wholeNumber("--window-overlap", 0),
+    },
+    {
+      flags: "--window-merge <how>",
+      description: "what becomes of a long text's windows (default: max for max, else mean: each token counts once)",
+      choices: WINDOW_MERGES,
+    },
+    { flags: "--truncate", description: "cut long texts instead of making windows" },
+    ...engineOptions,
+  ],
+  examples: [
+    "zhbert embed hfl/rbt3 sentences.txt --pooling mean --layers=-2 -o vectors.npy",
+    "zhbert embed out/ --normalize < sentences.txt > vectors.jsonl",
+    "zhbert embed out/ sentences.txt --words --segmenter jieba",
+  ],
+  async run(context) {
+    const { args, options, output } = context;
+    checkOptions(context);
+    const texts = await openTexts(args["file"], context);
+    const runtime = createOnnxRuntime(given({ threads: options["threads"] as number | undefined }));
+    const model = await BertModel.fromPretrained(args["model"], { runtime });
+    for (const note of model.notes) output.note(note);
+    const progress = textProgress(output, "embed", texts.count);
+    const target = await openVectorOutput(options["output"], model.embeddingSize(vectorOptions(options)), output);
+    try {
+      if (options["words"]) await writeWords(model, texts, target, context, progress);
+      else await writeVectors(model, texts, target, context, progress);
+      progress.stop();
+      await target.commit();
+    } finally {
+      progress.stop();
+      await target.abort();
+      await runtime.dispose();
+    }
+  },
+});
+
+/** @throws {UsageError} for options that do not go together. */
+function checkOptions({ options }: CommandContext): void {
+  const { output, pooling, words } = options;
+  // Each text has as many vectors as it has words or tokens.
+  expectVectorFile(output, ...(words || pooling === "none" ? [[".jsonl"]] : []));
+  const refused = ["truncateDim", "maskClsSep", "windowMerge"].find((name) => words && options[name] !== undefined);
+  if (refused === undefined) return;
+  const flag = `--${refused.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new UsageError({ where: flag, expected: "no --words beside it", got: options[refused] });
+}
+
+/** What decides the vectors' columns. */
+function vectorOptions(options: CommandContext["options"]): EmbedOptions {
+  const { layers, pooling, maskClsSep, truncateDim, windowMerge, words } = options;
+  return given({ layers, pooling: words ? undefined : pooling, maskClsSep, truncateDim, windowMerge });
+}
+
+function streamOptions({ options, signal }: CommandContext, progress: Progress) {
+  const { layers, maxLength, windowOverlap: overlap, batchTokens, truncate, normalize } = options;
+  const onProgress = (texts: number) => progress.update(texts);
+  return given({ layers, maxLength, overlap, batchTokens, truncate, normalize, signal, onProgress });
+}
+
+async function writeVectors(
+  model: BertModel,
+  { lines }: TextLines,
+  target: VectorOutput,
+  context: CommandContext,
+  progress: Progress,
+): Promise<void> {
+  const options: EmbedOptions = { ...streamOptions(context, progress), ...vectorOptions(context.options) };
+  // Texts wait here for their vectors, no more of them than the stream holds.
+  const waiting: string[] = [];
+  async function* pairs() {
+    for await (const line of lines) {
+      waiting.push(line);
+      yield pairOf(line);
+    }
+  }
+  let index = 0;
+  const dim = model.embeddingSize(options);
+  for await (const vector of model.embedStream(pairs(), options)) {
+    const text = waiting.shift() as string;
+    if (options.pooling === "none") await target.writeJson({ index, text, vectors: rowsOf(vector, dim) });
+    else await target.writeVector({ index, text }, vector);
+    index += 1;
+  }
+}
+
+async function writeWords(
+  model: BertModel,
+  { lines }: TextLines,
+  target: VectorOutput,
+  context: CommandContext,
+  progress: Progress,
+): Promise<void> {
+  const segmenter = await createSegmenter(context.options["segmenter"]);
+  let index = 0;
+  for await (const { text, words } of model.wordVectorStream(lines, segmenter, streamOptions(context, progress))) {
+    await target.writeJson({
+      index,
+      text,
+      words: words.map((word) => ({ ...word, vector: shortNumbers(word.vector) })),
+    });
+    index += 1;
+  }
+}
+
+function rowsOf(data: Float32Array, dim: number): number[][] {
+  return Array.from({ length: data.length / dim }, (_, row) => shortNumbers(data.subarray(row * dim, (row + 1) * dim)));
+}

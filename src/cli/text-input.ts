@@ -1,0 +1,64 @@
+/** What embed and features share: texts line by line from a file or standard input, pairs, layers, and progress. */
+import { UsageError } from "../errors.ts";
+import type { TextOrPair } from "../inference/token-rows.ts";
+import { openTextLines, type TextLines } from "../node/text-lines.ts";
+import type { CommandContext, CommandOption, Output, Progress } from "./command.ts";
+import { wholeNumber } from "./numbers.ts";
+import { openEndedProgress } from "./progress.ts";
+
+/** The texts of a file, or of standard input for `-` or nothing. */
+export async function openTexts(path: string | undefined, context: CommandContext): Promise<TextLines> {
+  if (path === undefined || path === "-") return { count: undefined, lines: context.stdinLines() };
+  return openTextLines(path, context.signal);
+}
+
+/** As extract_features.py and bert-as-service part two texts of a line. */
+const PAIR = /^(.*) \|\|\| (.*)$/;
+
+/** A line as a text, or as a pair where ` ||| ` stands between two. */
+export function pairOf(line: string): TextOrPair {
+  const match = PAIR.exec(line);
+  return match === null ? line : [match[1] as string, match[2] as string];
+}
+
+/** Each line as `pairOf` gives it. */
+export async function* pairsOf(lines: AsyncIterable<string>): AsyncGenerator<TextOrPair> {
+  for await (const line of lines) yield pairOf(line);
+}
+
+/** Layers as the command line takes them: `-2`, or `-1,-2`. */
+export function layerList(text: string): readonly number[] {
+  const parts = text.split(",").map((part) => part.trim());
+  if (parts.every((part) => /^-?\d+$/.test(part))) return parts.map(Number);
+  throw new UsageError({
+    where: "--layers",
+    expected: "layers with commas between: 0 is the embeddings, -1 the last layer",
+    got: text,
+    hint: "write --layers=-1,-2",
+  });
+}
+
+/** Options of every command that runs a model over many texts. */
+export const engineOptions: readonly CommandOption[] = [
+  {
+    flags: "--batch-tokens <n>",
+    description: "the most tokens of one run of the model, padding included (default: 2048)",
+    parse: wholeNumber("--batch-tokens", 1),
+  },
+  {
+    flags: "--threads <n>",
+    description: "threads of the engine (default: all processors)",
+    parse: wholeNumber("--threads", 1),
+  },
+];
+
+/** Texts done, with rate and time left where their number is known. */
+export function textProgress(output: Output, label: string, count: number | undefined): Progress {
+  if (count === undefined) return openEndedProgress(output, { unit: "texts", label });
+  return output.progress({ total: count, unit: "texts", label });
+}
+
+/** The entries that are not undefined: options that were not given keep the defaults of the library. */
+export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
+}
