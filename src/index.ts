@@ -119,6 +119,17 @@ export { positionwiseFeedForward } from "./model/feed-forward.ts";
 export { maskedLmHead, nextSentenceHead, pooler } from "./model/heads.ts";
 export { initializeWeights, parameterShapes } from "./model/initialize.ts";
 export { type PretrainingGraphOptions, pretrainingGraph } from "./model/pretraining.ts";
+export {
+  findModel,
+  learningRatesOf,
+  type MlmHeadFact,
+  parameterCount,
+  resolveHubName,
+  scoresOf,
+  type ZooModel,
+  zoo,
+} from "./model/zoo.ts";
+export type { Score, SplitScores, TaskScores } from "./model/zoo-scores.ts";
 export { type ChartSeries, type LineChartOptions, lineChart, type ReferenceLine } from "./report/line-chart.ts";
 export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
 export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
