@@ -29,21 +29,53 @@ export function encodeRecord(instance: PretrainingInstance, layout: RecordLayout
   if (wrong !== undefined) {
     throw new ArgumentError({ where: "shard: instance", expected: wrong[0], got: verbatim(wrong[1]) });
   }
-  const { inputIds, maskedLmPositions, maskedLmIds, wordStarts } = instance;
-  const split = segmentLength(instance.tokenTypeIds);
-  record[0] = instance.nextSentenceLabel;
-  record[1] = split & 0xff;
-  record[2] = split >>> 8;
-  const bitsAt = writeIds(record, FIXED_BYTES, inputIds, layout.idBytes);
-  for (let i = 0; i < wordStarts.length; i++) record[bitsAt + (i >> 3)]! |= wordStarts[i]! << (i & 7);
-  const positionsAt = bitsAt + ((inputIds.length + 7) >> 3);
-  writeIds(record, writeIds(record, positionsAt, maskedLmPositions, 2), maskedLmIds, layout.idBytes);
+  const { inputIds, maskedLmPositions, maskedLmIds } = instance;
+  const sizes = { seqLength: inputIds.length, predictions: maskedLmPositions.length };
+  const content = { ...sizes, firstLength: segmentLength(instance.tokenTypeIds), label: instance.nextSentenceLabel };
+  writeRecord(
+    { ...content, ids: inputIds, wordStarts: instance.wordStarts, positions: maskedLmPositions, labels: maskedLmIds },
+    layout,
+    record,
+    0,
+  );
+}
+
+/** The content of a record; the arrays may be longer than what counts of them. */
+export interface RecordContent {
+  readonly seqLength: number;
+  readonly predictions: number;
+  /** Tokens of segment A, special ones counted. */
+  readonly firstLength: number;
+  /** The next sentence label. */
+  readonly label: number;
+  readonly ids: Int32Array;
+  readonly wordStarts: Uint8Array;
+  readonly positions: Int32Array;
+  readonly labels: Int32Array;
+}
+
+/** Writes a record, unchecked, over zeros from `at`. @returns the offset behind it. */
+export function writeRecord(content: RecordContent, { idBytes }: RecordLayout, bytes: Uint8Array, at: number): number {
+  const { seqLength, predictions, firstLength, wordStarts } = content;
+  bytes[at] = content.label;
+  bytes[at + 1] = firstLength & 0xff;
+  bytes[at + 2] = firstLength >>> 8;
+  const bitsAt = writeIds(bytes, at + FIXED_BYTES, content.ids, seqLength, idBytes);
+  for (let i = 0; i < seqLength; i++) bytes[bitsAt + (i >> 3)]! |= wordStarts[i]! << (i & 7);
+  const positionsAt = bitsAt + ((seqLength + 7) >> 3);
+  return writeIds(
+    bytes,
+    writeIds(bytes, positionsAt, content.positions, predictions, 2),
+    content.labels,
+    predictions,
+    idBytes,
+  );
 }
 
 /** Little-endian, byte by byte: several times faster than a DataView. @returns the offset behind them. */
-function writeIds(record: Uint8Array, at: number, ids: Int32Array, bytes: 2 | 4): number {
+function writeIds(record: Uint8Array, at: number, ids: Int32Array, count: number, bytes: 2 | 4): number {
   let next = at;
-  for (let i = 0; i < ids.length; i++) {
+  for (let i = 0; i < count; i++) {
     const id = ids[i]!;
     record[next++] = id & 0xff;
     record[next++] = (id >>> 8) & 0xff;

@@ -116,29 +116,51 @@ class LineSplitter {
   }
 
   #tooLong(linesBefore: number, offset: number): CorpusError {
-    return new CorpusError({
-      where: `${this.#where} line ${linesBefore + 1}, byte ${offset}`,
-      expected: `lines of at most ${this.#maxLineBytes} bytes`,
-      got: verbatim("a longer one"),
-      hint: "put one sentence or paragraph on a line and a blank line between documents",
-    });
+    return lineTooLong(`${this.#where} line ${linesBefore + 1}, byte ${offset}`, this.#maxLineBytes);
   }
 
   #notUtf8(bytes: Uint8Array, cause: unknown): CorpusError {
-    const at = firstInvalidUtf8(bytes);
-    let line = this.#lines + 1;
-    for (let i = bytes.indexOf(NEWLINE); i >= 0 && i < at; i = bytes.indexOf(NEWLINE, i + 1)) line++;
-    const byte = (bytes[at] ?? 0).toString(16).padStart(2, "0");
-    const isUtf16 = this.#offset + at === 0 && (bytes[0] === 0xff || bytes[0] === 0xfe);
-    const encoding = isUtf16 ? "UTF-16" : "GB18030";
-    return new CorpusError({
-      where: `${this.#where} line ${line}, byte ${this.#offset + at}`,
-      expected: "text in UTF-8",
-      got: verbatim(at < bytes.length ? `byte 0x${byte}` : "the end within a character"),
-      hint: `convert the file, for example with: iconv -f ${encoding} -t UTF-8`,
-      cause,
-    });
+    const place = { where: this.#where, offset: this.#offset, line: this.#lines };
+    return undecodable(bytes, firstInvalidUtf8(bytes), place, "utf-8", cause);
   }
+}
+
+/** The error for a line that is longer than is allowed. */
+export function lineTooLong(where: string, maxLineBytes: number): CorpusError {
+  return new CorpusError({
+    where,
+    expected: `lines of at most ${maxLineBytes} bytes`,
+    got: verbatim("a longer one"),
+    hint: "put one sentence or paragraph on a line and a blank line between documents",
+  });
+}
+
+/**
+ * The error for bytes that are no text of an encoding.
+ * @param at - the place of the first wrong byte. @param place - the file, and its bytes and lines before these bytes.
+ */
+export function undecodable(
+  bytes: Uint8Array,
+  at: number,
+  place: { readonly where: string; readonly offset: number; readonly line: number },
+  encoding: string,
+  cause: unknown,
+): CorpusError {
+  let line = place.line + 1;
+  for (let i = bytes.indexOf(NEWLINE); i >= 0 && i < at; i = bytes.indexOf(NEWLINE, i + 1)) line++;
+  const byte = (bytes[at] ?? 0).toString(16).padStart(2, "0");
+  const isUtf16 = place.offset + at === 0 && (bytes[0] === 0xff || bytes[0] === 0xfe);
+  const other =
+    encoding === "utf-8"
+      ? "convert the file, or name its encoding: --encoding gb18030"
+      : "name the file's encoding: --encoding utf-8";
+  return new CorpusError({
+    where: `${place.where} line ${line}, byte ${place.offset + at}`,
+    expected: `text in ${encoding.toUpperCase()}`,
+    got: verbatim(at < bytes.length ? `byte 0x${byte}` : "the end within a character"),
+    hint: isUtf16 ? "convert the file, for example with: iconv -f UTF-16 -t UTF-8" : other,
+    cause,
+  });
 }
 
 function dropCarriageReturns(lines: string[]): void {

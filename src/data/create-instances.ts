@@ -5,67 +5,25 @@
  * block (all passes of dupeFactor) are shuffled together. A block depends on the documents, the options and its number
  * alone: not on how the corpus was read, nor on who works on which block.
  */
-import { ArgumentError, CorpusError, verbatim } from "../errors.ts";
-import type { Segmenter } from "../text/segmenter.ts";
+import { CorpusError, verbatim } from "../errors.ts";
 import { PythonRandom } from "../util/python-random.ts";
 import { Random } from "../util/random.ts";
 import { assembleExample } from "./assemble.ts";
 import type { Document } from "./corpus.ts";
 import { googleInstances, googleVocabulary, googleWordMarker } from "./google-compatible.ts";
 import type { PretrainingInstance } from "./instance.ts";
-import { createMasking, drawMasks, type MaskingOptions, type MaskingPlan } from "./masking.ts";
+import {
+  type CreateInstancesOptions,
+  completeSettings,
+  type InstanceSettings,
+  type InstanceStats,
+} from "./instance-settings.ts";
+import { drawMasks } from "./masking.ts";
 import { maxTextTokens, type PackedExamples, packBlock, RANGE_FIELDS } from "./packing.ts";
 import { type TextCounts, type TokenBlock, TokenBlockBuilder } from "./token-block.ts";
-import { alignWords, continuationTable, type PieceTokenizer } from "./word-alignment.ts";
+import { alignWords, continuationTable } from "./word-alignment.ts";
 
-/** Tokens of a block: some 12 MB of Chinese text, 20 MB of memory, and 30 bytes more for each of its examples. */
-export const BLOCK_TOKENS = 1 << 22;
-/** Room for [CLS], two [SEP] and something to predict. */
-const MIN_SEQ_LENGTH = 8;
-/** The examples of all passes over a block are in memory together, in 30 bytes each; nobody wants so many. */
-const MAX_DUPE_FACTOR = 1000;
-
-/** Options of {@link createPretrainingInstances}; the defaults are those of Google's program. */
-export interface CreateInstancesOptions extends MaskingOptions {
-  readonly tokenizer: PieceTokenizer;
-  readonly segmenter: Segmenter;
-  /** Tokens of a sequence, special ones counted; 128 unless said. */
-  readonly maxSeqLength?: number;
-  /** The share of examples packed to a random shorter length; 0.1 unless said. */
-  readonly shortSeqProb?: number;
-  /** Passes over the text, each masked anew; 10 unless said. */
-  readonly dupeFactor?: number;
-  /** 12345 unless said. */
-  readonly randomSeed?: number;
-  /** Pairs with a next sentence label (true unless said), or full sentences in one segment. */
-  readonly nextSentence?: boolean;
-  /** Google's order and random numbers, bit for bit; holds all text in memory. */
-  readonly googleCompatible?: boolean;
-  /** Tokens of a block; BLOCK_TOKENS unless said. Part of what decides the examples. */
-  readonly blockTokens?: number;
-  /** Called when the text of a block is read, with the number of examples that it will give. */
-  readonly onBlock?: (examples: number) => void;
-  /** Called now and then in long stretches of work without an example: lets others have their turn, or throws to stop. */
-  readonly pause?: () => Promise<void>;
-  /** Called after each block and at the end, with the counts so far. */
-  readonly onStats?: (stats: InstanceStats) => void;
-}
-
-/** What was read and made so far. */
-export interface InstanceStats extends Readonly<TextCounts> {
-  readonly instances: number;
-  /** Tokens of all examples, special ones counted. */
-  readonly instanceTokens: number;
-  /** Tokens to predict. */
-  readonly maskedTokens: number;
-  /** Examples whose B is random. */
-  readonly randomNext: number;
-}
-
-type Settings = Required<Omit<CreateInstancesOptions, "onBlock" | "onStats" | keyof MaskingOptions>> & {
-  readonly masking: MaskingPlan;
-  readonly onStats: (stats: InstanceStats) => void;
-};
+export type { CreateInstancesOptions, InstanceStats } from "./instance-settings.ts";
 
 /**
  * The pre-training examples of a corpus, masked.
@@ -76,7 +34,7 @@ export async function* createPretrainingInstances(
   documents: Iterable<Document> | AsyncIterable<Document>,
   options: CreateInstancesOptions,
 ): AsyncGenerator<PretrainingInstance> {
-  const settings = complete(options);
+  const settings = completeSettings(options);
   const tally = new Tally(settings.onStats);
   const blocks = settings.googleCompatible ? googleBlocks(documents, settings) : ownBlocks(documents, settings);
   for await (const { examples, instances, counts } of blocks) {
@@ -99,7 +57,7 @@ interface InstanceBlock {
 /** Blocks of the corpus, each masked while it is read out. */
 async function* ownBlocks(
   documents: Iterable<Document> | AsyncIterable<Document>,
-  settings: Settings,
+  settings: InstanceSettings,
 ): AsyncGenerator<InstanceBlock> {
   const { tokenizer, segmenter, blockTokens } = settings;
   const continues = continuationTable(tokenizer.vocabulary);
@@ -124,7 +82,7 @@ async function* ownBlocks(
  * Packs the examples of one block and puts them into their final order; they are masked while they are read out.
  * @param number - the block's place in the corpus; with the seed it decides all random numbers.
  */
-function packInstances(block: TokenBlock, settings: Settings, number: number): Omit<InstanceBlock, "counts"> {
+function packInstances(block: TokenBlock, settings: InstanceSettings, number: number): Omit<InstanceBlock, "counts"> {
   const random = Random.derive(settings.randomSeed, number);
   const passes = Array.from({ length: settings.dupeFactor }, () => packBlock(block, settings, random));
   const places = shuffledPlaces(passes, random);
@@ -135,7 +93,7 @@ function* maskInstances(
   block: TokenBlock,
   passes: readonly PackedExamples[],
   places: Float64Array,
-  settings: Settings,
+  settings: InstanceSettings,
   random: Random,
 ): Generator<PretrainingInstance> {
   const { cls: clsId, sep: sepId } = settings.tokenizer.vocabulary.ids;
@@ -163,7 +121,7 @@ function shuffledPlaces(passes: readonly PackedExamples[], random: Random): Floa
 /** The whole corpus as one block, as Google's program holds it. */
 async function* googleBlocks(
   documents: Iterable<Document> | AsyncIterable<Document>,
-  settings: Settings,
+  settings: InstanceSettings,
 ): AsyncGenerator<InstanceBlock> {
   const { tokenizer, segmenter, masking } = settings;
   const builder = new TokenBlockBuilder({ tokenizer, segmenter, markWords: googleWordMarker(tokenizer.vocabulary) });
@@ -207,69 +165,8 @@ class Tally {
   }
 }
 
-function complete(options: CreateInstancesOptions): Settings {
-  const settings = {
-    tokenizer: options.tokenizer,
-    segmenter: options.segmenter,
-    maxSeqLength: options.maxSeqLength ?? 128,
-    shortSeqProb: options.shortSeqProb ?? 0.1,
-    dupeFactor: options.dupeFactor ?? 10,
-    randomSeed: options.randomSeed ?? 12345,
-    nextSentence: options.nextSentence ?? true,
-    googleCompatible: options.googleCompatible ?? false,
-    blockTokens: options.blockTokens ?? BLOCK_TOKENS,
-    onStats: options.onStats ?? (() => undefined),
-    pause: options.pause ?? (() => Promise.resolve()),
-    masking: createMasking(options.tokenizer.vocabulary, options),
-  };
-  check("maxSeqLength", `an integer of at least ${MIN_SEQ_LENGTH}`, settings.maxSeqLength, (length) =>
-    isAtLeast(length, MIN_SEQ_LENGTH),
-  );
-  check(
-    "dupeFactor",
-    `an integer from 1 to ${MAX_DUPE_FACTOR}`,
-    settings.dupeFactor,
-    (factor) => isAtLeast(factor, 1) && factor <= MAX_DUPE_FACTOR,
-  );
-  check("blockTokens", "an integer of at least 1", settings.blockTokens, (tokens) => isAtLeast(tokens, 1));
-  check("shortSeqProb", "a share from 0 to 1", settings.shortSeqProb, (share) => share >= 0 && share <= 1);
-  if (settings.googleCompatible) checkGoogle(settings);
-  else check("randomSeed", "an integer from 0 to 2^53 - 1", settings.randomSeed, (seed) => isAtLeast(seed, 0));
-  return settings;
-}
-
-function isAtLeast(value: number, least: number): boolean {
-  return Number.isSafeInteger(value) && value >= least;
-}
-
-/** Google's program knows pairs, characters and whole words, and fixed shares. */
-function checkGoogle({ nextSentence, masking }: Settings): void {
-  const hint = "leave out googleCompatible";
-  if (!nextSentence) throw new ArgumentError({ where: "googleCompatible", expected: "nextSentence", got: false, hint });
-  if (masking.masking !== "char" && masking.masking !== "whole-word") {
-    throw new ArgumentError({
-      where: "googleCompatible",
-      expected: "masking char or whole-word",
-      got: masking.masking,
-      hint,
-    });
-  }
-  if (masking.maskTokenProb !== 0.8 || masking.randomTokenProb !== 0.1) {
-    const got = [masking.maskTokenProb, masking.randomTokenProb];
-    throw new ArgumentError({
-      where: "googleCompatible",
-      expected: "maskTokenProb 0.8 and randomTokenProb 0.1",
-      got,
-      hint,
-    });
-  }
-}
-
-function check(where: string, expected: string, got: number, isRight: (value: number) => boolean): void {
-  if (!isRight(got)) throw new ArgumentError({ where, expected, got });
-}
-
-function emptyCorpus(): CorpusError {
+/** The error for a corpus without a single token. */
+export function emptyCorpus(): CorpusError {
   return new CorpusError({
     where: "corpus",
     expected: "text with at least one token",

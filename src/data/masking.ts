@@ -110,70 +110,92 @@ export function predictionBudget(
  * @param random - the source of randomness; equal states give equal masks.
  */
 export function drawMasks(ids: Int32Array, wordStarts: Uint8Array, plan: MaskingPlan, random: Random): DrawnMasks {
-  const isTaken = new Uint8Array(ids.length);
-  const count = takeWords(isTaken, findWords(ids, wordStarts, plan), predictionBudget(ids.length, plan), plan, random);
+  const drawer = new MaskDrawer(plan, ids.length);
   const inputIds = ids.slice();
-  const positions = new Int32Array(count);
-  const labels = new Int32Array(count);
-  let at = 0;
-  for (let i = 0; i < ids.length; i++) {
-    if (isTaken[i] === 0) continue;
-    positions[at] = i;
-    labels[at++] = ids[i] as number;
-    inputIds[i] = replacement(ids[i] as number, plan, random);
+  const count = drawer.draw(inputIds, wordStarts, ids.length, random);
+  return { inputIds, positions: drawer.positions.slice(0, count), labels: drawer.labels.slice(0, count) };
+}
+
+/** Draws masks for one sequence after the other in the same memory; see {@link drawMasks}. */
+export class MaskDrawer {
+  /** int32; the first of them, as many as `draw` says, are those of the last sequence. */
+  readonly positions: Int32Array;
+  readonly labels: Int32Array;
+  readonly #plan: MaskingPlan;
+  readonly #isTaken: Uint8Array;
+  /** Each word's first token, the token after its last, and its number; in the order in which words are drawn. */
+  readonly #starts: Int32Array;
+  readonly #ends: Int32Array;
+  readonly #order: Int32Array;
+
+  /** @param maxLength - tokens of the longest sequence. */
+  constructor(plan: MaskingPlan, maxLength: number) {
+    this.#plan = plan;
+    this.positions = new Int32Array(maxLength);
+    this.labels = new Int32Array(maxLength);
+    this.#isTaken = new Uint8Array(maxLength);
+    this.#starts = new Int32Array(maxLength);
+    this.#ends = new Int32Array(maxLength);
+    this.#order = new Int32Array(maxLength);
   }
-  return { inputIds, positions, labels };
-}
 
-interface Words {
-  readonly count: number;
-  /** int32; position of each word's first token. */
-  readonly starts: Int32Array;
-  /** int32; position after its last token. */
-  readonly ends: Int32Array;
-}
-
-function findWords(ids: Int32Array, wordStarts: Uint8Array, { isSpecial, masking }: MaskingPlan): Words {
-  const starts = new Int32Array(ids.length);
-  const ends = new Int32Array(ids.length);
-  const isSingle = masking === "char";
-  let count = 0;
-  let isOpen = false;
-  for (let i = 0; i < ids.length; i++) {
-    if (isSpecial[ids[i] as number] === 1) {
-      isOpen = false;
-      continue;
+  /** Masks the first `length` ids in place. @returns the number of predictions. */
+  draw(ids: Int32Array, wordStarts: Uint8Array, length: number, random: Random): number {
+    const plan = this.#plan;
+    const isTaken = this.#isTaken.fill(0, 0, length);
+    const words = this.#findWords(ids, wordStarts, length);
+    const count = this.#takeWords(words, predictionBudget(length, plan), random);
+    for (let i = 0, at = 0; at < count; i++) {
+      if (isTaken[i] === 0) continue;
+      this.positions[at] = i;
+      this.labels[at++] = ids[i]!;
+      ids[i] = replacement(ids[i]!, plan, random);
     }
-    if (!isOpen || isSingle || wordStarts[i] === 1) starts[count++] = i;
-    ends[count - 1] = i + 1;
-    isOpen = true;
+    return count;
   }
-  return { count, starts, ends };
-}
 
-/** Marks the tokens of the words taken and returns their number. */
-function takeWords(isTaken: Uint8Array, words: Words, budget: number, plan: MaskingPlan, random: Random): number {
-  const { count, starts, ends } = words;
-  const order = new Int32Array(count);
-  for (let i = 0; i < count; i++) order[i] = i;
-  let taken = 0;
-  for (let i = 0; i < count && taken < budget; i++) {
-    const j = i + random.integer(count - i);
-    const word = order[j] as number;
-    order[j] = order[i] as number;
-    if (isTaken[starts[word] as number] === 1) continue;
-    const length = drawRunLength(plan.runLengths, random);
-    // Words of a run lie side by side, are free, and fit into what is left of the budget.
-    for (let next = word; next < Math.min(count, word + length); next++) {
-      const start = starts[next] as number;
-      const end = ends[next] as number;
-      if (next > word && (start !== ends[next - 1] || isTaken[start] === 1)) break;
-      if (taken + end - start > budget) break;
-      isTaken.fill(1, start, end);
-      taken += end - start;
+  /** @returns the number of words. */
+  #findWords(ids: Int32Array, wordStarts: Uint8Array, length: number): number {
+    const { isSpecial, masking } = this.#plan;
+    const [starts, ends] = [this.#starts, this.#ends];
+    const isSingle = masking === "char";
+    let count = 0;
+    let isOpen = false;
+    for (let i = 0; i < length; i++) {
+      if (isSpecial[ids[i]!] === 1) {
+        isOpen = false;
+        continue;
+      }
+      if (!isOpen || isSingle || wordStarts[i] === 1) starts[count++] = i;
+      ends[count - 1] = i + 1;
+      isOpen = true;
     }
+    return count;
   }
-  return taken;
+
+  /** Marks the tokens of the words taken and returns their number. */
+  #takeWords(count: number, budget: number, random: Random): number {
+    const [isTaken, starts, ends, order] = [this.#isTaken, this.#starts, this.#ends, this.#order];
+    for (let i = 0; i < count; i++) order[i] = i;
+    let taken = 0;
+    for (let i = 0; i < count && taken < budget; i++) {
+      const j = i + random.integer(count - i);
+      const word = order[j]!;
+      order[j] = order[i]!;
+      if (isTaken[starts[word]!] === 1) continue;
+      const last = Math.min(count, word + drawRunLength(this.#plan.runLengths, random));
+      // Words of a run lie side by side, are free, and fit into what is left of the budget.
+      for (let next = word; next < last; next++) {
+        const start = starts[next]!;
+        const end = ends[next]!;
+        if (next > word && (start !== ends[next - 1] || isTaken[start] === 1)) break;
+        if (taken + end - start > budget) break;
+        isTaken.fill(1, start, end);
+        taken += end - start;
+      }
+    }
+    return taken;
+  }
 }
 
 function drawRunLength(runLengths: readonly number[], random: Random): number {

@@ -100,6 +100,18 @@ export class ShardBuilder {
     this.#recordBytes += size;
   }
 
+  /**
+   * Adds a record that `encodeRecord` made with the same settings.
+   * @param lengths - tokens + 65536 x predictions. @param checksum - the record's CRC-32C.
+   */
+  addRecord(record: Uint8Array, lengths: number, checksum: number): void {
+    if (this.#pageUsed + record.length > this.#page.length) this.#closePage(record.length);
+    this.#page.set(record, this.#pageUsed);
+    this.#index.push(lengths, checksum);
+    this.#pageUsed += record.length;
+    this.#recordBytes += record.length;
+  }
+
   #closePage(needed: number): void {
     if (this.#pageUsed > 0) this.#pages.push(this.#page.subarray(0, this.#pageUsed));
     this.#page = new Uint8Array(Math.max(PAGE_BYTES, needed));
@@ -234,7 +246,8 @@ export class ShardReader {
   }
 }
 
-function layoutOf(settings: ShardSettings): RecordLayout {
+/** How the records of a shard are laid out. */
+export function layoutOf(settings: ShardSettings): RecordLayout {
   return {
     vocabSize: settings.vocabSize,
     idBytes: settings.vocabSize < 65536 ? 2 : 4,
