@@ -68,11 +68,15 @@ export function testFreshness(
   const [best] = LAWS.map((law) => compare(sums, law, std, slack)).sort((a, b) => a.worst - b.worst) as [Comparison];
   const isFresh = best.worst <= Z_LIMIT;
   const relation = isFresh ? "cannot be told from one drawn from" : "is not as drawn from";
+  const drawn = std * Math.sqrt(best.law.moments[0]);
+  const worst = Number.isFinite(best.worst)
+    ? `largest z-score ${best.worst.toPrecision(2)} (${best.what})`
+    : `an entry of ${sums.largest.toPrecision(3)} lies beyond it`;
   return {
     isFresh,
     evidence:
-      `matrix ${relation} a ${best.law.name} of ${std}: standard deviation ${sums.std.toPrecision(3)} ` +
-      `(drawn: ${(std * Math.sqrt(best.law.moments[0])).toPrecision(3)}), largest z-score ${best.worst.toPrecision(2)} (${best.what})`,
+      `matrix ${relation} a ${best.law.name} of ${std}: ` +
+      `standard deviation ${sums.std.toPrecision(3)} (drawn: ${drawn.toPrecision(3)}), ${worst}`,
   };
 }
 
