@@ -3,7 +3,7 @@
  * to Hugging Face's names. What a model is comes from its config and shapes, never from its name.
  */
 import type { Checkpoint, CheckpointFormat } from "../checkpoint/format.ts";
-import { checkpointFormats, findCheckpoints, formatOfFile } from "../checkpoint/formats.ts";
+import { checkpointFormats, type FoundCheckpoint, findCheckpoints, formatOfFile } from "../checkpoint/formats.ts";
 import { damaged, type ModelFiles } from "../checkpoint/source.ts";
 import { CheckpointError, ConfigError, FileError, VocabularyError, verbatim } from "../errors.ts";
 import { type BertConfig, parseConfig } from "../model/config.ts";
@@ -98,7 +98,11 @@ export async function loadModel(files: ModelFiles, options: OpenModelOptions = {
   return { ...rest, config, tokenizer };
 }
 
-async function chooseCheckpoint(files: ModelFiles, path: string | undefined) {
+/**
+ * The checkpoint that is named, or the preferred one.
+ * @throws {FileError} when there is none.
+ */
+export async function chooseCheckpoint(files: ModelFiles, path: string | undefined): Promise<FoundCheckpoint> {
   if (path !== undefined) return { format: await formatOfFile(files, path), path };
   const found = findCheckpoints(files.paths)[0];
   if (found !== undefined) return found;

@@ -6,11 +6,12 @@ import {
   partsOf,
 } from "../inference/bert-model.ts";
 import { type LoadedModel, loadModel, type OpenedModel, openModel } from "../inference/load-model.ts";
+import type { DownloadOptions } from "./hub.ts";
 import { openModelSource } from "./model-source.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 
 /** How a model is found and loaded; the engine is ONNX Runtime on all processors when left out. */
-export interface LoadOptions extends Partial<FromPretrainedOptions> {}
+export interface LoadOptions extends Partial<FromPretrainedOptions>, DownloadOptions {}
 
 /** A BERT that is ready to compute. */
 export class BertModel extends IsomorphicBertModel {
@@ -34,8 +35,8 @@ export class BertModel extends IsomorphicBertModel {
  * Opens a model by path or name without its weights.
  * @throws as `BertModel.fromPretrained`, but config and vocabulary may be missing.
  */
-export async function openPretrained(name: string): Promise<OpenedModel> {
-  const { files, checkpoint } = await openModelSource(name);
+export async function openPretrained(name: string, options: DownloadOptions = {}): Promise<OpenedModel> {
+  const { files, checkpoint } = await openModelSource(name, options);
   return openModel(files, checkpoint === undefined ? {} : { checkpoint });
 }
 
@@ -44,6 +45,6 @@ export async function openPretrained(name: string): Promise<OpenedModel> {
  * @throws as `BertModel.fromPretrained`.
  */
 export async function loadPretrained(name: string, options: LoadOptions = {}): Promise<LoadedModel> {
-  const { files, checkpoint = options.checkpoint } = await openModelSource(name);
+  const { files, checkpoint = options.checkpoint } = await openModelSource(name, options);
   return loadModel(files, checkpoint === undefined ? {} : { checkpoint });
 }

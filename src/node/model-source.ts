@@ -7,7 +7,9 @@ import { basename, dirname, join } from "node:path";
 import { type CheckpointSource, type ModelFiles, noSuchFile } from "../checkpoint/source.ts";
 import { type DeflatedEntry, inflatedChunks, zipFiles } from "../checkpoint/zip-files.ts";
 import { FileError, verbatim } from "../errors.ts";
+import { resolveHubName } from "../model/zoo.ts";
 import { fileError } from "./files.ts";
+import { type DownloadOptions, downloadModel } from "./hub.ts";
 import { mapFile, sourceOfHandle } from "./memory-map.ts";
 
 /** A model's files, and which of them is meant where one was named. */
@@ -28,17 +30,24 @@ const MAX_FILES = 10_000;
  *   the name of a model of the hub (`hfl/rbt3`, or an alias that `zhbert models` lists). What lies on the disk comes first.
  * @throws {FileError} when there is nothing of this name. @throws {CheckpointError} when a zip is damaged.
  */
-export async function openModelSource(name: string): Promise<ModelSource> {
+export async function openModelSource(name: string, options: DownloadOptions = {}): Promise<ModelSource> {
   const found = await stat(name).catch(() => undefined);
   if (found?.isDirectory()) return { files: await folderFiles(name) };
   if (found !== undefined) return openFile(name);
   if (await stat(`${name}.index`).catch(() => undefined)) return openFile(`${name}.index`);
+  if (isHubName(name)) return { files: await folderFiles(await downloadModel(name, options)) };
   throw new FileError({
     where: name,
-    expected: "a model's folder, weights file or zip",
+    expected: "a model's folder, weights file or zip, or the name of a model of the hub",
     got: verbatim("no such file or folder"),
-    hint: "check the path",
+    hint: "check the path; zhbert models lists the names of published models",
   });
+}
+
+/** `organisation/model` or an alias of the zoo; anything else was meant as a path. */
+function isHubName(name: string): boolean {
+  if (name.toLowerCase().endsWith(".zip")) return false;
+  return resolveHubName(name) !== name || /^[A-Za-z\d][\w.-]*\/[A-Za-z\d][\w.-]*$/.test(name);
 }
 
 async function openFile(path: string): Promise<ModelSource> {

@@ -1,0 +1,93 @@
+/** What `inspect` says of a sound model, of parts, and of a file that would run code. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseLines, runCommand } from "../../../test/run-command.ts";
+import { describeShared } from "../../../test/shared.ts";
+import { writeSafetensors } from "../../checkpoint/formats/safetensors.ts";
+import { CheckpointError, FileError } from "../../errors.ts";
+import { configToJson, parseConfig } from "../../model/config.ts";
+import { initializeWeights } from "../../model/initialize.ts";
+import { Random } from "../../util/random.ts";
+
+let folder: string;
+const path = (name: string) => join(folder, name);
+const config = parseConfig(
+  { vocab_size: 20, hidden_size: 8, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 16 },
+  "config.json",
+);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "zhbert-inspect-"));
+  const weights = initializeWeights(config, new Random(1), { nextSentence: true });
+  const save = (name: string) => writeFileSync(path(name), Buffer.concat(writeSafetensors(weights)));
+  save("model.safetensors");
+  writeFileSync(path("config.json"), JSON.stringify(configToJson(config)));
+  for (const name of weights.keys()) if (name.startsWith("cls.")) weights.delete(name);
+  save("headless.safetensors");
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const inspect = async (name: string) => parseLines(await runCommand(["inspect", path(name), "--json"]))[0];
+
+test("a model: format, names, config, tensors, and that its head was never trained", async () => {
+  const found = await inspect("");
+  expect(found).toMatchObject({ format: "safetensors", dialect: "huggingface", dangers: [], notes: [], ignored: [] });
+  expect(found.config).toEqual(configToJson(config));
+  expect(found.report.missing).toEqual([]);
+  expect(found.tensors).toHaveLength(found.report.loaded.length);
+  expect(found.parameters * 4).toBe(found.bytes);
+  expect(found.mlmHead.state).toBe("untrained");
+});
+
+test("what is missing is in the report and in the table", async () => {
+  const found = await inspect("headless.safetensors");
+  expect(found.mlmHead.state).toBe("missing");
+  expect(found.report.missing).toHaveLength(7);
+  const table = await runCommand(["inspect", path("headless.safetensors"), "--tensors"]);
+  expect(table).toMatch(/missing: MLM head +5/);
+  expect(table).toContain("float32[20, 8]");
+});
+
+test("a file of another kind and a missing one are errors", async () => {
+  writeFileSync(path("notes"), "no weights");
+  await expect(inspect("notes")).rejects.toThrow(CheckpointError);
+  await expect(inspect("none.safetensors")).rejects.toThrow(FileError);
+});
+
+test("a pickle that would run code is named, and nothing of it is loaded", async () => {
+  // protocol 2: os.system("true") by REDUCE
+  const pickle = Buffer.concat([
+    Buffer.from([0x80, 2]),
+    Buffer.from("cos\nsystem\n"),
+    Buffer.from([0x58, 4, 0, 0, 0]),
+    Buffer.from("true"),
+    Buffer.from([0x85, 0x52, 0x2e]),
+  ]);
+  writeFileSync(path("model_state.pdparams"), pickle);
+  await expect(inspect("model_state.pdparams")).rejects.toThrow(
+    /expected a file that holds tensors and nothing to execute, got .*os\.system/,
+  );
+});
+
+describeShared("reference/bert-tiny", "inspect reads the reference model in every format", (reference) => {
+  test.each([
+    ["model.safetensors", "safetensors", "huggingface"],
+    ["sharded/model.safetensors.index.json", "safetensors", "huggingface"],
+    ["sharded/pytorch_model.bin.index.json", "pytorch", "huggingface"],
+    ["pytorch_model.bin", "pytorch", "huggingface"],
+    ["pytorch_model.gamma-beta.bin", "pytorch", "pytorch-2019"],
+    ["tf", "tensorflow", "tensorflow"],
+    ["tf/bert_model.ckpt", "tensorflow", "tensorflow"],
+    ["tf/snappy-index", "tensorflow", "tensorflow"],
+    ["tf/chinese_wwm_L-5_H-32_A-4.zip", "tensorflow", "tensorflow"],
+    ["tf2/tf_model.h5", "keras-h5", "keras"],
+    ["paddle", "paddle", "paddle"],
+  ])("%s", async (name, format, dialect) => {
+    const [found] = parseLines(await runCommand(["inspect", join(reference, name), "--json"]));
+    expect(found).toMatchObject({ format, dialect, parameters: 41_630 });
+    expect(found.report).toMatchObject({ missing: [], unexpected: [], reshaped: [] });
+    expect(found.report.loaded).toHaveLength(94);
+  });
+});
