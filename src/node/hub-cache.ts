@@ -19,6 +19,11 @@ const COMMIT = /^[0-9a-f]{40}$/;
 const STALE_MS = 10_000;
 const LOCK_POLL_MS = 250;
 
+/** Whether a revision is a commit, which never changes. */
+export function isCommit(revision: string): boolean {
+  return COMMIT.test(revision);
+}
+
 /** The folder of all models: HF_HUB_CACHE, HF_HOME or XDG_CACHE_HOME say where; else ~/.cache/huggingface/hub. */
 export function defaultCacheDir(): string {
   return getHFHubCachePath().replace(/^~(?=$|[/\\])/, homedir());

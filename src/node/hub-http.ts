@@ -25,8 +25,10 @@ const RANGE_NOT_SATISFIABLE = 416;
 /** Answers of the API are lists of files: megabytes at most. */
 const MAX_ANSWER_BYTES = 1 << 25;
 /** Nobody answers there, or there is no network: a second try is enough. */
-const HOPELESS = new Set(["ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ENETUNREACH", "ERR_INVALID_URL"]);
+const HOPELESS = new Set(["ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
 const MAX_HOPELESS_ATTEMPTS = 2;
+/** A server that is there answers a connection soon; one that is blocked never does. */
+const CONNECT_MS = 10_000;
 
 /** What a client is made of. */
 export interface HubHttpOptions {
@@ -38,6 +40,8 @@ export interface HubHttpOptions {
   /** Told of each wait, in words. */
   readonly onNote: ((text: string) => void) | undefined;
   readonly patience: Partial<Patience> | undefined;
+  /** Whether its caller has something else to offer when nobody answers. */
+  readonly isDispensable?: boolean;
   /** What to do after a refusal, by status and the hub's error code. */
   readonly explain: (status: number, errorCode: string) => Explanation;
 }
@@ -81,7 +85,7 @@ export class HubHttp {
     this.#agent = new EnvHttpProxyAgent({
       headersTimeout: silenceMs,
       bodyTimeout: silenceMs,
-      connect: { timeout: silenceMs },
+      connect: { timeout: Math.min(CONNECT_MS, silenceMs) },
     });
   }
 
@@ -171,7 +175,8 @@ export class HubHttp {
 
   #attemptsAfter(error: PassingError): number {
     const { attempts } = this.#patience;
-    return HOPELESS.has(errorCodeOf(error.cause)) ? Math.min(attempts, MAX_HOPELESS_ATTEMPTS) : attempts;
+    if (!HOPELESS.has(errorCodeOf(error.cause))) return attempts;
+    return this.#options.isDispensable ? 1 : Math.min(attempts, MAX_HOPELESS_ATTEMPTS);
   }
 
   async #wait(waitMs: number): Promise<void> {

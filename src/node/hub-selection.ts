@@ -27,10 +27,15 @@ const WEIGHTS: readonly RegExp[] = [
  * The files to take.
  * @param paths - all files of the repository.
  * @param patterns - further ones, with `*` for any characters and `?` for one.
+ * @param options.cached - the files that are there already: weights among them are not downloaded in another form.
  * @throws {FileError} when there are no weights that we read.
  */
-export function selectFiles(paths: readonly string[], patterns: readonly string[], where: string): string[] {
-  const weights = weightsAmong(paths);
+export function selectFiles(
+  paths: readonly string[],
+  patterns: readonly string[],
+  { where, cached }: { readonly where: string; readonly cached: readonly string[] },
+): string[] {
+  const weights = weightsAmong(paths, cached);
   const globs = patterns.map(globToRegExp);
   if (weights.length === 0 && globs.length === 0) {
     throw new FileError({
@@ -64,10 +69,10 @@ function isSmall(path: string): boolean {
   return SMALL_FILES.some((pattern) => pattern.test(path)) && !OTHER_CONFIGS.test(path);
 }
 
-function weightsAmong(paths: readonly string[]): string[] {
-  const of = (pattern: RegExp) => paths.filter((path) => pattern.test(path));
-  const best = WEIGHTS.find((pattern) => of(pattern).length > 0);
-  return best === undefined ? [] : of(best);
+/** The weights in one form: the best that is there as a whole, else the best. */
+function weightsAmong(paths: readonly string[], cached: readonly string[] = []): string[] {
+  const forms = WEIGHTS.map((pattern) => paths.filter((path) => pattern.test(path))).filter(({ length }) => length > 0);
+  return forms.find((form) => form.every((path) => cached.includes(path))) ?? forms[0] ?? [];
 }
 
 function globToRegExp(glob: string): RegExp {

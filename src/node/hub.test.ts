@@ -151,6 +151,21 @@ describe("downloading", () => {
     expect(readdirSync(await download()).sort()).toEqual(["bert_config.json", "vocab.txt", ...checkpoint].sort());
   });
 
+  test("takes no other form of weights than the one that is there", async () => {
+    const better = hub.files.get("model.safetensors") as Buffer;
+    hub.files.delete("model.safetensors");
+    const folder = await download();
+    const commit = commitOf(hub.files);
+    hub.misbehave = ({ path }, response) => {
+      if (!path.includes("/revision/")) return false;
+      response.end(JSON.stringify({ sha: commit }));
+      return true;
+    };
+    hub.files.set("model.safetensors", better);
+    expect(await download()).toBe(folder);
+    expect(weightsRequests()).toEqual([]);
+  });
+
   test("says what a repository without weights has", async () => {
     hub.files = new Map([["config.json", config]]);
     const error = await failure(download());
@@ -501,10 +516,22 @@ describe("the cache", () => {
     const { url: gone, close } = await startHub({});
     await close();
     expect(await download({ mirror: gone })).toBe(folder);
-    expect(notes.at(-1)).toContain("the cache's copy of hfl/rbt3 is used");
+    // Asked once: there is something else to offer.
+    expect(notes.length).toBe(1);
+    expect(notes[0]).toContain("the cache's copy of hfl/rbt3 is used");
     expect((await failure(download({ mirror: gone, cacheDir: join(cacheDir, "other") }))).message).toContain(
       "the server refuses connections",
     );
+  });
+
+  test("serves a commit without asking: it never changes", async () => {
+    const folder = await download();
+    const before = hub.seen.length;
+    expect(await download({ revision: commitOf(hub.files) })).toBe(folder);
+    expect(hub.seen.length).toBe(before);
+    rmSync(join(folder, "vocab.txt"));
+    expect(await download({ revision: commitOf(hub.files) })).toBe(folder);
+    expect(existsSync(join(folder, "vocab.txt"))).toBe(true);
   });
 
   test("is the Python library's: what that downloaded is found", async () => {
