@@ -18,10 +18,11 @@ export class PretrainingDisplay {
   }
 
   readonly hooks: Pick<PretrainEnvironment, "onStart" | "onStep" | "onLog" | "onEvaluation"> = {
-    onStart: ({ config, parameters, step, steps, engine, initialized }) => {
+    onStart: ({ config, parameters, trained, step, steps, engine, initialized }) => {
       const { numHiddenLayers, hiddenSize } = config;
       this.#output.note(
-        `${numHiddenLayers} layers, ${hiddenSize} wide, ${formatCount(parameters)} parameters; ` +
+        `${numHiddenLayers} layers, ${hiddenSize} wide, ${formatCount(parameters)} parameters` +
+          `${trained === parameters ? "" : `, ${formatCount(trained)} of them trained`}; ` +
           `${engine.name} ${engine.version}, ${engine.precision}, ${engine.threads} threads`,
       );
       if (initialized.length > 0) this.#output.note(`not in --init, so started at random: ${initialized.join(", ")}`);

@@ -7,13 +7,14 @@ import { InterruptedError } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import { parameterShapes } from "../model/initialize.ts";
 import { expectNoneMissing, matchWeights } from "../model/match-weights.ts";
+import { isTrainable } from "../model/trainable.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkConfigFitsData } from "../train/check-inputs.ts";
 import { compilePretraining } from "../train/compile-pretraining.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
 import { type PretrainingHooks, type PretrainingProgress, runPretraining } from "../train/pretrain.ts";
 import type { EngineIdentity } from "../train/trainer-state.ts";
-import { hostTensor, type NamedTensors } from "../util/tensor.ts";
+import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
 import type { PretrainingPlan } from "./pretraining-plan.ts";
 import { checkpointSteps, type RunFolder } from "./run-folder.ts";
@@ -37,6 +38,8 @@ export interface PretrainEnvironment {
 export interface PretrainStart {
   readonly config: BertConfig;
   readonly parameters: number;
+  /** Of these, how many are trained. */
+  readonly trained: number;
   /** Updates done already, and in all. */
   readonly step: number;
   readonly steps: number;
@@ -89,7 +92,8 @@ export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
   expectNoneMissing(matchWeights(lazyTensors(weights), shapes, folder.path).report, folder.path);
   environment.onStart?.({
     config,
-    parameters: [...weights.values()].reduce((sum, tensor) => sum + tensor.data.length, 0),
+    parameters: countOf([...weights.values()]),
+    trained: countOf([...weights].flatMap(([name, tensor]) => (isTrainable(trainable, name) ? [tensor] : []))),
     step: resume?.step ?? 0,
     steps: plan.settings.steps,
     engine: engineOf(runtime),
@@ -122,6 +126,10 @@ export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
       cause: error,
     });
   }
+}
+
+function countOf(tensors: readonly HostTensor[]): number {
+  return tensors.reduce((sum, { data }) => sum + data.length, 0);
 }
 
 function hooksOf({

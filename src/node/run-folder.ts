@@ -41,11 +41,11 @@ export class RunFolder {
   }
 
   /**
-   * Begins a new run.
-   * @param overwrite - removes the checkpoints, measurements and model that are there.
-   * @throws {FileError} when the folder holds a run or a model already, or cannot be written.
+   * Checks that a new run may begin in a folder, before any work is done for it.
+   * @param overwrite - allows a run or model to be there.
+   * @throws {FileError} when the folder holds a run or a model already.
    */
-  static async create(path: string, files: ReadonlyMap<string, string>, overwrite = false): Promise<RunFolder> {
+  static async expectFree(path: string, overwrite = false): Promise<void> {
     const steps = await checkpointSteps(path);
     const isRun = steps.length > 0;
     if ((isRun || (await exists(join(path, MODEL_FILE)))) && !overwrite) {
@@ -56,6 +56,16 @@ export class RunFolder {
         hint: `${isRun ? `Go on with zhbert pretrain ${path} --resume, name` : "Name"} another folder, or give --overwrite.`,
       });
     }
+  }
+
+  /**
+   * Begins a new run.
+   * @param overwrite - removes the checkpoints, measurements and model that are there.
+   * @throws {FileError} when the folder holds a run or a model already, or cannot be written.
+   */
+  static async create(path: string, files: ReadonlyMap<string, string>, overwrite = false): Promise<RunFolder> {
+    await RunFolder.expectFree(path, overwrite);
+    const steps = await checkpointSteps(path);
     try {
       await mkdir(path, { recursive: true });
       for (const step of steps) await removeFolder(join(path, `checkpoint-${step}`));

@@ -1,0 +1,162 @@
+/** `zhbert mlm-head`: trains a new head for filling masks over a model's frozen encoder. */
+
+import { MASKINGS } from "../../data/shards.ts";
+import { UsageError, verbatim } from "../../errors.ts";
+import type { MlmHeadInspection } from "../../model/mlm-head.ts";
+import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
+import { MLM_HEAD_DEFAULTS, resumeMlmHead, trainMlmHead } from "../../node/mlm-head.ts";
+import { PRETRAINING_DEFAULTS } from "../../node/pretraining-plan.ts";
+import type { PretrainEnvironment } from "../../node/pretraining-run.ts";
+import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { inMegabytes, positiveNumber, sequenceLength, share, wholeNumber } from "../numbers.ts";
+import { PretrainingDisplay } from "../pretraining-display.ts";
+import { openEndedProgress } from "../progress.ts";
+
+const defaults = { ...PRETRAINING_DEFAULTS, ...MLM_HEAD_DEFAULTS };
+
+/** Without a default of commander's: a resumed run refuses what is given. */
+const whole = (flag: string, description: string, fallback: string | number, min = 1) => ({
+  flags: `${flag} <n>`,
+  description: `${description} (default: ${fallback})`,
+  parse: wholeNumber(flag, min),
+});
+
+export default defineCommand({
+  name: "mlm-head",
+  summary: "train a model's MLM head anew, the encoder frozen, so that it can fill masks",
+  arguments: [
+    {
+      name: "model",
+      description: "folder, file or zip of a model, or its name on the hub; with --resume the run's folder",
+    },
+    {
+      name: "corpus",
+      description:
+        "UTF-8 text: a sentence or paragraph a line, a blank line between documents (default: standard input)",
+      optional: true,
+      variadic: true,
+    },
+  ],
+  options: [
+    { flags: "-o, --output <folder>", description: "the run's folder (default: out)" },
+    { flags: "--from-existing", description: "go on from the model's own head instead of a new one" },
+    { flags: "--resume", description: "go on with the run in <model> from its last checkpoint, bit for bit" },
+    { flags: "--overwrite", description: "replace a run that is in the folder" },
+    whole("--steps", "updates", defaults.steps),
+    whole("--batch-size", "sequences in a batch", defaults.batchSize),
+    {
+      flags: "--learning-rate, --lr <x>",
+      description: `peak learning rate (default: ${defaults.learningRate})`,
+      parse: positiveNumber("--learning-rate"),
+    },
+    whole("--warmup-steps", "updates of warm-up", "a tenth of the steps", 0),
+    whole("--max-seq-length", "tokens of a sequence, at most 512", defaults.maxSeqLength, 8),
+    {
+      flags: "--masking <unit>",
+      description: `what is masked together (default: ${defaults.masking})`,
+      choices: MASKINGS,
+    },
+    {
+      flags: "--segmenter <name>",
+      description: "what finds words (default: jieba)",
+      choices: SEGMENTERS.filter((name) => name !== "reference"),
+    },
+    {
+      flags: "--held-out <share>",
+      description: `instances to hold out (default: ${defaults.heldOutShare})`,
+      parse: share("--held-out"),
+    },
+    whole("--eval-every", "updates between evaluations on held-out data; 0: at the end only", defaults.evalSteps, 0),
+    whole("--logging-steps", "updates between measurements", defaults.loggingSteps),
+    whole("--save-steps", "updates between checkpoints; 0: at the end only", defaults.saveSteps, 0),
+    whole("--seed", "of the new head, order and masks", defaults.seed, 0),
+    whole("--threads", "threads of the engine; a resumed run takes its own", "all processors"),
+  ],
+  examples: [
+    "zhbert mlm-head hfl/chinese-bert-wwm corpus.txt -o with-head/",
+    "zhbert mlm-head model/ 'news/*.txt' -o with-head/ --steps 500 --eval-every 100",
+    "zhbert mlm-head with-head/ --resume",
+  ],
+  async run(context) {
+    const display = new PretrainingDisplay(context.output);
+    const { threads } = context.options;
+    const environment: PretrainEnvironment = {
+      signal: context.signal,
+      ...display.hooks,
+      ...(threads === undefined ? {} : { threads }),
+    };
+    const work = context.options["resume"] === true ? resume(context, environment) : train(context, environment);
+    display.end(await work.finally(() => display.stop()));
+  },
+});
+
+/** Options that a resumed run may change, by the library's names. */
+const CHANGEABLE = { evalSteps: "evalEvery", loggingSteps: "loggingSteps", saveSteps: "saveSteps" } as const;
+const OTHERS = [
+  "steps",
+  "batchSize",
+  "warmupSteps",
+  "maxSeqLength",
+  "masking",
+  "seed",
+  "fromExisting",
+  "overwrite",
+] as const;
+
+function given(options: CommandContext["options"], names: Readonly<Record<string, string>>): Record<string, never> {
+  const entries = Object.entries(names).map(([to, from]) => [to, options[from]]);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+function resume({ args, options }: CommandContext, environment: PretrainEnvironment) {
+  const fixed = [...OTHERS, "lr", "heldOut", "segmenter", "output"].find((name) => options[name] !== undefined);
+  if (fixed !== undefined || args["corpus"]?.length > 0) {
+    throw new UsageError({
+      where: "--resume",
+      expected: "the run's folder alone: a resumed run keeps its choices and its corpus",
+      got: verbatim(fixed ?? "a corpus beside it"),
+      hint: `zhbert mlm-head ${args["model"]} --resume`,
+    });
+  }
+  return resumeMlmHead(args["model"], { ...given(options, CHANGEABLE), ...environment });
+}
+
+async function train({ args, options, output, signal, stdinLines }: CommandContext, environment: PretrainEnvironment) {
+  const paths: readonly string[] = args["corpus"] ?? [];
+  const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
+  if (options["maxSeqLength"] !== undefined) sequenceLength(options["maxSeqLength"]);
+  const shown = { unit: "MB", label: "data" };
+  const progress =
+    corpus.bytes === undefined
+      ? openEndedProgress(output, shown)
+      : output.progress({ total: inMegabytes(corpus.bytes), ...shown });
+  return trainMlmHead({
+    model: args["model"],
+    corpus,
+    output: options["output"] ?? "out",
+    segmenter: await createSegmenter(options["segmenter"] ?? "jieba"),
+    ...given(options, Object.fromEntries(OTHERS.map((name) => [name, name]))),
+    ...given(options, { ...CHANGEABLE, learningRate: "lr", heldOutShare: "heldOut" }),
+    onModel: (head, notes) => {
+      for (const note of notes) output.note(`note: ${note}`);
+      output.note(startOf(head, args["model"], options["fromExisting"] === true));
+    },
+    onData: (bytes, instances) => progress.update(inMegabytes(bytes), { instances: String(instances) }),
+    ...environment,
+    onStart: (start) => {
+      progress.stop();
+      environment.onStart?.(start);
+    },
+    signal,
+  }).finally(() => progress.stop());
+}
+
+/** Which head the training begins with, and why. */
+function startOf(head: MlmHeadInspection, model: string, fromExisting: boolean): string {
+  const begin = fromExisting ? "training goes on from it" : "a new one is trained in its place";
+  if (head.state === "missing") return `${model} has no MLM head (${head.evidence.join("; ")}): a new one is trained`;
+  if (head.state === "untrained")
+    return `${model} has an MLM head that was never trained (${head.evidence.join("; ")}): ${begin}`;
+  return `${model} has a trained MLM head: ${begin}${fromExisting ? "" : " (--from-existing goes on from it)"}`;
+}
