@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { lazyTensors } from "../checkpoint/format.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
 import { Random } from "../util/random.ts";
-import { builtinConfig, inferConfig, parseConfig, repairConfig } from "./config.ts";
+import { builtinConfig, parseConfig } from "./config.ts";
+import { inferConfig, repairConfig } from "./config-repairs.ts";
 import { initializeWeights } from "./initialize.ts";
 
 const vocabulary = Vocabulary.fromTokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "我"]);

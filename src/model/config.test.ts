@@ -66,6 +66,7 @@ test("a config of PaddleNLP is read inside its init_args, and ERNIE's without si
     intermediateSize: 128,
     layerNormEps: 1e-5,
   });
+  expect(parseConfig({ init_args: [ernie], init_class: "ErnieForMaskedLM" }, "c").layerNormEps).toBe(1e-5);
 });
 
 test("init_args without fields or without an end are errors", () => {

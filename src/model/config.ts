@@ -2,9 +2,6 @@
 import { ConfigError, verbatim } from "../errors.ts";
 import { expectBertShaped } from "./foreign-models.ts";
 
-export { inferConfig, type RepairedConfig, repairConfig } from "./config-repairs.ts";
-export { expectBertTokenizer } from "./foreign-models.ts";
-
 /** Activations that published BERT models use; `gelu` is the exact form, `gelu_new` the tanh form of Google's code. */
 export type Activation = "gelu" | "gelu_new" | "relu";
 
@@ -126,7 +123,7 @@ export function parseConfig(json: unknown, where: string): BertConfig {
 function flattened(json: unknown, where: string): Record<string, unknown> {
   let fields = expectObject(json, where);
   for (let depth = 0; Array.isArray(fields["init_args"]); depth++) {
-    const { init_args: nested, init_class: ignored, ...own } = fields as { init_args: unknown[]; init_class?: unknown };
+    const { init_args: nested, ...own } = fields as { init_args: unknown[] };
     if (nested[0] === undefined || depth === MAX_NESTING) {
       throw new ConfigError({ where: `${where}: init_args`, expected: "a list with the model's fields", got: nested });
     }

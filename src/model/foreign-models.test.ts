@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { describeShared } from "../../test/shared.ts";
 import { ConfigError, VocabularyError } from "../errors.ts";
-import { expectBertTokenizer, parseConfig } from "./config.ts";
+import { parseConfig } from "./config.ts";
+import { expectBertTokenizer } from "./foreign-models.ts";
 
 const bert = {
   vocab_size: 99,

@@ -53,7 +53,7 @@ const EXPECTED_Z = 10;
  * it could not look so. Every other head counts as trained: random numbers of another kind than those that
  * programs start from (a test model) cannot be told from learned ones without data.
  * @param tensors - under Transformers' names (`NamedWeights.tensors`).
- * @throws {CheckpointError} when a tensor of the head cannot be read.
+ * @throws {CheckpointError} when a tensor of the head cannot be read. @throws {ShapeError} when it holds integers.
  */
 export function inspectMlmHead(
   tensors: LazyTensors,

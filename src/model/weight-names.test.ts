@@ -214,3 +214,12 @@ test("the head of question answering has its own names in TensorFlow and Keras",
   expect(numbers(toHuggingFaceNames(written, "here").tensors)).toEqual(numbers(head));
   expect(fromHuggingFaceNames(head, "paddle").get("classifier.weight")?.shape).toEqual([4, 2]);
 });
+
+test("embeddings of tasks, which BERT has not, are noted", () => {
+  const name = "ernie.embeddings.task_type_embeddings.weight";
+  const { tensors, notes } = toHuggingFaceNames(new Map([...model(), [name, counting([3, 4])]]), "here");
+  expect(tensors.has(name)).toBe(true);
+  expect(notes).toEqual([
+    `here: ${name} is not used: ERNIE 2.0 and 3.0 add a task's vector to each token, BERT does not`,
+  ]);
+});

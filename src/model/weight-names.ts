@@ -55,6 +55,10 @@ export function toHuggingFaceNames(tensors: LazyTensors, where: string): NamedWe
     else named.set(target.name, target.transposed && isMatrix(tensor) ? transposed(tensor) : tensor);
   }
   const notes = copies.flatMap((copy) => settleCopy(copy, named, ignored, where));
+  const tasks = [...named.keys()].find((name) => name.endsWith("embeddings.task_type_embeddings.weight"));
+  if (tasks !== undefined) {
+    notes.push(`${where}: ${tasks} is not used: ERNIE 2.0 and 3.0 add a task's vector to each token, BERT does not`);
+  }
   return { dialect, tensors: named, ignored, notes };
 }
 
