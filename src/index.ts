@@ -118,6 +118,7 @@ export { type EncoderInputs, encoder, transformerLayer } from "./model/encoder.t
 export { positionwiseFeedForward } from "./model/feed-forward.ts";
 export { maskedLmHead, nextSentenceHead, pooler } from "./model/heads.ts";
 export { initializeWeights, parameterShapes } from "./model/initialize.ts";
+export type { MlmHeadInspection } from "./model/mlm-head.ts";
 export { type PretrainingGraphOptions, pretrainingGraph } from "./model/pretraining.ts";
 export {
   findModel,

@@ -6,8 +6,15 @@ import { runProgram } from "../src/cli/program.ts";
 /** Room for all that a command writes: nobody reads before it ends. */
 const CAPACITY = 1 << 24;
 
-/** @param lines - standard input. @returns what the command wrote on stdout. */
-export async function runCommand(args: readonly string[], lines: readonly string[] = []): Promise<string> {
+/**
+ * @param lines - standard input. @param onStderr - takes what the command wrote on stderr.
+ * @returns what it wrote on stdout.
+ */
+export async function runCommand(
+  args: readonly string[],
+  lines: readonly string[] = [],
+  onStderr?: (text: string) => void,
+): Promise<string> {
   const streams = { stdout: new PassThrough({ highWaterMark: CAPACITY }), stderr: new PassThrough() };
   const output = createOutput({
     json: args.includes("--json"),
@@ -18,6 +25,7 @@ export async function runCommand(args: readonly string[], lines: readonly string
   }
   await runProgram(args, { output, signal: new AbortController().signal, stdinLines });
   await output.flush();
+  onStderr?.(String(streams.stderr.read() ?? ""));
   return String(streams.stdout.read() ?? "");
 }
 

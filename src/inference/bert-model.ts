@@ -11,6 +11,7 @@ import {
   matchWeights,
   type WeightsReport,
 } from "../model/match-weights.ts";
+import { inspectMlmHead, type MlmHeadInspection } from "../model/mlm-head.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Segmenter } from "../text/segmenter.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
@@ -62,6 +63,7 @@ export class BertModel {
   /** What was repaired, assumed or left out when the model was loaded, for people. */
   readonly notes: readonly string[];
   readonly #programs: ModelPrograms;
+  readonly #weights: LazyTensors;
   readonly #lexicons = new WeakMap<readonly string[], WordLexicon>();
 
   /**
@@ -76,6 +78,7 @@ export class BertModel {
     this.tokenizer = tokenizer;
     this.report = matched.report;
     this.notes = notes;
+    this.#weights = weights;
     this.#programs = new ModelPrograms({ config, ...matched, runtime, where });
   }
 
@@ -90,6 +93,14 @@ export class BertModel {
     { runtime, fetch, ...options }: FromPretrainedOptions,
   ): Promise<BertModel> {
     return new BertModel({ ...partsOf(await loadModel(await filesOf(origin, fetch), options)), runtime });
+  }
+
+  /**
+   * Whether there is an MLM head, and whether it was ever trained; reads its tensors.
+   * @throws {CheckpointError} when one of them is damaged.
+   */
+  inspectMlmHead(): MlmHeadInspection {
+    return inspectMlmHead(this.#weights, this.config);
   }
 
   /**

@@ -35,6 +35,12 @@ const fill = async (text: string, ...options: readonly string[]) =>
   parseLines(await runCommand(["fill-mask", folder, text, "--json", ...options]))[0];
 
 describe("fill-mask", () => {
+  test("warns of a head that was never trained, and of what to do", async () => {
+    const stderr: string[] = [];
+    await runCommand(["fill-mask", folder, "我[MASK]"], [], (text) => stderr.push(text));
+    expect(stderr.join("")).toMatch(/warning: .* never trained .*`zhbert mlm-head .* corpus.txt`/);
+  });
+
   test("entries of each mask, and with --joint fillings of all", async () => {
     const plain = await fill("我[MASK]在[MASK]。", "-k", "2");
     expect(Object.keys(plain)).toEqual(["text", "masks"]);

@@ -1,6 +1,8 @@
 /** zhbert fill-mask: the likeliest characters, pieces or words at each [MASK]. */
 import { UsageError } from "../../errors.ts";
 import type { FillMaskOptions, FillMaskResult, FillWordsOptions } from "../../inference/fill-mask-options.ts";
+import { mlmHeadWarning } from "../../model/mlm-head.ts";
+import { MLM_HEAD } from "../../model/trainable.ts";
 import { BertModel } from "../../node/bert-model.ts";
 import { jiebaWords, readWords } from "../../node/lexicon.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
@@ -65,6 +67,12 @@ export default defineCommand({
     const fillOptions = await readOptions(context);
     const runtime = createOnnxRuntime(options["threads"] === undefined ? {} : { threads: options["threads"] });
     const model = await BertModel.fromPretrained(args["model"], { runtime });
+    for (const note of model.notes) output.note(note);
+    const warning = mlmHeadWarning(model.inspectMlmHead(), args["model"]);
+    // Without its tensors the model refuses by itself.
+    if (warning !== undefined && !model.report.missing.some((name) => name.startsWith(MLM_HEAD))) {
+      output.note(`warning: ${warning}`);
+    }
     const texts: readonly string[] = args["text"] ?? [];
     for await (const lines of texts.length > 0 ? [texts] : chunks(stdinLines())) {
       await fill(model, lines, fillOptions, output);
