@@ -38,7 +38,7 @@ describe("fill-mask", () => {
   test("warns of a head that was never trained, and of what to do", async () => {
     const stderr: string[] = [];
     await runCommand(["fill-mask", folder, "我[MASK]"], [], (text) => stderr.push(text));
-    expect(stderr.join("")).toMatch(/warning: .* never trained .*`zhbert mlm-head .* corpus.txt`/);
+    expect(stderr.join("")).toMatch(/warning: .* never trained.*`zhbert mlm-head .* corpus.txt`/);
   });
 
   test("entries of each mask, and with --joint fillings of all", async () => {
