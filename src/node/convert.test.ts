@@ -217,6 +217,7 @@ describe("refused", () => {
     [to("tensorflow", { maxShardBytes: 1 }), "the target safetensors or pytorch"],
     [to("onnx", { dtype: "bfloat16" }), "float32 or float16 for onnx"],
     [to("onnx", { opset: 9 }), "an operator version from 13 to 21"],
+    [to("paddle", { dtype: "bfloat16" }), "a dtype that NumPy has"],
   ])("options that the target does not have: %j", async (options, message) => {
     await expect(convert(model(), at("out"), options)).rejects.toThrow(message);
     expect(existsSync(at("out"))).toBe(false);
