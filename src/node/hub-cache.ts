@@ -3,7 +3,7 @@
  * `models--OWNER--NAME/{blobs/ETAG, refs/REVISION, snapshots/COMMIT/PATH -> blob}` and `.locks`.
  * Source: the Hub's documentation of its local cache.
  */
-import { copyFile, mkdir, readdir, readFile, rename, stat, symlink, unlink } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, stat, statfs, symlink, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -79,6 +79,29 @@ export class ModelCache {
     return (await sizeOf(join(this.snapshot(commit), path))) === size;
   }
 
+  /** Bytes of a file that an earlier download left, whole or in part. */
+  async presentBytes({ etag, sizeBytes }: { readonly etag: string; readonly sizeBytes: number }): Promise<number> {
+    if ((await sizeOf(this.blob(etag))) === sizeBytes) return sizeBytes;
+    return (await sizeOf(incompletePath(this.blob(etag)))) ?? 0;
+  }
+
+  /**
+   * Checks that the disk has room, before hours are spent on what will not fit.
+   * @throws {FileError} when it has not.
+   */
+  async expectRoom(sizeBytes: number): Promise<void> {
+    // Not every file system says how much is free; what does not fit fails when it is written.
+    const disk = await statfs(dirname(this.#lockPath)).catch(() => undefined);
+    if (disk === undefined || disk.bavail * disk.bsize >= sizeBytes) return;
+    const inMB = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+    throw new FileError({
+      where: this.folder,
+      expected: `${inMB(sizeBytes)} of free space`,
+      got: verbatim(inMB(disk.bavail * disk.bsize)),
+      hint: "free some space, or choose another disk with --cache-dir or HF_HUB_CACHE",
+    });
+  }
+
   /**
    * Puts a blob into a commit's folder: a link, or a copy where the file system has no links.
    * @throws {FileError} when it cannot be written.
@@ -138,6 +161,11 @@ export class ModelCache {
       if (signal.aborted) throw interrupted();
     }
   }
+}
+
+/** Where a blob lies until it is whole. */
+export function incompletePath(blob: string): string {
+  return `${blob}.incomplete`;
 }
 
 function lockLost(path: string): FileError {

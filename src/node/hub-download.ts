@@ -9,7 +9,7 @@ import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FileError, verbatim } from "../errors.ts";
 import { fileError } from "./files.ts";
-import { sizeOf } from "./hub-cache.ts";
+import { incompletePath, sizeOf } from "./hub-cache.ts";
 import { type HubAnswer, type HubHttp, PassingError } from "./hub-http.ts";
 import type { RemoteFile } from "./hub-sources.ts";
 
@@ -30,7 +30,7 @@ export async function downloadBlob(
   blob: string,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const partial = await PartialFile.open(`${blob}.incomplete`, file);
+  const partial = await PartialFile.open(incompletePath(blob), file);
   try {
     await http.retry(
       file.path,

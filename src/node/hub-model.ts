@@ -118,6 +118,8 @@ async function downloadAll(
   { onProgress }: DownloadOptions,
 ): Promise<void> {
   const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const present = await Promise.all(files.map((file) => cache.presentBytes(file)));
+  await cache.expectRoom(totalBytes - present.reduce((sum, bytes) => sum + bytes, 0));
   let before = 0;
   for (const file of files) {
     http.expectRunning();

@@ -38,13 +38,14 @@ test("prints the folder", async () => {
 });
 
 test("--json prints name, folder and files", async () => {
-  const [report] = parseLines(await run("chinese-bert-wwm", "--json", "--include", "*.md"));
+  const [report] = parseLines(await run("chinese-bert-wwm", "--json", "--include", "*.md,onnx/*"));
   expect(report.name).toBe("hfl/chinese-bert-wwm");
   expect(report.files.map(({ path, bytes }: { path: string; bytes: number }) => [path, bytes])).toEqual([
     ["config.json", 2],
     ["vocab.txt", 6],
     ["model.safetensors", 9000],
     ["README.md", 4],
+    ["onnx/model.onnx", 4],
   ]);
   expect(report.files[2].sha256).toMatch(/^[0-9a-f]{64}$/);
 });

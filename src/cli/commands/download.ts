@@ -21,7 +21,11 @@ export default defineCommand({
     },
     { flags: "--mirror <url>", description: "another address of the hub (default: HF_ENDPOINT)" },
     { flags: "--cache-dir <folder>", description: "the cache of all models (default: HF_HUB_CACHE, HF_HOME)" },
-    { flags: "--include <patterns...>", description: "further files besides config, vocabulary and weights: *.md" },
+    {
+      flags: "--include <patterns>",
+      description: "further files besides config, vocabulary and weights, with commas between: *.md,onnx/*",
+      parse: (text) => text.split(","),
+    },
     { flags: "--all", description: "all files of the repository" },
     { flags: "--token <token>", description: "for private and gated models (default: HF_TOKEN)" },
     { flags: "--offline", description: "take what is in the cache, without network" },
@@ -59,7 +63,7 @@ function byteProgress(output: Output): { update(progress: DownloadProgress): voi
   let bar: Progress | undefined;
   return {
     update: ({ doneBytes, totalBytes, path }) => {
-      bar ??= output.progress({ total: inMegabytes(totalBytes), unit: "MB", label: "download" });
+      bar ??= output.progress({ total: Math.max(0.1, inMegabytes(totalBytes)), unit: "MB", label: "download" });
       bar.update(inMegabytes(doneBytes), { file: path });
     },
     stop: () => bar?.stop(),
