@@ -13,7 +13,7 @@ import type { PooledStatesOptions } from "../model/pooling.ts";
  *   with [CLS] and [SEP] masked the one two places before it, as bert-as-service has it.
  * - `first-last-avg`: the mean over the tokens of the mean of layer 1 (not the embeddings) and the last, as SimCSE has it.
  * - `mean-sqrt-len`: the sum over the square root of the number of tokens. `weighted-mean`: later tokens count more,
- *   in proportion to their place, counted from 1.
+ *   in proportion to their place, [CLS] being the first.
  * - `none`: every token's vector.
  *
  * Source: bert-as-service (graph.py), sentence-transformers (Pooling), SimCSE (Pooler).
@@ -95,19 +95,21 @@ const graphKinds: Partial<Record<PoolingStrategy, PooledStatesOptions["kind"]>> 
  * How much each token counts in a weighted sum.
  * @param strategy - one of those that are weighted sums; `mean-max` for its mean.
  * @param mask - 1 for tokens that count.
+ * @param first - the place from which places are counted, for `weighted-mean`; the first token that counts when left out.
  * @returns float32, one weight for each token; zeros where no token counts.
  */
-export function tokenWeights(strategy: PoolingStrategy, mask: ArrayLike<number>): Float32Array {
+export function tokenWeights(strategy: PoolingStrategy, mask: ArrayLike<number>, first?: number): Float32Array {
   const weights = new Float32Array(mask.length);
   const counting = Array.from({ length: mask.length }, (_, i) => i).filter((i) => mask[i] === 1);
-  const [count, first] = [counting.length, counting[0]];
-  if (first === undefined) return weights;
-  if (strategy === "cls") weights[first] = 1;
+  const [count, start] = [counting.length, counting[0]];
+  if (start === undefined) return weights;
+  if (strategy === "cls") weights[start] = 1;
   else if (strategy === "sep") weights[count - 1] = 1;
   else if (strategy === "last-token") weights[counting.at(-1) as number] = 1;
   else if (strategy === "weighted-mean") {
-    const total = counting.reduce((sum, i) => sum + i - first + 1, 0);
-    for (const i of counting) weights[i] = (i - first + 1) / total;
+    const placeOf = (i: number) => i - (first ?? start) + 1;
+    const total = counting.reduce((sum, i) => sum + placeOf(i), 0);
+    for (const i of counting) weights[i] = placeOf(i) / total;
   } else {
     const weight = strategy === "mean-sqrt-len" ? 1 / Math.sqrt(count) : 1 / count;
     for (const i of counting) weights[i] = weight;

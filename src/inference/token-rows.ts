@@ -59,7 +59,7 @@ export function encodeRows(tokenizer: BertTokenizer, text: TextOrPair, options: 
   const { length } = pieces.ids;
   if (length <= room || options.truncate) {
     const end = Math.min(length, room);
-    const row = windowRow(tokenizer, pieces, [0, end], [0, end]);
+    const row = windowRow(tokenizer, pieces, [0, end], [0, end], length > room);
     return { rows: [row], pieces, isTruncated: length > room };
   }
   const windows = windowsOver(length, room, options.overlap, "right");
@@ -77,6 +77,7 @@ function windowRow(
   pieces: Pieces,
   [start, end]: readonly [number, number],
   [ownStart, ownEnd]: readonly [number, number],
+  isCut = false,
 ): TokenRow {
   const ids = new Int32Array(end - start + 2);
   const roles = new Uint8Array(ids.length);
@@ -84,8 +85,9 @@ function windowRow(
   ids.set(pieces.ids.subarray(start, end), 1);
   ids[ids.length - 1] = vocabulary.ids.sep;
   roles.fill(Role.Text, ownStart - start + 1, ownEnd - start + 1);
-  if (ownStart === start) roles[0] = Role.Special;
-  if (ownEnd === end) roles[ids.length - 1] = Role.Special;
+  if (start === 0) roles[0] = Role.Special;
+  // A text that is cut is taken for whole.
+  if (end === pieces.ids.length || isCut) roles[ids.length - 1] = Role.Special;
   return { ids, typeIds: new Int32Array(ids.length), roles, firstPiece: start };
 }
 

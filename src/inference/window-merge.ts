@@ -61,12 +61,13 @@ function counts(role: number, { maskClsSep }: MergePlan): number {
 function rowWeights(rows: readonly TokenRow[], masks: readonly Uint8Array[], plan: MergePlan): Float32Array[] {
   const { strategy, merge } = plan;
   if (choosesToken(strategy)) return rows.map((row) => tokenWeights(strategy, choiceMask(row, plan)));
-  if (rows.length === 1 || merge === "max") return masks.map((mask) => tokenWeights(strategy, mask));
+  if (rows.length === 1 || merge === "max") return masks.map((mask) => tokenWeights(strategy, mask, 0));
   // As if the windows' own tokens stood in one long row.
   const own = rows.map(({ roles }) => [...roles.keys()].filter((at) => roles[at] !== Role.Context));
   const together = tokenWeights(
     strategy,
     own.flatMap((places, i) => places.map((at) => masks[i]?.[at] as number)),
+    0,
   );
   let next = 0;
   return rows.map(({ ids }, i) => {

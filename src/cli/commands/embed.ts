@@ -3,11 +3,12 @@ import { UsageError } from "../../errors.ts";
 import type { EmbedOptions } from "../../inference/embed.ts";
 import { POOLING_STRATEGIES } from "../../inference/pooling.ts";
 import { WINDOW_MERGES } from "../../inference/window-merge.ts";
-import { BertModel } from "../../node/bert-model.ts";
+import type { BertModel } from "../../node/bert-model.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { createSegmenter } from "../../node/segmenters.ts";
 import type { TextLines } from "../../node/text-lines.ts";
 import { type CommandContext, defineCommand, type Progress } from "../command.ts";
+import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
 import { engineOptions, given, layerList, openTexts, pairOf, textProgress } from "../text-input.ts";
 import { expectVectorFile, openVectorOutput, shortNumbers, type VectorOutput } from "../vector-output.ts";
@@ -18,7 +19,7 @@ export default defineCommand({
   name: "embed",
   summary: "turn texts into vectors, or their words",
   arguments: [
-    { name: "model", description: "a model's folder, weights file or zip, or its name on the hub" },
+    modelArgument,
     { name: "file", description: "texts, one a line, `A ||| B` for a pair; standard input for -", optional: true },
   ],
   options: [
@@ -60,6 +61,7 @@ export default defineCommand({
     },
     { flags: "--truncate", description: "cut long texts instead of making windows" },
     ...engineOptions,
+    ...hubOptions,
   ],
   examples: [
     "zhbert embed hfl/rbt3 sentences.txt --pooling mean --layers=-2 -o vectors.npy",
@@ -71,8 +73,7 @@ export default defineCommand({
     checkOptions(context);
     const texts = await openTexts(args["file"], context);
     const runtime = createOnnxRuntime(given({ threads: options["threads"] as number | undefined }));
-    const model = await BertModel.fromPretrained(args["model"], { runtime });
-    for (const note of model.notes) output.note(note);
+    const model = await loadModel(context, args["model"], { runtime });
     const progress = textProgress(output, "embed", texts.count);
     const target = await openVectorOutput(options["output"], model.embeddingSize(vectorOptions(options)), output);
     try {

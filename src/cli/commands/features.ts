@@ -1,8 +1,8 @@
 /** zhbert features: every token's hidden states, in the layout of Google's extract_features.py. */
 import type { TextFeatures } from "../../inference/features.ts";
-import { BertModel } from "../../node/bert-model.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { defineCommand } from "../command.ts";
+import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { sequenceLength, wholeNumber } from "../numbers.ts";
 import { engineOptions, given, layerList, openTexts, pairOf, textProgress } from "../text-input.ts";
 import { expectVectorFile, openVectorOutput } from "../vector-output.ts";
@@ -11,7 +11,7 @@ export default defineCommand({
   name: "features",
   summary: "write every token's hidden states as Google's extract_features does",
   arguments: [
-    { name: "model", description: "a model's folder, weights file or zip, or its name on the hub" },
+    modelArgument,
     { name: "file", description: "texts, one a line, `A ||| B` for a pair; standard input for -", optional: true },
   ],
   options: [
@@ -28,6 +28,7 @@ export default defineCommand({
       parse: wholeNumber("--max-seq-length", 4),
     },
     ...engineOptions,
+    ...hubOptions,
   ],
   examples: ["zhbert features hfl/chinese-bert-wwm texts.txt --layers=-1,-2,-3,-4 -o features.jsonl"],
   async run(context) {
@@ -36,8 +37,7 @@ export default defineCommand({
     expectVectorFile(path, [".jsonl"]);
     const texts = await openTexts(args["file"], context);
     const runtime = createOnnxRuntime(given({ threads: threads as number | undefined }));
-    const model = await BertModel.fromPretrained(args["model"], { runtime });
-    for (const note of model.notes) output.note(note);
+    const model = await loadModel(context, args["model"], { runtime });
     const progress = textProgress(output, "features", texts.count);
     const target = await openVectorOutput(path, 0, output);
     async function* stripped() {

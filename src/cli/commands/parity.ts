@@ -3,6 +3,7 @@ import { type ComparedModel, comparedModel, compareModels } from "../../inferenc
 import { openPretrained } from "../../node/bert-model.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { defineCommand } from "../command.ts";
+import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
 import { given, openTexts, pairOf } from "../text-input.ts";
 
@@ -10,7 +11,7 @@ export default defineCommand({
   name: "parity",
   summary: "compare the hidden states of two models, layer by layer",
   arguments: [
-    { name: "first", description: "a model's folder, weights file or zip, or its name on the hub" },
+    { ...modelArgument, name: "first" },
     { name: "second", description: "another one of the same sizes" },
   ],
   options: [
@@ -21,6 +22,7 @@ export default defineCommand({
       description: "threads of the engine (default: all processors)",
       parse: wholeNumber("--threads", 1),
     },
+    ...hubOptions,
   ],
   examples: [
     "zhbert parity chinese_wwm_ext_L-12_H-768_A-12.zip hfl/chinese-bert-wwm-ext",
@@ -36,7 +38,9 @@ export default defineCommand({
     const runtime = createOnnxRuntime(given({ threads: threads as number | undefined }));
     const models: ComparedModel[] = [];
     for (const name of [args["first"], args["second"]] as string[]) {
-      const model = await openPretrained(name);
+      const { stop, ...download } = downloadOptions(context);
+      const model = await openPretrained(name, download);
+      stop();
       for (const note of model.notes) output.note(`${name}: ${note}`);
       models.push(comparedModel(model, runtime));
     }
