@@ -93,6 +93,14 @@ export { logSoftmax, softmax } from "./graph/ops/softmax.ts";
 export { tanh } from "./graph/ops/tanh.ts";
 export { transpose } from "./graph/ops/transpose.ts";
 export { BertModel, type BertModelParts } from "./inference/bert-model.ts";
+export {
+  type Conversion,
+  type ConversionOptions,
+  type ConversionTarget,
+  convertModel,
+} from "./inference/convert-model.ts";
+export type { EmbedOptions } from "./inference/embed.ts";
+export type { FeatureOptions, TextFeatures } from "./inference/features.ts";
 export type {
   FillFromCandidates,
   FillFromLexicon,
@@ -104,6 +112,10 @@ export type {
   WordCandidate,
 } from "./inference/fill-mask-options.ts";
 export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./inference/onnx-export.ts";
+export { POOLING_STRATEGIES, type PoolingStrategy } from "./inference/pooling.ts";
+export type { TextOrPair } from "./inference/token-rows.ts";
+export type { WindowMerge } from "./inference/window-merge.ts";
+export type { TextWords, WordVector, WordVectorOptions } from "./inference/word-vectors.ts";
 export { attentionMaskAdder, multiHeadAttention } from "./model/attention.ts";
 export { type BertConfig, builtinConfig, configToJson, parseConfig } from "./model/config.ts";
 export { type ModelContext, modelContext } from "./model/context.ts";
@@ -117,8 +129,10 @@ export {
 export { type EncoderInputs, encoder, transformerLayer } from "./model/encoder.ts";
 export { positionwiseFeedForward } from "./model/feed-forward.ts";
 export { maskedLmHead, nextSentenceHead, pooler } from "./model/heads.ts";
+export { type HiddenStatesOptions, hiddenStatesGraph } from "./model/hidden-states.ts";
 export { initializeWeights, parameterShapes } from "./model/initialize.ts";
 export type { MlmHeadInspection } from "./model/mlm-head.ts";
+export { maxPooling, type PooledStatesOptions, pooledStatesGraph, weightedPooling } from "./model/pooling.ts";
 export { type PretrainingGraphOptions, pretrainingGraph } from "./model/pretraining.ts";
 export {
   findModel,

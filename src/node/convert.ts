@@ -10,6 +10,7 @@ import {
 } from "../inference/convert-model.ts";
 import { openModel } from "../inference/load-model.ts";
 import type { Dialect } from "../model/weight-names.ts";
+import type { DownloadOptions } from "./hub.ts";
 import { openModelSource } from "./model-source.ts";
 import { identityOf, inTheWay, ownInput, type WrittenFile, writeFolder } from "./write-folder.ts";
 
@@ -17,6 +18,8 @@ import { identityOf, inTheWay, ownInput, type WrittenFile, writeFolder } from ".
 export interface ConvertOptions extends ConversionOptions {
   /** Whether files of the same names in the folder are replaced. */
   readonly overwrite?: boolean;
+  /** For a model that comes from the hub. */
+  readonly download?: DownloadOptions;
   readonly signal?: AbortSignal;
   /** Told after each piece: bytes written so far, and about how many there will be. */
   readonly onBytes?: (done: number, total: number) => void;
@@ -42,7 +45,7 @@ export interface ConvertResult extends Omit<Conversion, "weightFiles" | "smallFi
  */
 export async function convert(name: string, folder: string, options: ConvertOptions): Promise<ConvertResult> {
   const began = performance.now();
-  const { files, checkpoint } = await openModelSource(name);
+  const { files, checkpoint } = await openModelSource(name, options.download);
   const model = await openModel(files, checkpoint === undefined ? {} : { checkpoint });
   const { weightFiles, smallFiles, ...facts } = convertModel(model, options);
   const { overwrite = false, signal, onBytes } = options;

@@ -3,15 +3,14 @@ import { conversionTargets } from "../../inference/convert-model.ts";
 import { exportTasks } from "../../model/export-graphs.ts";
 import { LOADING_HEAD, loadingRows, missingParts } from "../../model/loading-report.ts";
 import { type ConvertResult, convert } from "../../node/convert.ts";
-import { type CommandContext, defineCommand, type Output } from "../command.ts";
+import { type CommandContext, defineCommand, type Output, type Progress } from "../command.ts";
+import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { byteCount, inMegabytes, wholeNumber } from "../numbers.ts";
 
 export default defineCommand({
   name: "convert",
   summary: "write a model in the files of another program",
-  arguments: [
-    { name: "model", description: "folder, weights file, zip, TensorFlow prefix, or a model's name on the hub" },
-  ],
+  arguments: [modelArgument],
   options: [
     { flags: "-o, --output <folder>", description: "folder for the new files", default: "converted" },
     {
@@ -51,6 +50,7 @@ export default defineCommand({
       description: "onnx: weights in a file beside the model (default: where they take more than 1.5 GiB)",
     },
     { flags: "--overwrite", description: "replace files of the same names" },
+    ...hubOptions,
   ],
   examples: [
     "zhbert convert chinese_wwm_ext_L-12_H-768_A-12.zip -o out/ --to pytorch",
@@ -60,17 +60,21 @@ export default defineCommand({
   run: runConvert,
 });
 
-async function runConvert({ args, options, output, signal }: CommandContext): Promise<void> {
-  let progress: ReturnType<Output["progress"]> | undefined;
+async function runConvert(context: CommandContext): Promise<void> {
+  const { args, options, output, signal } = context;
   const { to, dtype, only, task, opset, externalData, overwrite = false } = options;
   const given = { dtype, maxShardBytes: options["maxShardSize"], task, opset, externalData };
+  const { stop, ...download } = downloadOptions(context);
+  let progress: Progress | undefined;
   const result = await convert(args["model"], options["output"], {
     to,
     only,
     overwrite,
+    download,
     signal,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
     onBytes: (done, total) => {
+      if (progress === undefined) stop();
       progress ??= output.progress({ total: inMegabytes(total), unit: "MB", label: `writing ${to}` });
       progress.update(inMegabytes(done));
     },
