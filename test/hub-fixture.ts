@@ -15,7 +15,7 @@ export const vocab = Buffer.from("[PAD]\n[UNK]\n");
 export const weights = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 251));
 
 /** Patience for a hub on this machine. */
-export const quick = { attempts: 4, firstWaitMs: 1, silenceMs: 400 };
+export const quick = { attempts: 4, firstWaitMs: 1, silenceMs: 10_000 };
 
 /** The hub and the cache of the running test. */
 export interface HubTest {

@@ -513,6 +513,11 @@ export function resolveHubName(name: string): string {
   return lookUp(name)?.hubName ?? name;
 }
 
+/** The id on ModelScope that a name stands for: known models become their copies there, other names stay as they are. */
+export function resolveModelScopeName(name: string): string {
+  return lookUp(name)?.modelScopeName ?? name;
+}
+
 /** The number of parameters of embeddings, encoder and pooler, as Transformers' BertModel has them. */
 export function parameterCount(model: ZooModel): number {
   const { layers, hiddenSize: H, intermediateSize: I, vocabSize, maxPositions } = model;

@@ -76,6 +76,11 @@ describe("ModelScope", () => {
     expect(await downloadModel("dienstag/rbt3", options({ source: "modelscope", offline: true }))).toBe(folder);
   });
 
+  test("has known models under other names", async () => {
+    await download({ source: "modelscope" }, "hfl/chinese-roberta-wwm-ext");
+    expect(at.hub.seen[0]?.path).toContain("/models/dienstag/chinese-roberta-wwm-ext/");
+  });
+
   test("goes on after a cut, and tells what it answered", async () => {
     at.hub.misbehave = ({ path }, response, count) => {
       if (!path.includes("FilePath=model.safetensors") || count > 1) return false;

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { config, cutAfter, failure, hubTools, isWeights, useHub, weights } from "../../test/hub-fixture.ts";
+import { config, cutAfter, failure, hubTools, isWeights, quick, useHub, weights } from "../../test/hub-fixture.ts";
 import { commitOf, etagOf } from "../../test/hub-server.ts";
 
 const at = useHub();
@@ -178,7 +178,7 @@ describe("a hub that misbehaves", () => {
       response.write(weights.subarray(0, 200_000));
       return true;
     };
-    const folder = await download();
+    const folder = await download({ patience: { ...quick, silenceMs: 400 } });
     expect(at.notes.join()).toContain("the server is silent");
     expect(weightsRequests()[1]?.headers.range).toBe("bytes=200000-");
     expect(readFileSync(join(folder, "model.safetensors")).equals(weights)).toBe(true);

@@ -1,7 +1,7 @@
 /** A model from a hub: its files listed, chosen, downloaded under a lock, and linked; or what the cache has of it. */
 import { join } from "node:path";
 import { FileError, verbatim } from "../errors.ts";
-import { resolveHubName } from "../model/zoo.ts";
+import { resolveHubName, resolveModelScopeName } from "../model/zoo.ts";
 import type { DownloadedFile, DownloadedModel, DownloadOptions } from "./hub.ts";
 import { isCommit, ModelCache, sizeOf } from "./hub-cache.ts";
 import { ChangedError, downloadBlob } from "./hub-download.ts";
@@ -16,7 +16,7 @@ const MAX_LISTINGS = 3;
 export async function fetchModel(name: string, options: DownloadOptions): Promise<DownloadedModel> {
   const source = hubSource(options.source ?? "huggingface", options.mirror);
   const request: Request = {
-    name: options.source === "modelscope" ? name : resolveHubName(name),
+    name: options.source === "modelscope" ? resolveModelScopeName(name) : resolveHubName(name),
     givenName: name,
     revision: options.revision ?? source.defaultRevision,
     source,
@@ -25,7 +25,7 @@ export async function fetchModel(name: string, options: DownloadOptions): Promis
   };
   expectHubName(request.name);
   expectSafePath(request.revision, "--revision");
-  if (options.offline ?? isTrue(process.env["HF_HUB_OFFLINE"])) return fromCache(request);
+  if (options.offline ?? isOfflineByEnvironment()) return fromCache(request);
   const copy = await fromCache(request).catch(() => undefined);
   // A commit never changes; branches and tags do.
   if (copy !== undefined && isCommit(request.revision) && options.files === undefined) return copy;
@@ -202,6 +202,8 @@ function keepsChanging(where: string, cause: ChangedError): FileError {
   });
 }
 
-function isTrue(value: string | undefined): boolean {
+/** As the Python libraries read it. */
+function isOfflineByEnvironment(): boolean {
+  const value = process.env["HF_HUB_OFFLINE"] || process.env["TRANSFORMERS_OFFLINE"];
   return ["1", "true", "yes", "on"].includes(value?.toLowerCase() ?? "");
 }
