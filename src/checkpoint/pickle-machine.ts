@@ -12,6 +12,8 @@ import { type CheckpointSource, damaged } from "./source.ts";
 const MAX_OBJECTS = 1_000_000;
 /** Containers that are open at the same time; real files nest less than ten. */
 const MAX_NESTING = 1000;
+/** What makes no objects counts too: a file of nothing but marks would be walked for minutes. */
+const MAX_OPCODES = 10 * MAX_OBJECTS;
 const MAX_PROTOCOL = 5;
 
 /** What a global that is not on the list, and what it makes, is while a pickle is only looked through. */
@@ -26,6 +28,7 @@ export class PickleMachine {
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, unknown>();
   #objects = 0;
+  #opcodes = 0;
   #offset = 0;
   #opcode = "";
 
@@ -45,6 +48,8 @@ export class PickleMachine {
 
   step({ name, offset, argument }: PickleOpcode): void {
     [this.#opcode, this.#offset] = [name, offset];
+    this.#opcodes++;
+    if (this.#opcodes > MAX_OPCODES) throw this.#damaged(`at most ${MAX_OPCODES} opcodes`, "more");
     switch (name) {
       case "PROTO":
         if ((argument as number) <= MAX_PROTOCOL) return;
@@ -219,7 +224,7 @@ export class PickleMachine {
     if (name === "INST") {
       const [module, member] = argument as [string, string];
       this.#popMark();
-      type = new Unknown(`${module}.${member}`);
+      type = new Unknown(printable(`${module}.${member}`));
     } else if (name === "OBJ") {
       type = this.#popMark()[0];
     } else if (name === "NEWOBJ" || name === "NEWOBJ_EX") {
@@ -237,9 +242,10 @@ export class PickleMachine {
 
   #global(name: string): unknown {
     if (this.rules.globals.has(name)) return new PickleGlobal(name);
-    if (this.note === undefined) throw this.#forbidden(name);
-    this.note(`names ${name}`, this.#offset);
-    return new Unknown(name);
+    const shown = printable(name);
+    if (this.note === undefined) throw this.#forbidden(shown);
+    this.note(`names ${shown}`, this.#offset);
+    return new Unknown(shown);
   }
 
   #call(callee: unknown, args: unknown): unknown {
@@ -362,10 +368,16 @@ export class PickleMachine {
     return new CheckpointError({
       where: `${this.source.name}: byte ${this.#offset}`,
       expected: "tensors and plain values only",
-      got: verbatim(name.slice(0, 200)),
+      got: verbatim(name),
       hint:
         "The file asks for code that is not needed for weights, and zhbert runs none: `zhbert inspect` lists all of it. " +
         "Get safetensors instead, or save `model.state_dict()` alone where you trust the file.",
     });
   }
+}
+
+/** A name from the file as a terminal may show it: no control characters, not without end. */
+function printable(name: string): string {
+  const escaped = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return name.slice(0, 200).replace(/[^ -~]/g, escaped);
 }

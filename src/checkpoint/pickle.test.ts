@@ -124,6 +124,11 @@ test("lists each danger once with its byte, and nothing of what is on the list",
   expect(scan("ccollections\nOrderedDict\n)RU\x01aK\x01s}b.")).toEqual([]);
 });
 
+test("shows names without control characters, which a terminal would obey", () => {
+  expect(scan("cos\nsys\u001b[2Jtem\n.")[0]).toBe("byte 0: names os.sys\\u001b[2Jtem");
+  expect(() => load("cos\nsys\u001b[2Jtem\n.")).toThrow("os.sys\\u001b[2Jtem");
+});
+
 test("lists what a damaged or hiding pickle holds", () => {
   // Each would make a reader that models the stack too strictly give up before the danger.
   for (const prefix of ["0", "1", "a", "e", "s", "u", "R", "b", "h\x63", "\x93", "o", "\x81", "(((t", "K\x01K\x02s"]) {
@@ -186,6 +191,11 @@ test("cycles and deep nesting are read, since nothing walks them", () => {
 test("open containers and objects are limited", () => {
   expect(() => load("(".repeat(2000))).toThrow("expected at most 1000 open containers");
   expect(() => load(`${"N".repeat(1_000_001)}`)).toThrow("expected at most 1000000 objects");
+  const marks = bytesSource(
+    "f",
+    new Uint8Array(20_000_002).map((_, i) => (i % 2 === 0 ? 0x28 : 0x31)),
+  );
+  expect(() => readPickle(marks, 0, rules)).toThrow("expected at most 10000000 opcodes");
 });
 
 test("refuses a pickle cut at any byte", () => {

@@ -154,6 +154,7 @@ test.each<[string, readonly Part[], string]>([
   ["an absolute path", [part("/etc/passwd")], 'got "/etc/passwd"'],
   ["a backslash", [part("a\\..\\b")], "expected paths that stay"],
   ["a drive", [part("C:evil")], "expected paths that stay"],
+  ["an escape sequence", [part("a\u001b[2J")], "expected paths that stay"],
   ["a NUL", [part("model.bin\0.txt")], "expected paths that stay"],
   ["a name twice", [part("a"), part("a")], 'expected each name once, got "a" twice'],
   ["an encrypted entry", [part("a", { flags: 1 })], 'expected "a" in clear'],

@@ -255,7 +255,7 @@ function checkNames(source: CheckpointSource, entries: readonly ZipEntry[], offs
   const seen = new Set<string>();
   for (const { path, size } of entries) {
     const parts = (path.endsWith("/") ? path.slice(0, -1) : path).split("/");
-    if (/[\\\0]|^[a-zA-Z]:/.test(path) || parts.some((part) => part === "" || part === "." || part === "..")) {
+    if (/[\\\p{Cc}]|^[a-zA-Z]:/u.test(path) || parts.some((part) => part === "" || part === "." || part === "..")) {
       throw damaged(source.name, offset, "paths that stay in their folder", JSON.stringify(path));
     }
     if (seen.has(path)) throw damaged(source.name, offset, "each name once", `${JSON.stringify(path)} twice`);

@@ -10,11 +10,11 @@ import { findStateDict } from "../state-dict.ts";
 const format: CheckpointFormat = {
   name: "pytorch",
   title: "PyTorch",
-  // What else the trainers of Transformers save beside the weights is left out.
+  // What trainers and OpenVINO save beside the weights is left out.
   fileNames: [
     /^pytorch_model\.bin$/,
     /^pytorch_model\.bin\.index\.json$/,
-    /^(?!training_args|optimizer|scheduler|scaler|rng_state).+\.(?:bin|pt|pth)$/,
+    /^(?!training_args|optimizer|scheduler|scaler|rng_state|openvino).+\.(?:bin|pt|pth)$/,
     /\.bin\.index\.json$/,
   ],
   recognizes: isTorchFile,
