@@ -26,17 +26,29 @@ export interface FoundCheckpoint {
   readonly path: string;
 }
 
-/** The checkpoints among files by their names, the preferred one first. */
+/**
+ * The checkpoints among files by their names: the least deep first, of these those with a usual name, of these the format
+ * that loads fastest; of several steps (`model.ckpt-2000.index`) the last.
+ */
 export function findCheckpoints(paths: readonly string[]): FoundCheckpoint[] {
-  const found = checkpointFormats.flatMap((format) =>
-    format.fileNames.flatMap((pattern, rank) =>
-      paths
-        .filter((path) => pattern.test(path.slice(path.lastIndexOf("/") + 1)))
-        .map((path) => ({ format, path, depth: path.split("/").length, rank })),
-    ),
+  const found = checkpointFormats.flatMap((format, preference) =>
+    paths.flatMap((path) => {
+      const name = path.slice(path.lastIndexOf("/") + 1);
+      const rank = format.fileNames.findIndex((pattern) => pattern.test(name));
+      const step = Number(/\d+(?=\D*$)/.exec(name)?.[0] ?? 0);
+      const isUsual = WHOLE_NAME.test(String(format.fileNames[rank]?.source));
+      const order = [path.split("/").length, isUsual ? 0 : 1, preference, rank, -step];
+      return rank === -1 ? [] : [{ format, path, order }];
+    }),
   );
-  const unique = found.filter(({ path }, i) => found.findIndex((other) => other.path === path) === i);
-  return unique.sort((a, b) => a.depth - b.depth).map(({ format, path }) => ({ format, path }));
+  return found.sort((a, b) => firstDifference(a.order, b.order)).map(({ format, path }) => ({ format, path }));
+}
+
+/** A pattern that is one name: `^model\.safetensors$`. */
+const WHOLE_NAME = /^\^[^(]*\$$/;
+
+function firstDifference(a: readonly number[], b: readonly number[]): number {
+  return a.map((value, i) => value - (b[i] as number)).find((difference) => difference !== 0) ?? 0;
 }
 
 /**
