@@ -127,6 +127,7 @@ export {
   tokenEmbedding,
 } from "./model/embeddings.ts";
 export { type EncoderInputs, encoder, transformerLayer } from "./model/encoder.ts";
+export { type ExtendedVocabulary, extendVocabulary, extendWeights, type NewToken } from "./model/extend-vocabulary.ts";
 export { positionwiseFeedForward } from "./model/feed-forward.ts";
 export { maskedLmHead, nextSentenceHead, pooler } from "./model/heads.ts";
 export { type HiddenStatesOptions, hiddenStatesGraph } from "./model/hidden-states.ts";
