@@ -8,8 +8,8 @@ import type { PickleOpcode } from "./pickle-opcodes.ts";
 import { PickleDict, type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "./pickle-values.ts";
 import { type CheckpointSource, damaged } from "./source.ts";
 
-/** A thousand tensors with their optimiser's state are a tenth of it; each costs some hundred bytes. */
-const MAX_OBJECTS = 1_000_000;
+/** BERT-large with its optimiser's state takes a tenth; the emptiest objects cost 250 bytes, so this much costs 100 MB. */
+const MAX_OBJECTS = 400_000;
 /** Containers that are open at the same time; real files nest less than ten. */
 const MAX_NESTING = 1000;
 /** What makes no objects counts too: a file of nothing but marks would be walked for minutes. */

@@ -55,6 +55,8 @@ export interface PickleOpcode {
 
 /** Texts up to here become strings: names are shorter by far. */
 const MAX_STRING_BYTES = 4096;
+/** All texts of a pickle together; names take some ten thousand bytes, biases as texts some million. */
+const MAX_STRINGS_BYTES = 64 * 1024 * 1024;
 /** torch's magic number has 10 bytes, sizes have 8. */
 const MAX_INTEGER_BYTES = 32;
 /** A number or a name of protocol 0. */
@@ -141,6 +143,7 @@ export class PickleReader {
   #at: number;
   #window: Uint8Array = new Uint8Array(0);
   #windowBegin = 0;
+  #stringsBytes = 0;
 
   constructor(
     readonly source: CheckpointSource,
@@ -192,7 +195,7 @@ export class PickleReader {
       case "str1":
       case "str4": {
         const bytes = this.#range(PickleBytes, this.#length(kind, offset), offset);
-        return bytes.end - bytes.begin > MAX_STRING_BYTES ? bytes : latin1(this.#read(bytes));
+        return bytes.end - bytes.begin > MAX_STRING_BYTES ? bytes : latin1(this.#string(bytes));
       }
       case "text1":
       case "text4":
@@ -235,9 +238,10 @@ export class PickleReader {
   #text(length: number, offset: number): string | PickleText {
     const range = this.#range(PickleText, length, offset);
     if (length > MAX_STRING_BYTES) return range;
+    const bytes = this.#string(range);
     try {
       // Python writes lone surrogates as three bytes that are no UTF-8; none is in the name of a weight.
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.#read(range));
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch (cause) {
       throw this.#damaged(range.begin, "a text in UTF-8", (cause as Error).message);
     }
@@ -267,7 +271,7 @@ export class PickleReader {
     const bytes = this.#peek(length);
     const end = bytes.indexOf(0x0a);
     if (end < 0) throw this.#damaged(offset, `a line of at most ${MAX_LINE_BYTES} bytes`, "no end of it");
-    const line = new TextDecoder("utf-8").decode(bytes.subarray(0, end));
+    const line = new TextDecoder("utf-8").decode(this.#string({ begin: this.#at, end: this.#at + end }));
     this.#at += end + 1;
     return line;
   }
@@ -284,7 +288,12 @@ export class PickleReader {
     return bytes;
   }
 
-  #read({ begin, end }: { begin: number; end: number }): Uint8Array {
+  /** The bytes of a text that becomes a string. */
+  #string({ begin, end }: { begin: number; end: number }): Uint8Array {
+    this.#stringsBytes += end - begin;
+    if (this.#stringsBytes > MAX_STRINGS_BYTES) {
+      throw this.#damaged(begin, `at most ${MAX_STRINGS_BYTES} bytes of texts`, "more");
+    }
     const at = begin - this.#windowBegin;
     if (at >= 0 && at + end - begin <= this.#window.length) return this.#window.subarray(at, at + end - begin);
     return this.source.slice(begin, end);
