@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import { Skip } from "./bench.ts";
 
 interface Modules {
+  readonly "checkpoint/formats": typeof import("../src/checkpoint/formats.ts");
   readonly "node/index": typeof import("../src/node/index.ts");
+  readonly "node/model-source": typeof import("../src/node/model-source.ts");
   readonly "text/index": typeof import("../src/text/index.ts");
   readonly "train/clipping": typeof import("../src/train/clipping.ts");
   readonly "train/compile-pretraining": typeof import("../src/train/compile-pretraining.ts");
