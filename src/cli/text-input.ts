@@ -42,7 +42,7 @@ export function layerList(text: string): readonly number[] {
 export const engineOptions: readonly CommandOption[] = [
   {
     flags: "--batch-tokens <n>",
-    description: "the most tokens of one run of the model, padding included (default: 2048)",
+    description: "the most tokens of one run of the model, padding included (default: 1024)",
     parse: wholeNumber("--batch-tokens", 1),
   },
   {
