@@ -2,7 +2,7 @@
  * Retraining the head of a masked language model over an encoder that stays as it is: for models that were published
  * without one, or with one that was never trained. Pre-training on a corpus, of five tensors.
  */
-import { rm } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { type LazyTensor, readTensors } from "../checkpoint/format.ts";
 import type { Masking } from "../data/shards.ts";
@@ -23,6 +23,7 @@ import { Random } from "../util/random.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import { loadPretrained } from "./bert-model.ts";
 import type { Corpus } from "./corpus.ts";
+import type { DownloadOptions } from "./hub.ts";
 import { type DataReport, makeData } from "./make-data.ts";
 import { modelFiles } from "./model-files.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
@@ -56,6 +57,8 @@ export interface TrainMlmHeadOptions extends Choices, PretrainEnvironment {
   readonly segmenter: Segmenter;
   /** Replaces a run that is in the folder. */
   readonly overwrite?: boolean;
+  /** For a model that comes from the hub. */
+  readonly download?: DownloadOptions;
   /** Goes on from the model's own head instead of a new one; false. */
   readonly fromExisting?: boolean;
   /** What is masked together; whole-word. */
@@ -91,13 +94,17 @@ export async function trainMlmHead(options: TrainMlmHeadOptions): Promise<MlmHea
     dynamicMasking: true,
   } as const;
   checkSettings(plan.settings, plan);
-  const model = await loadPretrained(options.model);
+  const model = await loadPretrained(options.model, options.download);
   const head = inspectMlmHead(model.named.tensors, model.config);
   options.onModel?.(head, model.notes);
   const random = Random.derive(plan.settings.seed, INITIALIZATION_STREAM);
   const { weights, others } = partsOf(model, head, options.fromExisting ?? false, random);
   await RunFolder.expectFree(output, options.overwrite);
-  const report = await makeCorpusData(data, model, options, plan.settings.seed);
+  const report = await makeCorpusData(data, model, options, plan.settings.seed).catch(async (error) => {
+    // The folder was made for the data, unless something else is in it.
+    await rmdir(output).catch(() => undefined);
+    throw error;
+  });
   const files = modelFiles(model.config, model.tokenizer.vocabulary, {
     tokenizer: model.tokenizer.options,
     nextSentence: [...others.keys()].some((name) => name.startsWith("cls.seq_relationship.")),

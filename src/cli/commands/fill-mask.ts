@@ -3,10 +3,11 @@ import { UsageError } from "../../errors.ts";
 import type { FillMaskOptions, FillMaskResult, FillWordsOptions } from "../../inference/fill-mask-options.ts";
 import { mlmHeadWarning } from "../../model/mlm-head.ts";
 import { MLM_HEAD } from "../../model/trainable.ts";
-import { BertModel } from "../../node/bert-model.ts";
+import type { BertModel } from "../../node/bert-model.ts";
 import { jiebaWords, readWords } from "../../node/lexicon.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { type CommandContext, defineCommand, type Output } from "../command.ts";
+import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
 
 /** Lines of standard input in one run of the model. */
@@ -16,10 +17,7 @@ export default defineCommand({
   name: "fill-mask",
   summary: "fill each [MASK] of a text with the entries or words that a model holds likeliest",
   arguments: [
-    {
-      name: "model",
-      description: "folder of a model or of a training run, a weights file, a zip, or a name of the hub",
-    },
+    modelArgument,
     {
       name: "text",
       description: "texts with [MASK]; lines of standard input when left out",
@@ -55,6 +53,7 @@ export default defineCommand({
       description: "threads of the engine (default: all processors)",
       parse: wholeNumber("--threads", 1),
     },
+    ...hubOptions,
   ],
   examples: [
     'zhbert fill-mask out/ "今天天[MASK]很好。" --top-k 5',
@@ -66,8 +65,7 @@ export default defineCommand({
     const { args, options, output, stdinLines } = context;
     const fillOptions = await readOptions(context);
     const runtime = createOnnxRuntime(options["threads"] === undefined ? {} : { threads: options["threads"] });
-    const model = await BertModel.fromPretrained(args["model"], { runtime });
-    for (const note of model.notes) output.note(note);
+    const model = await loadModel(context, args["model"], { runtime });
     const warning = mlmHeadWarning(model.inspectMlmHead(), args["model"]);
     // Without its tensors the model refuses by itself.
     if (warning !== undefined && !model.report.missing.some((name) => name.startsWith(MLM_HEAD))) {

@@ -9,6 +9,7 @@ import { PRETRAINING_DEFAULTS } from "../../node/pretraining-plan.ts";
 import type { PretrainEnvironment } from "../../node/pretraining-run.ts";
 import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
+import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { inMegabytes, positiveNumber, sequenceLength, share, wholeNumber } from "../numbers.ts";
 import { PretrainingDisplay } from "../pretraining-display.ts";
 import { openEndedProgress } from "../progress.ts";
@@ -26,10 +27,7 @@ export default defineCommand({
   name: "mlm-head",
   summary: "train a model's MLM head anew, the encoder frozen, so that it can fill masks",
   arguments: [
-    {
-      name: "model",
-      description: "folder, file or zip of a model, or its name on the hub; with --resume the run's folder",
-    },
+    { ...modelArgument, description: `${modelArgument.description}; with --resume the run's folder` },
     {
       name: "corpus",
       description:
@@ -72,6 +70,7 @@ export default defineCommand({
     whole("--save-steps", "updates between checkpoints; 0: at the end only", defaults.saveSteps, 0),
     whole("--seed", "of the new head, order and masks", defaults.seed, 0),
     whole("--threads", "threads of the engine; a resumed run takes its own", "all processors"),
+    ...hubOptions,
   ],
   examples: [
     "zhbert mlm-head hfl/chinese-bert-wwm corpus.txt -o with-head/",
@@ -122,7 +121,9 @@ function resume({ args, options }: CommandContext, environment: PretrainEnvironm
   return resumeMlmHead(args["model"], { ...given(options, CHANGEABLE), ...environment });
 }
 
-async function train({ args, options, output, signal, stdinLines }: CommandContext, environment: PretrainEnvironment) {
+async function train(context: CommandContext, environment: PretrainEnvironment) {
+  const { args, options, output, signal, stdinLines } = context;
+  const { stop, ...download } = downloadOptions(context);
   const paths: readonly string[] = args["corpus"] ?? [];
   const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
   if (options["maxSeqLength"] !== undefined) sequenceLength(options["maxSeqLength"]);
@@ -138,8 +139,10 @@ async function train({ args, options, output, signal, stdinLines }: CommandConte
     segmenter: await createSegmenter(options["segmenter"] ?? "jieba"),
     ...given(options, Object.fromEntries(OTHERS.map((name) => [name, name]))),
     ...given(options, { ...CHANGEABLE, learningRate: "lr", heldOutShare: "heldOut" }),
+    download,
     onModel: (head, notes) => {
-      for (const note of notes) output.note(`note: ${note}`);
+      stop();
+      for (const note of notes) output.note(note);
       output.note(startOf(head, args["model"], options["fromExisting"] === true));
     },
     onData: (bytes, instances) => progress.update(inMegabytes(bytes), { instances: String(instances) }),
@@ -149,7 +152,10 @@ async function train({ args, options, output, signal, stdinLines }: CommandConte
       environment.onStart?.(start);
     },
     signal,
-  }).finally(() => progress.stop());
+  }).finally(() => {
+    stop();
+    progress.stop();
+  });
 }
 
 /** Which head the training begins with, and why. */
