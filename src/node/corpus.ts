@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { readLineGroups } from "../data/corpus.ts";
+import type { CorpusChunk } from "../data/text-blocks.ts";
 import { ArgumentError, FileError, verbatim } from "../errors.ts";
 import { fileError } from "./files.ts";
 
@@ -30,6 +31,8 @@ export interface Corpus {
   readonly isRepeatable: boolean;
   /** Groups of lines. @throws {CorpusError} at text that cannot be used. @throws {FileError} at a file that cannot be read. */
   read(options?: ReadCorpusOptions): AsyncIterable<readonly string[]>;
+  /** The bytes of the files, unpacked, as they come; for those who read lines themselves. @throws {FileError} as `read`. */
+  chunks(options?: Pick<ReadCorpusOptions, "signal" | "onBytes">): AsyncIterable<CorpusChunk>;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -55,6 +58,7 @@ export async function openCorpus(paths: readonly string[]): Promise<Corpus> {
     bytes: areRegular ? bytes : undefined,
     isRepeatable: areRegular,
     read: (options = {}) => readFiles(files, options),
+    chunks: (options = {}) => readChunks(files, options),
   };
 }
 
@@ -107,25 +111,38 @@ async function expand(path: string): Promise<string[]> {
 }
 
 async function* readFiles(files: readonly string[], options: ReadCorpusOptions): AsyncGenerator<readonly string[]> {
-  const { maxLineBytes, partsFiles = false, signal, onBytes = () => undefined } = options;
+  const { maxLineBytes, partsFiles = false } = options;
+  const read = byteReader(options);
+  for (const file of files) {
+    yield* readLineGroups(read(file), { where: file, ...(maxLineBytes === undefined ? {} : { maxLineBytes }) });
+    if (partsFiles) yield [""];
+  }
+}
+
+async function* readChunks(files: readonly string[], options: ReadCorpusOptions): AsyncGenerator<CorpusChunk> {
+  const read = byteReader(options);
+  for (const where of files) {
+    for await (const bytes of read(where)) yield { where, bytes, isEnd: false };
+    yield { where, bytes: new Uint8Array(0), isEnd: true };
+  }
+}
+
+/** Reads one file after the other, and tells how many bytes it has read of all of them. */
+function byteReader({ signal, onBytes }: ReadCorpusOptions): (file: string) => AsyncGenerator<Uint8Array> {
   let bytes = 0;
-  async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
+  return async function* (file) {
     try {
       for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES })) {
         signal?.throwIfAborted();
         yield chunk as Uint8Array;
         bytes += (chunk as Uint8Array).length;
-        onBytes(bytes);
+        onBytes?.(bytes);
       }
     } catch (error) {
       if (error instanceof Error && "syscall" in error) throw fileError(file, "a file that can be read", error);
       throw error;
     }
-  }
-  for (const file of files) {
-    yield* readLineGroups(chunksOf(file), { where: file, ...(maxLineBytes === undefined ? {} : { maxLineBytes }) });
-    if (partsFiles) yield [""];
-  }
+  };
 }
 
 const LINES_IN_GROUP = 256;
@@ -147,5 +164,11 @@ export function corpusOfLines(lines: AsyncIterable<string>, name: string): Corpu
     if (group.length > 0) yield group;
     onBytes?.(bytes);
   }
-  return { name, files: [], bytes: undefined, isRepeatable: false, read };
+  async function* chunks(options: ReadCorpusOptions = {}): AsyncGenerator<CorpusChunk> {
+    const encoder = new TextEncoder();
+    for await (const group of read(options)) {
+      yield { where: name, bytes: encoder.encode(`${group.join("\n")}\n`), isEnd: false };
+    }
+  }
+  return { name, files: [], bytes: undefined, isRepeatable: false, read, chunks };
 }

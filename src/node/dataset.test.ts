@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { PretrainingInstance } from "../data/instance.ts";
+import type { Split } from "../data/run-file.ts";
 import { DataError, FileError } from "../errors.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
-import { DatasetWriter, type DatasetWriterOptions, openDataset, type Split } from "./dataset.ts";
+import { DatasetWriter, type DatasetWriterOptions, openDataset } from "./dataset.ts";
 
 let folder: string;
 beforeEach(() => {

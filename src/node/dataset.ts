@@ -19,13 +19,11 @@ import {
   VOCABULARY_FILE,
 } from "../data/dataset.ts";
 import type { PretrainingInstance } from "../data/instance.ts";
+import type { Split } from "../data/run-file.ts";
 import { type ByteSource, ShardBuilder, ShardReader, type ShardSettings } from "../data/shards.ts";
 import { DataError, FileError, verbatim } from "../errors.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
 import { createAtomicFile, fileError, readText, writeFileAtomic } from "./files.ts";
-
-/** Which part of the data an instance belongs to. */
-export type Split = "data" | "held-out";
 
 const DEFAULT_SHARD_BYTES = 64 * 1024 * 1024;
 
@@ -37,6 +35,8 @@ export interface DatasetWriterOptions {
   readonly generation: GenerationSettings;
   /** A shard is closed when it has grown to this size, 64 MiB by default; a writer holds one of each split in memory. */
   readonly shardBytes?: number;
+  /** Called when a shard is on the disk. */
+  readonly onShard?: (shard: ShardEntry & { readonly split: Split }) => Promise<void>;
 }
 
 /** Writes a data folder; nothing of it counts before commit. */
@@ -73,15 +73,40 @@ export class DatasetWriter {
     return new DatasetWriter(folder, options, new Set(names.filter((name) => SHARD_FILE.test(name))));
   }
 
+  /** Goes on behind shards that were written before. */
+  resume(shards: readonly (ShardEntry & { readonly split: Split })[]): void {
+    for (const { split, ...entry } of shards) this.#written[split].push(entry);
+  }
+
   /** Adds an instance; a shard that has become large enough is written. @throws {FileError} when that fails. */
   async add(instance: PretrainingInstance, split: Split = "data"): Promise<void> {
-    let builder = this.#builders.get(split);
-    if (builder === undefined) {
-      builder = new ShardBuilder(this.#options.settings);
-      this.#builders.set(split, builder);
-    }
-    builder.add(instance);
-    if (builder.byteLength >= (this.#options.shardBytes ?? DEFAULT_SHARD_BYTES)) await this.#flush(split);
+    this.#builder(split).add(instance);
+    if (this.#isFull(split)) await this.#flush(split);
+  }
+
+  /**
+   * Adds an instance as its record, see `ShardBuilder.addRecord`.
+   * @returns a promise when a shard is written, which must settle before the next call.
+   * @throws {FileError} when that fails.
+   */
+  addRecord(record: Uint8Array, lengths: number, checksum: number, split: Split): Promise<void> | undefined {
+    this.#builder(split).addRecord(record, lengths, checksum);
+    return this.#isFull(split) ? this.#flush(split) : undefined;
+  }
+
+  /** Writes the last shard of a split. @throws {FileError} when that fails. */
+  async endSplit(split: Split): Promise<void> {
+    await this.#flush(split);
+  }
+
+  #builder(split: Split): ShardBuilder {
+    const builder = this.#builders.get(split) ?? new ShardBuilder(this.#options.settings);
+    this.#builders.set(split, builder);
+    return builder;
+  }
+
+  #isFull(split: Split): boolean {
+    return this.#builder(split).byteLength >= (this.#options.shardBytes ?? DEFAULT_SHARD_BYTES);
   }
 
   /** Makes what was added the folder's data and removes shards that no longer belong to it. @returns bytes written. */
@@ -96,6 +121,12 @@ export class DatasetWriter {
     const listed = new Set([...shards, ...heldOutShards].map(({ file }) => file));
     await this.#remove((await shardFiles(this.#folder)).filter((file) => !listed.has(file)));
     return [...shards, ...heldOutShards].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Stops, and leaves what was written where it is, to `resume` another time. */
+  suspend(): void {
+    this.#isOpen = false;
+    this.#builders.clear();
   }
 
   /** Removes what was written; the folder's earlier data stays. Does nothing after commit. */
@@ -134,7 +165,9 @@ export class DatasetWriter {
     const number = String(this.#written[split].length).padStart(5, "0");
     const file = `${split}-${number}-${checksum.toString(16).padStart(8, "0")}.zhbs`;
     await writeFileAtomic(join(this.#folder, file), chunks);
-    this.#written[split].push({ file, instances: builder.count, bytes: byteLength, checksum });
+    const entry = { file, instances: builder.count, bytes: byteLength, checksum };
+    this.#written[split].push(entry);
+    await this.#options.onShard?.({ split, ...entry });
   }
 
   async #remove(files: readonly string[]): Promise<void> {

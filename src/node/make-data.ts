@@ -1,314 +1,338 @@
-/** From a corpus on disk to training data on disk, in one of three formats; nothing counts until all is written. */
-import { resolve } from "node:path";
+/**
+ * From a corpus on disk to training data on disk, in two steps: blocks of text become runs of records (by worker threads),
+ * then the records of all runs are shuffled together and written. Nothing counts until all is written.
+ *
+ * The bytes depend on the text and the options alone: not on the number of workers, nor on how often the work was stopped
+ * and went on. Memory is bounded by the number of workers.
+ */
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { type Document, readDocuments } from "../data/corpus.ts";
-import { createPretrainingInstances, type InstanceStats } from "../data/create-instances.ts";
-import { isHeldOut } from "../data/held-out.ts";
-import type { PretrainingInstance } from "../data/instance.ts";
-import { encodeInstanceLine } from "../data/jsonl.ts";
-import { splitSentences } from "../data/sentences.ts";
-import { MAX_SEQ_LENGTH, type Masking, type ShardSettings } from "../data/shards.ts";
-import { encodeExample, frameRecord } from "../data/tfrecord.ts";
-import { ArgumentError, CorpusError, InterruptedError, verbatim } from "../errors.ts";
-import { exceedTokens } from "../text/added-tokens.ts";
-import type { Segmenter } from "../text/segmenter.ts";
-import type { BertTokenizer } from "../text/tokenizer.ts";
-import { SPECIAL_TOKENS } from "../text/vocabulary.ts";
-import { type Corpus, keepCorpus } from "./corpus.ts";
-import { DatasetWriter, type Split } from "./dataset.ts";
-import { type AtomicFile, createAtomicFile } from "./files.ts";
+import { decodeRecord } from "../data/_record.ts";
+import { addCounts } from "../data/example-records.ts";
+import { completeSettings, type InstanceStats } from "../data/instance-settings.ts";
+import { SPLITS, type Split } from "../data/run-file.ts";
+import { layoutOf } from "../data/shards.ts";
+import { shuffleRuns } from "../data/shuffle-runs.ts";
+import { BLOCK_BYTES, cutBlocks } from "../data/text-blocks.ts";
+import { DataError, verbatim } from "../errors.ts";
+import noSegmenter from "../text/segmenters/none.ts";
+import { interruption, noneHeldOut, noText } from "./data-errors.ts";
+import { type DataJob, prepareWork } from "./data-job.ts";
+import { checkDataOptions, type DataReport, type MakeDataOptions, needsWholeLines } from "./data-options.ts";
+import { type BlockPool, inProcessPool, type OnBlock, WorkerPool } from "./data-pool.ts";
+import { type InstanceFiles, openFiles, openShards, shardSettings } from "./data-sinks.ts";
+import { type DataCommand, WorkFolder } from "./data-work-folder.ts";
+import type { DatasetWriter } from "./dataset.ts";
+import { readBytes } from "./files.ts";
+import { makeGoogleData } from "./make-data-google.ts";
 
-/** What training data can be written as. */
-export const DATA_FORMATS = ["shards", "tfrecord", "jsonl"] as const;
-/** shards: a folder that pre-training reads; tfrecord: files as Google's program writes them; jsonl: one object a line. */
-export type DataFormat = (typeof DATA_FORMATS)[number];
+export { DATA_FORMATS, type DataFormat, type DataReport, type MakeDataOptions } from "./data-options.ts";
 
-/** Options of {@link makeData}. */
-export interface MakeDataOptions {
-  readonly corpus: Corpus;
-  /** A folder for shards, one file for jsonl, one or more files for tfrecord (instances go round). */
-  readonly outputs: readonly string[];
-  readonly format: DataFormat;
-  readonly tokenizer: BertTokenizer;
-  readonly segmenter: Segmenter;
-  readonly masking: Masking;
-  readonly maxSeqLength: number;
-  readonly maxPredictionsPerSeq: number;
-  readonly maskedLmProb: number;
-  readonly shortSeqProb: number;
-  readonly dupeFactor: number;
-  readonly randomSeed: number;
-  readonly nextSentence: boolean;
-  readonly googleCompatible: boolean;
-  /** Cut lines at 。！？； and the like, so that a line may be a paragraph. */
-  readonly splitsSentences: boolean;
-  /** The share of documents that go into shards of their own, for evaluation; the corpus is then read twice. */
-  readonly heldOut: number;
-  readonly shardBytes?: number;
-  readonly maxLineBytes?: number;
-  /** Stops the work; nothing is left behind. */
-  readonly signal?: AbortSignal;
-  /**
-   * Called now and then: bytes of text that are done (over both passes, when there are two; text counts in part when it
-   * is read and in full when its instances are made), and instances made.
-   */
-  readonly onProgress?: (bytes: number, instances: number) => void;
-}
-
-/** What was read and made. */
-export interface DataReport extends InstanceStats {
-  /** Of `instances`, those kept apart for evaluation. */
-  readonly heldOutInstances: number;
-  readonly corpusBytes: number;
-  readonly outputBytes: number;
-}
-
-/** A document longer than this (12 MB of Chinese) is cut, so that a corpus without blank lines does not fill the memory. */
-const MAX_DOCUMENT_LENGTH = 1 << 22;
-/** Instances between two turns of the event loop: often enough for Ctrl-C. */
-const INSTANCES_A_TURN = 2048;
+/** Changes when the same options give other bytes, so that unfinished work of an older version is not gone on with. */
+const GENERATION = 1;
+const WORK_FOLDER = ".zhbert-work";
+/** More threads than this wait for the disk or for memory more than they help; who has them can ask for more. */
+const MAX_DEFAULT_WORKERS = 4;
+/** Records between two turns of the event loop. */
+const RECORDS_A_TURN = 8192;
+/** The share of the time that making runs takes; for the progress shown alone. */
+const RUNS_SHARE = 0.9;
 
 /**
  * Makes training data.
  * @throws {ArgumentError} when options contradict each other or the length is over 512.
  * @throws {CorpusError} when the corpus is empty or cannot be read as text. @throws {FileError} when a file cannot be
- * read or written. @throws {InterruptedError} when aborted. In each case the output is what it was before.
+ * read or written, another run writes to the same output, or another command left unfinished data there.
+ * @throws {RuntimeError} when a worker dies. @throws {InterruptedError} when aborted. In each case the output is what it
+ * was before; blocks that are finished are kept beside it, and the same command goes on from there.
  */
 export async function makeData(options: MakeDataOptions): Promise<DataReport> {
-  checkOptions(options);
-  const { signal } = options;
-  const sink = await openSink(options);
-  try {
-    const passes: readonly Split[] = options.heldOut > 0 ? ["data", "held-out"] : ["data"];
-    const results: PassResult[] = [];
-    for (const split of passes) results.push(await runPass(split, sink, options, results[0]?.bytes ?? 0));
-    const stats = results.map((result) => result.stats).reduce(addStats);
-    const heldOutInstances = results[1]?.stats.instances ?? 0;
-    signal?.throwIfAborted();
-    const outputBytes = await sink.commit({ ...stats, heldOutInstances });
-    return { ...stats, heldOutInstances, corpusBytes: results[0]?.bytes ?? 0, outputBytes };
-  } catch (error) {
-    if (!(error instanceof InterruptedError) && (signal?.aborted !== true || error !== signal.reason)) throw error;
-    throw new InterruptedError({
-      where: "data",
-      expected: "the work to be finished",
-      got: verbatim("an interruption"),
-      hint: `nothing was written; what was in ${options.outputs.join(", ")} before is unchanged`,
-      cause: error,
+  checkDataOptions(options);
+  if (options.googleCompatible) return makeGoogleData(options);
+  return new DataMaking(options, await jobOf(options)).run();
+}
+
+/** One run of the command. */
+class DataMaking {
+  readonly #options: MakeDataOptions;
+  readonly #job: DataJob;
+  readonly #workers: number;
+  #blocksDone = 0;
+  #instances = 0;
+  #textBytes = 0;
+  /** Bytes of the corpus that are read, and those of blocks that are done. */
+  #bytesRead = 0;
+  #bytesDone = 0;
+
+  constructor(options: MakeDataOptions, job: DataJob) {
+    this.#options = options;
+    this.#job = job;
+    this.#workers = countWorkers(options);
+  }
+
+  async run(): Promise<DataReport> {
+    const options = this.#options;
+    const command = await commandOf(options, this.#job);
+    let work: WorkFolder | undefined;
+    const shards =
+      options.format === "shards" ? await openShards(options, async (shard) => work?.noteShard(shard)) : undefined;
+    let isFinished = false;
+    try {
+      const isResumable = !needsWholeLines(options.segmenter);
+      const { dupeFactor, overwrite = false } = options;
+      work = await WorkFolder.open(this.#job.folder, command, { dupeFactor, overwrite, isResumable });
+      const sources = await this.#makeRuns(work, isResumable);
+      const report = await this.#write(work, sources, shards);
+      isFinished = true;
+      return report;
+    } catch (error) {
+      throw interruption(error, options.signal, this.#interruptionHint());
+    } finally {
+      const isKept = !isFinished && this.#blocksDone > 0;
+      await work?.close(isKept);
+      if (isKept) shards?.suspend();
+      else await shards?.abort();
+    }
+  }
+
+  #interruptionHint(): string {
+    const outputs = this.#options.outputs.join(", ");
+    if (this.#blocksDone === 0) return `nothing was written; what was in ${outputs} before is unchanged`;
+    const kept = `${this.#blocksDone} finished blocks of text are kept in ${this.#job.folder}`;
+    return `${kept}: the same command goes on from there; what was in ${outputs} before is unchanged`;
+  }
+
+  /** Makes the runs of all blocks that have none yet. @returns the digest of each block. */
+  async #makeRuns(work: WorkFolder, isResumable: boolean): Promise<string[]> {
+    const { corpus, maxLineBytes, blockBytes, signal } = this.#options;
+    const bytesOfBlock: number[] = [];
+    const pool = await this.#openPool((block, instances) => {
+      this.#blockDone(bytesOfBlock[block] ?? 0, instances);
     });
-  } finally {
-    await sink.abort();
+    const sources: string[] = [];
+    try {
+      const onBytes = (bytes: number) => {
+        this.#bytesRead = bytes;
+      };
+      const chunks = corpus.chunks({ onBytes, ...(signal === undefined ? {} : { signal }) });
+      let bytesBefore = 0;
+      const cut = {
+        format: this.#job.reading.format,
+        ...(maxLineBytes === undefined ? {} : { maxLineBytes }),
+        ...(blockBytes === undefined ? {} : { blockBytes }),
+      };
+      for await (const block of cutBlocks(chunks, cut)) {
+        const source = work.sourceOf(block);
+        sources.push(source);
+        this.#textBytes += block.bytes.length;
+        bytesOfBlock.push(this.#bytesRead - bytesBefore);
+        bytesBefore = this.#bytesRead;
+        if (isResumable && (await work.isDone(block.number, source))) this.#blockDone(bytesOfBlock.at(-1) ?? 0, 0);
+        else await pool.submit({ block, source });
+        signal?.throwIfAborted();
+      }
+      await pool.drain();
+    } finally {
+      await pool.close();
+    }
+    return sources;
   }
-}
 
-function checkOptions(options: MakeDataOptions): void {
-  const { maxSeqLength, maxPredictionsPerSeq, heldOut, format, corpus, outputs, segmenter } = options;
-  if (maxSeqLength > MAX_SEQ_LENGTH) {
-    throw new ArgumentError({
-      where: "maxSeqLength",
-      expected: `at most ${MAX_SEQ_LENGTH}`,
-      got: maxSeqLength,
-      hint: "BERT models have 512 position embeddings; longer text is cut into several instances",
-    });
+  #blockDone(bytes: number, instances: number): void {
+    this.#blocksDone += 1;
+    this.#bytesDone += bytes;
+    this.#instances += instances;
+    this.#options.onProgress?.(RUNS_SHARE * this.#bytesDone, this.#instances);
   }
-  if (maxPredictionsPerSeq > MAX_SEQ_LENGTH) {
-    const expected = `at most ${MAX_SEQ_LENGTH}`;
-    throw new ArgumentError({ where: "maxPredictionsPerSeq", expected, got: maxPredictionsPerSeq });
-  }
-  if (!(heldOut >= 0 && heldOut < 1)) {
-    throw new ArgumentError({ where: "heldOut", expected: "a share in [0, 1)", got: heldOut });
-  }
-  if (heldOut > 0 && (format !== "shards" || !corpus.isRepeatable)) {
-    const got = format === "shards" ? corpus.name : format;
-    throw new ArgumentError({ where: "heldOut", expected: "format shards and a corpus of files", got });
-  }
-  if (segmenter.needsWholeLines === true && (heldOut > 0 || options.splitsSentences)) {
-    throw new ArgumentError({
-      where: heldOut > 0 ? "heldOut" : "splitsSentences",
-      expected: "a segmenter that does not count the corpus's lines",
-      got: segmenter.name,
-      hint: "its words belong to all lines of the corpus, uncut and in order: leave this option out",
-    });
-  }
-  keepCorpus(corpus, outputs);
-  checkOutputs(outputs, format);
-}
 
-function checkOutputs(outputs: readonly string[], format: DataFormat): void {
-  if (outputs.length < 1 || (outputs.length > 1 && format !== "tfrecord")) {
-    throw new ArgumentError({ where: "outputs", expected: `one for format ${format}`, got: outputs.length });
+  async #openPool(onBlock: OnBlock): Promise<BlockPool> {
+    const { signal, tokenizer, segmenter } = this.#options;
+    if (this.#workers > 1) return new WorkerPool(this.#workers, this.#job, onBlock, signal);
+    const work = await prepareWork(this.#job, { tokenizer, ...("segment" in segmenter ? { segmenter } : {}) });
+    return inProcessPool(work, () => this.#pause(), onBlock);
   }
-  const paths = outputs.map((path) => resolve(path));
-  const twice = outputs.find((_, i) => paths.indexOf(paths[i] as string) < i);
-  if (twice === undefined) return;
-  const hint = "instances go to the files in turn: give each its own name";
-  throw new ArgumentError({ where: "outputs", expected: "files of different names", got: twice, hint });
-}
 
-interface PassResult {
-  readonly stats: InstanceStats;
-  readonly bytes: number;
-}
-
-/** Makes the instances of the documents on one side. */
-async function runPass(split: Split, sink: Sink, options: MakeDataOptions, bytesBefore: number): Promise<PassResult> {
-  let stats: InstanceStats | undefined;
-  let made = 0;
-  const work = new TextWork(options.dupeFactor);
-  const report = () => options.onProgress?.(bytesBefore + work.bytesDone, made);
-  const documents = readSide(split, options, (read) => {
-    work.bytesRead = read;
-    report();
-  });
-  const onStats = (soFar: InstanceStats) => {
-    stats = soFar;
-  };
-  const onBlock = (examples: number) => work.beginBlock(examples);
-  const pause = async () => {
+  async #pause(): Promise<void> {
     await setImmediate();
-    options.signal?.throwIfAborted();
-    report();
-  };
-  for await (const instance of createPretrainingInstances(documents, { ...options, onBlock, onStats, pause })) {
-    await sink.add(instance, split);
-    work.addExample();
-    if (++made % INSTANCES_A_TURN === 0) await pause();
-  }
-  report();
-  return { stats: stats as InstanceStats, bytes: work.bytesRead };
-}
-
-/** The time that a pass over a text takes, as a share of that for reading and segmenting it; for the progress shown alone. */
-const PASS_TIME = 0.6;
-
-/** How much of a text is done: it is read in blocks, and then the examples of the block are made. */
-class TextWork {
-  bytesRead = 0;
-  readonly #readingShare: number;
-  /** Bytes of the blocks before, and of the block whose examples are being made. */
-  #bytesBefore = 0;
-  #bytesOfBlock = 0;
-  #examples = 0;
-  #made = 0;
-
-  constructor(dupeFactor: number) {
-    this.#readingShare = 1 / (1 + PASS_TIME * dupeFactor);
+    this.#options.signal?.throwIfAborted();
   }
 
-  beginBlock(examples: number): void {
-    this.#bytesBefore += this.#bytesOfBlock;
-    this.#bytesOfBlock = this.bytesRead - this.#bytesBefore;
-    this.#examples = examples;
-    this.#made = 0;
+  /** Shuffles the records of all runs together and writes them. */
+  async #write(work: WorkFolder, sources: readonly string[], shards: DatasetWriter | undefined): Promise<DataReport> {
+    const { corpus, heldOut } = this.#options;
+    const { stats, counts } = await this.#addUp(work, sources.length);
+    if (stats.tokens === 0) throw noText(corpus.name);
+    for (const split of SPLITS) if (heldOut > 0 && counts[split] === 0) throw noneHeldOut(corpus.name, heldOut, split);
+    const heldOutInstances = counts["held-out"];
+    const statistics = { ...stats, heldOutInstances };
+    const outputBytes =
+      shards === undefined
+        ? await this.#writeFiles(work, sources.length, stats.instances)
+        : await this.#writeShards(work, sources, shards, statistics);
+    this.#options.onProgress?.(this.#bytesRead, stats.instances);
+    return { ...stats, heldOutInstances, corpusBytes: this.#textBytes, outputBytes, workers: this.#workers };
   }
 
-  addExample(): void {
-    this.#made += 1;
+  /** What all runs say of themselves. */
+  async #addUp(work: WorkFolder, blocks: number): Promise<{ stats: InstanceStats; counts: Record<Split, number> }> {
+    const runs = work.runs(blocks);
+    let stats: InstanceStats = { ...NOTHING };
+    const counts: Record<Split, number> = { data: 0, "held-out": 0 };
+    for (let i = 0; i < runs.count; i++) {
+      const { reader, close } = await runs.open(i);
+      await close();
+      stats = addCounts(stats, reader.head.stats);
+      for (const [side, split] of SPLITS.entries()) counts[split] += reader.head.records[side] as number;
+    }
+    return { stats, counts };
   }
 
-  get bytesDone(): number {
-    const read = this.bytesRead - this.#bytesBefore;
-    const made = this.#examples === 0 ? this.#bytesOfBlock : this.#bytesOfBlock * (this.#made / this.#examples);
-    return this.#bytesBefore + this.#readingShare * read + (1 - this.#readingShare) * made;
+  async #writeShards(
+    work: WorkFolder,
+    sources: readonly string[],
+    shards: DatasetWriter,
+    statistics: Readonly<Record<string, number>>,
+  ): Promise<number> {
+    const runs = createHash("sha256").update(sources.join("\n")).digest("hex");
+    const finished = await work.finishedShards(this.#options.outputs[0] as string, runs);
+    shards.resume(finished);
+    let written = 0;
+    for (const split of SPLITS) {
+      let skipped = finished.reduce((sum, shard) => sum + (shard.split === split ? shard.instances : 0), 0);
+      written += skipped;
+      for await (const group of this.#shuffled(work, sources.length, split)) {
+        const from = Math.min(skipped, group.count);
+        skipped -= from;
+        for (let i = from; i < group.count; i++) {
+          const { bytes, lengths, checksum } = group.record(i);
+          const writing = shards.addRecord(bytes, lengths, checksum, split);
+          if (writing !== undefined) await writing;
+          if (++written % RECORDS_A_TURN === 0) await this.#turn(written, statistics["instances"] as number);
+        }
+      }
+      await shards.endSplit(split);
+    }
+    this.#options.signal?.throwIfAborted();
+    return shards.commit(statistics);
+  }
+
+  async #writeFiles(work: WorkFolder, blocks: number, instances: number): Promise<number> {
+    const files: InstanceFiles = await openFiles(this.#options);
+    try {
+      let written = 0;
+      for await (const group of this.#shuffled(work, blocks, "data")) {
+        for (let i = 0; i < group.count; i++) {
+          const { bytes, lengths } = group.record(i);
+          const instance = decodeRecord(bytes, lengths & 0xffff, lengths >>> 16, this.#job.layout);
+          if (typeof instance === "string") throw impossible(this.#job.folder, instance);
+          await files.add(instance);
+          if (++written % RECORDS_A_TURN === 0) await this.#turn(written, instances);
+        }
+      }
+      this.#options.signal?.throwIfAborted();
+      return await files.commit();
+    } finally {
+      await files.abort();
+    }
+  }
+
+  #shuffled(work: WorkFolder, blocks: number, split: Split) {
+    const { randomSeed } = this.#options;
+    return shuffleRuns(work.runs(blocks), { split, layout: this.#job.layout, randomSeed, pause: () => this.#pause() });
+  }
+
+  async #turn(written: number, instances: number): Promise<void> {
+    await this.#pause();
+    const share = RUNS_SHARE + (1 - RUNS_SHARE) * (written / instances);
+    this.#options.onProgress?.(share * this.#bytesRead, instances);
   }
 }
 
-/** The documents of one side of the held-out split; all of them when there is none. */
-async function* readSide(
-  split: Split,
-  options: MakeDataOptions,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Document> {
-  const { corpus, googleCompatible, splitsSentences, heldOut, randomSeed, maxLineBytes, signal } = options;
-  const groups = corpus.read({
-    partsFiles: !googleCompatible,
-    onBytes,
-    ...(maxLineBytes === undefined ? {} : { maxLineBytes }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const documents = readDocuments(groups, {
-    where: corpus.name,
-    ...(googleCompatible ? {} : { maxDocumentLength: MAX_DOCUMENT_LENGTH }),
-    ...(splitsSentences ? { splitLine: splitSentences } : {}),
-  });
-  let count = 0;
-  for await (const document of documents) {
-    if (heldOut > 0 && isHeldOut(document, heldOut, randomSeed) !== (split === "held-out")) continue;
-    count++;
-    yield document;
-  }
-  if (count > 0) return;
-  throw new CorpusError({
-    where: corpus.name,
-    expected: `documents on both sides of a held-out share of ${heldOut}`,
-    got: verbatim(`none for ${split === "data" ? "training" : "evaluation"}`),
-    hint: "documents are parted by blank lines: give more of them, or another share",
-  });
-}
+const NOTHING: InstanceStats = {
+  documents: 0,
+  sentences: 0,
+  tokens: 0,
+  words: 0,
+  unknownTokens: 0,
+  unalignedSentences: 0,
+  instances: 0,
+  instanceTokens: 0,
+  maskedTokens: 0,
+  randomNext: 0,
+};
 
-function addStats(a: InstanceStats, b: InstanceStats): InstanceStats {
-  const sum = Object.entries(a).map(([key, value]) => [key, value + b[key as keyof InstanceStats]]);
-  return Object.fromEntries(sum) as unknown as InstanceStats;
-}
-
-/** Where instances go. */
-interface Sink {
-  add(instance: PretrainingInstance, split: Split): Promise<void>;
-  /** @returns bytes written. */
-  commit(statistics: Readonly<Record<string, number>>): Promise<number>;
-  abort(): Promise<void>;
-}
-
-async function openSink(options: MakeDataOptions): Promise<Sink> {
-  const { format, outputs, tokenizer } = options;
-  if (format === "shards") return openShards(outputs[0] as string, options);
-  const encode =
-    format === "jsonl"
-      ? (instance: PretrainingInstance) => encodeInstanceLine(instance, tokenizer.vocabulary)
-      : (instance: PretrainingInstance) => frameRecord(encodeExample(instance, options));
-  return openFiles(outputs, encode);
-}
-
-function openShards(folder: string, options: MakeDataOptions): Promise<DatasetWriter> {
-  const { tokenizer, segmenter, maskedLmProb, shortSeqProb, googleCompatible, shardBytes } = options;
-  const { maxSeqLength, maxPredictionsPerSeq, masking, nextSentence, randomSeed, dupeFactor } = options;
-  const { vocabulary } = tokenizer;
-  const { rules, lowercase, curlyQuotes, addedTokens } = tokenizer.options;
-  const added = exceedTokens(addedTokens, Object.values(SPECIAL_TOKENS)) ? { addedTokens } : {};
-  const common = { maxSeqLength, maxPredictionsPerSeq, masking, nextSentence, randomSeed, dupeFactor };
-  const settings: ShardSettings = { vocabularyHash: vocabulary.hash(), vocabSize: vocabulary.size, ...common };
-  return DatasetWriter.create(folder, {
-    settings,
-    vocabulary,
-    tokenizer: { rules, lowercase, curlyQuotes, ...added },
-    generation: { maskedLmProb, shortSeqProb, segmenter: segmenter.name, googleCompatible },
-    ...(shardBytes === undefined ? {} : { shardBytes }),
+function impossible(where: string, got: string): DataError {
+  return new DataError({
+    where,
+    expected: "possible instances",
+    got: verbatim(got),
+    hint: "begin anew with --overwrite",
   });
 }
 
-/** Instances go to the files in turn, as Google's program does. */
-async function openFiles(
-  paths: readonly string[],
-  encode: (instance: PretrainingInstance) => Uint8Array,
-): Promise<Sink> {
-  const files: AtomicFile[] = [];
-  const abort = async () => {
-    for (const file of files) await file.abort();
-  };
-  try {
-    for (const path of paths) files.push(await createAtomicFile(path));
-  } catch (error) {
-    await abort();
-    throw error;
-  }
-  let next = 0;
+/** Threads that are asked for; else one for each processor and not more than there is text for. */
+function countWorkers({ workers, segmenter, corpus, blockBytes = BLOCK_BYTES }: MakeDataOptions): number {
+  if (workers !== undefined) return workers;
+  if ("segment" in segmenter || needsWholeLines(segmenter)) return 1;
+  const blocks = Math.ceil((corpus.bytes ?? Number.POSITIVE_INFINITY) / blockBytes);
+  return Math.max(1, Math.min(availableParallelism(), MAX_DEFAULT_WORKERS, blocks));
+}
+
+/** @throws {ArgumentError} when an option is out of range. */
+async function jobOf(options: MakeDataOptions): Promise<DataJob> {
+  const { tokenizer, segmenter, masking, maxSeqLength, maxPredictionsPerSeq, maskedLmProb, shortSeqProb } = options;
+  const { dupeFactor, randomSeed, nextSentence, heldOut, splitsSentences, reading = {} } = options;
+  const shares = { maskedLmProb, shortSeqProb };
+  const instances = { masking, maxSeqLength, maxPredictionsPerSeq, dupeFactor, randomSeed, nextSentence, ...shares };
+  completeSettings({ ...instances, tokenizer, segmenter: noSegmenter() });
   return {
-    add: (instance) => (files[next++ % files.length] as AtomicFile).write(encode(instance)),
-    commit: async () => {
-      for (const file of files) await file.sync();
-      for (const file of files) await file.commit();
-      return files.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
-    },
-    abort,
+    folder: await workFolderOf(options),
+    vocabulary: tokenizer.vocabulary.tokens,
+    tokenizer: tokenizer.options,
+    segmenter: "segment" in segmenter ? { name: segmenter.name } : segmenter,
+    instances,
+    layout: layoutOf(shardSettings(options)),
+    heldOut,
+    reading: { format: "text", encoding: "utf-8", textField: "text", ...reading },
+    splitsSentences: splitsSentences && reading.format !== "pairs",
+  };
+}
+
+/** Within the data folder, or beside the first file; elsewhere for what is no file, such as a pipe. */
+async function workFolderOf({ format, outputs }: MakeDataOptions): Promise<string> {
+  const output = outputs[0] as string;
+  if (format === "shards") return join(output, WORK_FOLDER);
+  const found = await stat(output).catch(() => undefined);
+  const isSpecial = found !== undefined && !found.isFile() && !found.isDirectory();
+  return isSpecial ? join(tmpdir(), `zhbert-work-${process.pid}`) : `${output}${WORK_FOLDER}`;
+}
+
+/** All that decides the bytes, besides the text; options as people know them. */
+async function commandOf(options: MakeDataOptions, job: DataJob): Promise<DataCommand> {
+  const { userDictionary, referenceFile } = job.segmenter;
+  const digest = async (path: string | undefined) =>
+    path === undefined
+      ? undefined
+      : createHash("sha256")
+          .update(await readBytes(path))
+          .digest("hex");
+  const { format, outputs, shardBytes, blockBytes } = options;
+  return {
+    generation: GENERATION,
+    output: format,
+    ...(format === "shards" ? { shardBytes } : { outputs: outputs.length }),
+    ...job.instances,
+    heldOut: job.heldOut,
+    splitsSentences: job.splitsSentences,
+    ...job.reading,
+    blockBytes,
+    segmenter: job.segmenter.name,
+    userDictionary: await digest(userDictionary),
+    referenceFile: await digest(referenceFile),
+    vocabulary: options.tokenizer.vocabulary.hash(),
+    tokenizer: job.tokenizer,
   };
 }

@@ -1,5 +1,7 @@
 /** `zhbert data`: pre-training data from plain text. Google's flags in kebab-case, words masked whole by default. */
+import { TEXT_ENCODINGS } from "../../data/read-block.ts";
 import { MASKINGS, type Masking } from "../../data/shards.ts";
+import { TEXT_FORMATS } from "../../data/text-blocks.ts";
 import { UsageError } from "../../errors.ts";
 import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
 import {
@@ -9,7 +11,7 @@ import {
   type MakeDataOptions,
   makeData,
 } from "../../node/make-data.ts";
-import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
+import { SEGMENTERS } from "../../node/segmenters.ts";
 import { loadTokenizer } from "../../node/vocabulary-file.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { inMegabytes, probability, sequenceLength, share, wholeNumber } from "../numbers.ts";
@@ -76,9 +78,12 @@ const options: readonly CommandOption[] = [
   { flags: "--reference-file <path>", description: "words for --segmenter reference: Hugging Face's reference file" },
   { flags: "--no-nsp", description: "full sentences without next sentence prediction" },
   { flags: "--no-split-sentences", description: "a line is one sentence; do not cut paragraphs at 。！？；" },
+  { flags: "--input <format>", description: "what the corpus is", default: "text", choices: TEXT_FORMATS },
+  { flags: "--text-field <name>", description: "jsonl: the field that holds a document's text", default: "text" },
+  { flags: "--encoding <name>", description: "of the corpus", default: "utf-8", choices: TEXT_ENCODINGS },
   {
     flags: "--held-out <share>",
-    description: "share of documents kept apart for evaluation (shards; the corpus is read twice)",
+    description: "share of documents kept apart for evaluation (shards)",
     default: 0,
     parse: share("--held-out"),
   },
@@ -86,6 +91,12 @@ const options: readonly CommandOption[] = [
     flags: "--google-compatible",
     description: "tokeniser rules, order and random numbers of Google's program; holds all text in memory",
   },
+  {
+    flags: "--workers <n>",
+    description: "threads that work on the text; the bytes do not depend on it (default: one a processor, at most 4)",
+    parse: wholeNumber("--workers", 1),
+  },
+  { flags: "--overwrite", description: "remove what another command has left unfinished at the output" },
   {
     flags: "--shard-size <size>",
     description: "a shard is closed at this size",
@@ -106,8 +117,7 @@ export default defineCommand({
   arguments: [
     {
       name: "corpus",
-      description:
-        "UTF-8 text: a sentence or paragraph a line, a blank line between documents (default: standard input)",
+      description: "text: a sentence or paragraph a line, a blank line between documents (default: standard input)",
       optional: true,
       variadic: true,
     },
@@ -127,7 +137,7 @@ async function run(context: CommandContext): Promise<void> {
   const { corpus, heldOut } = made;
   const { output } = context;
   const started = performance.now();
-  const passes = heldOut > 0 ? 2 : 1;
+  const passes = heldOut > 0 && made.googleCompatible ? 2 : 1;
   const progress =
     corpus.bytes === undefined
       ? openEndedProgress(output, { unit: "MB", label: "data" })
@@ -162,12 +172,13 @@ async function readOptions({ args, options, signal, stdinLines }: CommandContext
     cased: options["cased"] === true,
     ...curlyQuotesOf(options),
   });
-  const segmenter = await createSegmenter(segmenterName ?? "jieba", {
-    tokenizer,
+  const segmenter = {
+    name: segmenterName ?? "jieba",
     ...(options["userDictionary"] === undefined ? {} : { userDictionary: options["userDictionary"] }),
     ...(options["referenceFile"] === undefined ? {} : { referenceFile: options["referenceFile"] }),
-  });
-  const splits = options["splitSentences"] !== false && !googleCompatible && segmenter.needsWholeLines !== true;
+  };
+  const isPlain = !googleCompatible && options["input"] !== "pairs";
+  const splits = options["splitSentences"] !== false && isPlain && segmenter.name !== "reference";
   return {
     corpus,
     outputs,
@@ -187,6 +198,9 @@ async function readOptions({ args, options, signal, stdinLines }: CommandContext
     heldOut: options["heldOut"],
     shardBytes: toBytes("--shard-size", options["shardSize"]),
     maxLineBytes: toBytes("--max-line-bytes", options["maxLineBytes"]),
+    reading: { format: options["input"], encoding: options["encoding"], textField: options["textField"] },
+    ...(options["workers"] === undefined ? {} : { workers: options["workers"] }),
+    overwrite: options["overwrite"] === true,
     signal,
   };
 }

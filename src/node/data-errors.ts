@@ -1,0 +1,35 @@
+/** Errors that both ways of making data have in common. */
+import type { Split } from "../data/run-file.ts";
+import { CorpusError, InterruptedError, verbatim } from "../errors.ts";
+
+/** The error itself; an InterruptedError where it came of the signal, whatever its reason. */
+export function interruption(error: unknown, signal: AbortSignal | undefined, hint: string): unknown {
+  if (!(error instanceof InterruptedError) && (signal?.aborted !== true || error !== signal.reason)) return error;
+  return new InterruptedError({
+    where: "data",
+    expected: "the work to be finished",
+    got: verbatim("an interruption"),
+    hint,
+    cause: error,
+  });
+}
+
+/** The error for a side of the held-out split without documents. */
+export function noneHeldOut(where: string, share: number, split: Split): CorpusError {
+  return new CorpusError({
+    where,
+    expected: `documents on both sides of a held-out share of ${share}`,
+    got: verbatim(`none for ${split === "data" ? "training" : "evaluation"}`),
+    hint: "documents are parted by blank lines: give more of them, or another share",
+  });
+}
+
+/** The error for a corpus of blank lines. */
+export function noText(where: string): CorpusError {
+  return new CorpusError({
+    where,
+    expected: "text",
+    got: verbatim("no line that is not blank"),
+    hint: "a corpus has one sentence or paragraph a line and a blank line between documents",
+  });
+}

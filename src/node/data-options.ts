@@ -1,0 +1,156 @@
+/** What training data are made from and how, and what was made. */
+import { resolve } from "node:path";
+import type { InstanceStats } from "../data/instance-settings.ts";
+import type { TextReading } from "../data/read-block.ts";
+import { MAX_SEQ_LENGTH, type Masking } from "../data/shards.ts";
+import { ArgumentError } from "../errors.ts";
+import type { Segmenter } from "../text/segmenter.ts";
+import type { BertTokenizer } from "../text/tokenizer.ts";
+import { type Corpus, keepCorpus } from "./corpus.ts";
+import type { SegmenterSettings } from "./data-job.ts";
+
+/** What training data can be written as. */
+export const DATA_FORMATS = ["shards", "tfrecord", "jsonl"] as const;
+/** shards: a folder that pre-training reads; tfrecord: files as Google's program writes them; jsonl: one object a line. */
+export type DataFormat = (typeof DATA_FORMATS)[number];
+
+/** Options of {@link makeData}. */
+export interface MakeDataOptions {
+  readonly corpus: Corpus;
+  /** How the corpus is to be read: plain text in UTF-8 unless said. */
+  readonly reading?: Partial<TextReading>;
+  /** A folder for shards, one file for jsonl, one or more files for tfrecord (instances go round). */
+  readonly outputs: readonly string[];
+  readonly format: DataFormat;
+  readonly tokenizer: BertTokenizer;
+  /** By name, or one of your own: that one works in this thread only. */
+  readonly segmenter: Segmenter | SegmenterSettings;
+  readonly masking: Masking;
+  readonly maxSeqLength: number;
+  readonly maxPredictionsPerSeq: number;
+  readonly maskedLmProb: number;
+  readonly shortSeqProb: number;
+  readonly dupeFactor: number;
+  readonly randomSeed: number;
+  readonly nextSentence: boolean;
+  readonly googleCompatible: boolean;
+  /** Cut lines at 。！？； and the like, so that a line may be a paragraph. */
+  readonly splitsSentences: boolean;
+  /** The share of documents that go into shards of their own, for evaluation. */
+  readonly heldOut: number;
+  readonly shardBytes?: number;
+  readonly maxLineBytes?: number;
+  /** Threads that work on the text; 1 works in this thread. By default as many as there are processors, at most 4. */
+  readonly workers?: number;
+  /** Removes what another command has left unfinished. */
+  readonly overwrite?: boolean;
+  /** Bytes of text that are worked on at once, for tests; part of what decides the instances. */
+  readonly blockBytes?: number;
+  /** Stops the work; what is finished is kept for the next run of the same command. */
+  readonly signal?: AbortSignal;
+  /**
+   * Called now and then: bytes of text that are done (over all passes; text counts in part when its instances are made
+   * and in full when they are written), and instances made.
+   */
+  readonly onProgress?: (bytes: number, instances: number) => void;
+}
+
+/** What was read and made. */
+export interface DataReport extends InstanceStats {
+  /** Of `instances`, those kept apart for evaluation. */
+  readonly heldOutInstances: number;
+  readonly corpusBytes: number;
+  readonly outputBytes: number;
+  /** Threads that worked on the text. */
+  readonly workers: number;
+}
+
+/** The name of a segmenter. */
+export function segmenterName(segmenter: Segmenter | SegmenterSettings): string {
+  return segmenter.name;
+}
+
+/** Whether a segmenter must get the corpus's own lines, uncut and in order. */
+export function needsWholeLines(segmenter: Segmenter | SegmenterSettings): boolean {
+  return "segment" in segmenter ? segmenter.needsWholeLines === true : segmenter.name === "reference";
+}
+
+/** @throws {ArgumentError} when options contradict each other or the length is over 512. */
+export function checkDataOptions(options: MakeDataOptions): void {
+  const { maxSeqLength, maxPredictionsPerSeq, heldOut, format, corpus, outputs } = options;
+  if (maxSeqLength > MAX_SEQ_LENGTH) {
+    throw new ArgumentError({
+      where: "maxSeqLength",
+      expected: `at most ${MAX_SEQ_LENGTH}`,
+      got: maxSeqLength,
+      hint: "BERT models have 512 position embeddings; longer text is cut into several instances",
+    });
+  }
+  if (maxPredictionsPerSeq > MAX_SEQ_LENGTH) {
+    const expected = `at most ${MAX_SEQ_LENGTH}`;
+    throw new ArgumentError({ where: "maxPredictionsPerSeq", expected, got: maxPredictionsPerSeq });
+  }
+  if (!(heldOut >= 0 && heldOut < 1)) {
+    throw new ArgumentError({ where: "heldOut", expected: "a share in [0, 1)", got: heldOut });
+  }
+  if (heldOut > 0 && format !== "shards") {
+    throw new ArgumentError({ where: "heldOut", expected: "format shards", got: format });
+  }
+  checkSegmenter(options);
+  checkGoogle(options);
+  keepCorpus(corpus, outputs);
+  checkOutputs(outputs, format);
+}
+
+function checkSegmenter({ segmenter, heldOut, splitsSentences, workers = 1, reading }: MakeDataOptions): void {
+  if (needsWholeLines(segmenter)) {
+    const isOtherText = reading?.format !== undefined && reading.format !== "text";
+    const where = heldOut > 0 ? "heldOut" : splitsSentences ? "splitsSentences" : workers > 1 ? "workers" : undefined;
+    if (where !== undefined || isOtherText) {
+      throw new ArgumentError({
+        where: where ?? "reading",
+        expected: "a segmenter that does not count the corpus's lines",
+        got: segmenter.name,
+        hint: "its words belong to all lines of the corpus, uncut and in order: leave this option out",
+      });
+    }
+  }
+  if (workers > 1 && "segment" in segmenter) {
+    const hint = "a segmenter of your own cannot be handed to another thread: leave workers out";
+    throw new ArgumentError({ where: "workers", expected: "1", got: workers, hint });
+  }
+  if (!Number.isInteger(workers) || workers < 1) {
+    throw new ArgumentError({ where: "workers", expected: "a whole number of at least 1", got: workers });
+  }
+}
+
+/** Google's program reads plain text, holds it all, and goes through it alone. */
+function checkGoogle({ googleCompatible, workers = 1, reading = {}, corpus, heldOut }: MakeDataOptions): void {
+  if (!googleCompatible) return;
+  const hint = "leave out googleCompatible";
+  const { format = "text", encoding = "utf-8" } = reading;
+  if (workers > 1)
+    throw new ArgumentError({ where: "workers", expected: "1 with googleCompatible", got: workers, hint });
+  if (format !== "text" || encoding !== "utf-8") {
+    const expected = "plain text in UTF-8 with googleCompatible";
+    throw new ArgumentError({ where: "reading", expected, got: verbatimReading(format, encoding), hint });
+  }
+  if (heldOut > 0 && !corpus.isRepeatable) {
+    throw new ArgumentError({ where: "heldOut", expected: "a corpus of files", got: corpus.name, hint });
+  }
+}
+
+function verbatimReading(format: string, encoding: string): string {
+  return `${format} in ${encoding.toUpperCase()}`;
+}
+
+function checkOutputs(outputs: readonly string[], format: DataFormat): void {
+  if (outputs.length < 1 || (outputs.length > 1 && format !== "tfrecord")) {
+    throw new ArgumentError({ where: "outputs", expected: `one for format ${format}`, got: outputs.length });
+  }
+  const paths = outputs.map((path) => resolve(path));
+  const twice = outputs.find((_, i) => paths.indexOf(paths[i] as string) < i);
+  if (twice === undefined) return;
+  const hint = "instances go to the files in turn: give each its own name";
+  throw new ArgumentError({ where: "outputs", expected: "files of different names", got: twice, hint });
+}

@@ -1,0 +1,72 @@
+/** Where instances go: the shards of a data folder, or files that they fill in turn. */
+import type { PretrainingInstance } from "../data/instance.ts";
+import { encodeInstanceLine } from "../data/jsonl.ts";
+import type { ShardSettings } from "../data/shards.ts";
+import { encodeExample, frameRecord } from "../data/tfrecord.ts";
+import { exceedTokens } from "../text/added-tokens.ts";
+import { SPECIAL_TOKENS } from "../text/vocabulary.ts";
+import { type MakeDataOptions, segmenterName } from "./data-options.ts";
+import { DatasetWriter, type DatasetWriterOptions } from "./dataset.ts";
+import { type AtomicFile, createAtomicFile } from "./files.ts";
+
+/** The settings that shards of these options have. */
+export function shardSettings(options: MakeDataOptions): ShardSettings {
+  const { maxSeqLength, maxPredictionsPerSeq, masking, nextSentence, randomSeed, dupeFactor, tokenizer } = options;
+  const common = { maxSeqLength, maxPredictionsPerSeq, masking, nextSentence, randomSeed, dupeFactor };
+  return { vocabularyHash: tokenizer.vocabulary.hash(), vocabSize: tokenizer.vocabulary.size, ...common };
+}
+
+/** Begins the data folder. @throws {FileError} as `DatasetWriter.create`. */
+export function openShards(
+  options: MakeDataOptions,
+  onShard?: DatasetWriterOptions["onShard"],
+): Promise<DatasetWriter> {
+  const { tokenizer, segmenter, maskedLmProb, shortSeqProb, googleCompatible, shardBytes } = options;
+  const { rules, lowercase, curlyQuotes, addedTokens } = tokenizer.options;
+  const added = exceedTokens(addedTokens, Object.values(SPECIAL_TOKENS)) ? { addedTokens } : {};
+  return DatasetWriter.create(options.outputs[0] as string, {
+    settings: shardSettings(options),
+    vocabulary: tokenizer.vocabulary,
+    tokenizer: { rules, lowercase, curlyQuotes, ...added },
+    generation: { maskedLmProb, shortSeqProb, segmenter: segmenterName(segmenter), googleCompatible },
+    ...(shardBytes === undefined ? {} : { shardBytes }),
+    ...(onShard === undefined ? {} : { onShard }),
+  });
+}
+
+/** Files that appear together when they are committed. */
+export interface InstanceFiles {
+  add(instance: PretrainingInstance): Promise<void>;
+  /** @returns bytes written. */
+  commit(): Promise<number>;
+  abort(): Promise<void>;
+}
+
+/** Instances go to the files in turn, as Google's program does. @throws {FileError} when one cannot be written. */
+export async function openFiles(options: MakeDataOptions): Promise<InstanceFiles> {
+  const { format, outputs, tokenizer } = options;
+  const encode =
+    format === "jsonl"
+      ? (instance: PretrainingInstance) => encodeInstanceLine(instance, tokenizer.vocabulary)
+      : (instance: PretrainingInstance) => frameRecord(encodeExample(instance, options));
+  const files: AtomicFile[] = [];
+  const abort = async () => {
+    for (const file of files) await file.abort();
+  };
+  try {
+    for (const path of outputs) files.push(await createAtomicFile(path));
+  } catch (error) {
+    await abort();
+    throw error;
+  }
+  let next = 0;
+  return {
+    add: (instance) => (files[next++ % files.length] as AtomicFile).write(encode(instance)),
+    commit: async () => {
+      for (const file of files) await file.sync();
+      for (const file of files) await file.commit();
+      return files.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
+    },
+    abort,
+  };
+}

@@ -1,0 +1,207 @@
+/**
+ * The folder of unfinished data: runs that are done, shards that are written, and of which command they are, so that a
+ * run that was stopped at any moment goes on where it was.
+ */
+import { createHash } from "node:crypto";
+import { appendFile, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { ShardEntry } from "../data/dataset.ts";
+import { runsOfBlock } from "../data/example-records.ts";
+import { RunReader, type Split } from "../data/run-file.ts";
+import type { Runs } from "../data/shuffle-runs.ts";
+import type { TextBlock } from "../data/text-blocks.ts";
+import { FileError, verbatim } from "../errors.ts";
+import { runPath } from "./data-job.ts";
+import { lockFolder } from "./data-lock.ts";
+import { openFileSource } from "./dataset.ts";
+import { fileError, readText, writeFileAtomic } from "./files.ts";
+
+const COMMAND_FILE = "command.json";
+const SHARDS_FILE = "shards.jsonl";
+
+/** What decides the data besides the text: options by name. */
+export type DataCommand = Readonly<Record<string, unknown>>;
+
+/** A shard that is written and on the disk. */
+export type FinishedShard = ShardEntry & { readonly split: Split };
+
+/** An opened work folder; no other process has it open. */
+export class WorkFolder {
+  readonly path: string;
+  readonly #commandHash: string;
+  readonly #groups: number;
+  readonly #unlock: () => Promise<void>;
+
+  private constructor(path: string, command: DataCommand, groups: number, unlock: () => Promise<void>) {
+    this.path = path;
+    this.#commandHash = sha256(JSON.stringify(command));
+    this.#groups = groups;
+    this.#unlock = unlock;
+  }
+
+  /**
+   * Opens the folder, and makes it where it is not there.
+   * @param overwrite - removes what another command has left. @param isResumable - false begins anew in any case.
+   * @throws {FileError} when another run has it open, or another command left unfinished data.
+   */
+  static async open(
+    path: string,
+    command: DataCommand,
+    options: { readonly dupeFactor: number; readonly overwrite: boolean; readonly isResumable: boolean },
+  ): Promise<WorkFolder> {
+    await makeFolder(path);
+    const unlock = await lockFolder(path);
+    try {
+      const file = join(path, COMMAND_FILE);
+      const left = await readText(file).catch(() => undefined);
+      const isSame = left === formatCommand(command);
+      if (left !== undefined && !isSame && !options.overwrite) throw foreignWork(path, left, command);
+      if (!isSame || !options.isResumable || options.overwrite) {
+        await clear(path);
+        await writeFileAtomic(file, formatCommand(command));
+      }
+      return new WorkFolder(path, command, runsOfBlock(options.dupeFactor), unlock);
+    } catch (error) {
+      await unlock();
+      throw error;
+    }
+  }
+
+  /** The digest of a block's text and of the command: runs of the same digest have the same content. */
+  sourceOf({ number, bytes, parts }: TextBlock): string {
+    const places = JSON.stringify([
+      this.#commandHash,
+      number,
+      parts.map(({ offset, begin, end }) => [offset === 0, begin, end]),
+    ]);
+    return createHash("sha256").update(places).update(bytes).digest("hex");
+  }
+
+  /** Whether all runs of a block are there and whole. */
+  async isDone(block: number, source: string): Promise<boolean> {
+    for (let group = 0; group < this.#groups; group++) {
+      const file = await openFileSource(runPath(this.path, block, group)).catch(() => undefined);
+      if (file === undefined) return false;
+      try {
+        const reader = await RunReader.open(file);
+        if (reader.head.source !== source) return false;
+        await reader.check();
+      } catch {
+        return false;
+      } finally {
+        await file.close();
+      }
+    }
+    return true;
+  }
+
+  /** The runs of so many blocks. */
+  runs(blocks: number): Runs {
+    return {
+      count: blocks * this.#groups,
+      open: async (index) => {
+        const path = runPath(this.path, Math.floor(index / this.#groups), index % this.#groups);
+        const file = await openFileSource(path);
+        try {
+          return { reader: await RunReader.open(file), close: () => file.close() };
+        } catch (error) {
+          await file.close();
+          throw error;
+        }
+      },
+    };
+  }
+
+  /**
+   * The shards in `folder` that this command has written, in order, up to the first that is not there as it was.
+   * @param runs - digest of the runs that they are of.
+   */
+  async finishedShards(folder: string, runs: string): Promise<FinishedShard[]> {
+    const text = await readText(join(this.path, SHARDS_FILE)).catch(() => "");
+    const [first, ...lines] = text.split("\n");
+    const shards: FinishedShard[] = [];
+    if (first === runs) {
+      // The last line is empty, or was cut short.
+      for (const line of lines.slice(0, -1)) {
+        const shard = JSON.parse(line) as FinishedShard;
+        const found = await stat(join(folder, shard.file)).catch(() => undefined);
+        if (found?.size !== shard.bytes) break;
+        shards.push(shard);
+      }
+    }
+    await writeFileAtomic(
+      join(this.path, SHARDS_FILE),
+      `${[runs, ...shards.map((shard) => JSON.stringify(shard))].join("\n")}\n`,
+    );
+    return shards;
+  }
+
+  /** Notes a shard that is written. */
+  async noteShard(shard: FinishedShard): Promise<void> {
+    const path = join(this.path, SHARDS_FILE);
+    await appendFile(path, `${JSON.stringify(shard)}\n`).catch((error: unknown) => {
+      throw fileError(path, "a file that can be written", error);
+    });
+  }
+
+  /** Gives the folder up, and removes it unless it is kept to go on from. */
+  async close(isKept: boolean): Promise<void> {
+    if (!isKept) {
+      // Without the command's name what is left belongs to none, should the process end in between.
+      await rm(join(this.path, COMMAND_FILE), { force: true }).catch(() => undefined);
+      await clear(this.path).catch(() => undefined);
+    }
+    await this.#unlock();
+    if (!isKept) await rm(this.path, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw fileError(path, "a folder for unfinished data", error);
+  }
+}
+
+/** Removes all but locks. */
+async function clear(path: string): Promise<void> {
+  try {
+    for (const name of await readdir(path)) {
+      if (!/^\.?lock\b/.test(name)) await rm(join(path, name), { recursive: true, force: true });
+    }
+  } catch (error) {
+    throw fileError(path, "a folder whose files can be removed", error);
+  }
+}
+
+function formatCommand(command: DataCommand): string {
+  return `${JSON.stringify(command, undefined, 2)}\n`;
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+function foreignWork(path: string, left: string, command: DataCommand): FileError {
+  return new FileError({
+    where: path,
+    expected: "unfinished data of this command",
+    got: verbatim(`those of another (${differences(left, command)})`),
+    hint: "finish them with the options that they were begun with, or remove them with --overwrite",
+  });
+}
+
+/** The options in which two commands differ. */
+function differences(left: string, command: DataCommand): string {
+  let other: DataCommand;
+  try {
+    other = JSON.parse(left) as DataCommand;
+  } catch {
+    return "of another version";
+  }
+  const names = new Set([...Object.keys(other), ...Object.keys(command)]);
+  const changed = [...names].filter((name) => JSON.stringify(other[name]) !== JSON.stringify(command[name]));
+  const show = (value: unknown) => (typeof value === "object" || String(value).length > 40 ? "another" : String(value));
+  return changed.map((name) => `${name}: ${show(other[name])}, not ${show(command[name])}`).join("; ");
+}
