@@ -102,6 +102,7 @@ export async function trainMlmHead(options: TrainMlmHeadOptions): Promise<MlmHea
   await RunFolder.expectFree(output, options.overwrite);
   const report = await makeCorpusData(data, model, options, plan.settings.seed).catch(async (error) => {
     // The folder was made for the data, unless something else is in it.
+    await removeData(output);
     await rmdir(output).catch(() => undefined);
     throw error;
   });
