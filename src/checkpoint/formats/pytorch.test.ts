@@ -1,8 +1,10 @@
 /** Round trips, files made opcode for opcode in both containers, hostile ones, and the reference files where they are. */
 import { readdirSync, readFileSync } from "node:fs";
+import { deflateRawSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { describeShared } from "../../../test/shared.ts";
 import { CheckpointError } from "../../errors.ts";
+import { crc32 } from "../../util/crc32.ts";
 import { type HostTensor, hostTensor, type NamedTensors, tensorBytes } from "../../util/tensor.ts";
 import { type Checkpoint, lazyTensor, lazyTensors } from "../format.ts";
 import { PickleWriter } from "../pickle-writer.ts";
@@ -342,6 +344,32 @@ test("dangers are listed with their file and byte, in both containers, and nothi
   expect((await dangers(changed)).join("\n")).toContain("calls posix.system");
   const program = archive({ w: {} }, [{ path: "archive/code/__torch__.py", read: () => latin1("def f(): pass") }]);
   expect(await dangers(program)).toEqual(["archive/code/__torch__.py: a TorchScript program (1 files)"]);
+});
+
+/** An archive with one entry, as other zip programs make it. */
+function deflated(path: string, data: Uint8Array): Uint8Array {
+  const body = deflateRawSync(data);
+  const fields = Buffer.alloc(26);
+  fields.writeUInt16LE(8, 4);
+  fields.writeUInt32LE(crc32(data), 10);
+  fields.writeUInt32LE(body.length, 14);
+  fields.writeUInt32LE(data.length, 18);
+  fields.writeUInt16LE(path.length, 22);
+  const local = Buffer.concat([Buffer.from("PK\x03\x04"), fields, Buffer.from(path), body]);
+  const directory = Buffer.concat([Buffer.from("PK\x01\x02\0\0"), fields, Buffer.alloc(14), Buffer.from(path)]);
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06", "latin1");
+  end.writeUInt16LE(1, 8);
+  end.writeUInt16LE(1, 10);
+  end.writeUInt32LE(directory.length, 12);
+  end.writeUInt32LE(local.length, 16);
+  return join([local, directory, end]);
+}
+
+test("a compressed pickle is no torch.save's, but its dangers are listed", async () => {
+  const bytes = deflated("archive/data.pkl", latin1("cposix\nsystem\n(U\x02idtR."));
+  expect((await dangers(bytes)).join("\n")).toContain("archive/data.pkl: byte 20: calls posix.system");
+  await expect(open(bytes)).rejects.toThrow('"archive/data.pkl" stored, as torch.save does, got a compressed one');
 });
 
 test.each([

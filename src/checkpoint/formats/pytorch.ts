@@ -24,7 +24,7 @@ const format: CheckpointFormat = {
   },
   async findDangers(files, path) {
     const lines: string[] = [];
-    for (const file of filesOf(files.paths, path)) lines.push(...torchDangers(await files.open(file)));
+    for (const file of filesOf(files.paths, path)) lines.push(...(await torchDangers(await files.open(file))));
     return lines;
   },
   write: (tensors) => [{ path: "pytorch_model.bin", chunks: torchChunks(tensors) }],

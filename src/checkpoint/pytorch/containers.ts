@@ -8,6 +8,7 @@ import { readPickle, scanPickle } from "../pickle.ts";
 import { formatValue, PickleDict, type PickleRules } from "../pickle-values.ts";
 import { type CheckpointSource, damaged, partOfSource } from "../source.ts";
 import { isZip, readZip, storedEntry, type ZipEntry } from "../zip.ts";
+import { inflateToMemory } from "../zip-files.ts";
 import { type TorchStorage, torchRules } from "./objects.ts";
 
 /** The first pickle of the legacy format: PROTO 2, LONG1 of 10 bytes. */
@@ -37,20 +38,30 @@ export function loadTorch(source: CheckpointSource): unknown {
 }
 
 /** What could harm whoever loads the file with Python: a line for each; nothing of it is loaded. */
-export function torchDangers(source: CheckpointSource): string[] {
+export async function torchDangers(source: CheckpointSource): Promise<string[]> {
   const rules = torchRules(new Map());
   if (!isZip(source.slice(0, Math.min(4, source.size)))) return legacyDangers(source, rules);
   const entries = readZip(source);
-  const pickles = entries.filter(({ path, method }) => path.endsWith(".pkl") && method === "stored");
-  const hidden = entries.filter(({ path, method }) => path.endsWith(".pkl") && method !== "stored");
+  const lines: string[] = [];
+  for (const entry of entries.filter(({ path }) => path.endsWith(".pkl"))) {
+    const { findings } = scanPickle(await openPickle(source, entry), 0, rules);
+    lines.push(...findings.map((line) => `${entry.path}: ${line}`));
+  }
   const code = entries.filter(({ path }) => /^[^/]+\/code\//.test(path));
-  return [
-    ...pickles.flatMap((entry) =>
-      scanPickle(storedEntry(source, entry), 0, rules).findings.map((line) => `${entry.path}: ${line}`),
-    ),
-    ...hidden.map(({ path }) => `${path}: compressed, which torch does not do; not looked through`),
-    ...(code.length === 0 ? [] : [`${code[0]?.path}: a TorchScript program (${code.length} files)`]),
-  ];
+  return code.length === 0 ? lines : [...lines, `${code[0]?.path}: a TorchScript program (${code.length} files)`];
+}
+
+/** A pickle to be looked through: torch reads compressed ones too. */
+async function openPickle(source: CheckpointSource, entry: ZipEntry): Promise<CheckpointSource> {
+  const compressed = storedEntry(source, entry);
+  if (entry.method === "stored") return compressed;
+  expectPickleSize(source, entry);
+  return inflateToMemory({ name: compressed.name, size: entry.size, compressed, crc32: entry.crc32 });
+}
+
+function expectPickleSize(source: CheckpointSource, { size, dataOffset }: ZipEntry): void {
+  if (size <= MAX_PICKLE_BYTES) return;
+  throw damaged(source.name, dataOffset, `a pickle of at most ${MAX_PICKLE_BYTES} bytes`, `${size}`);
 }
 
 function isLegacy(head: Uint8Array): boolean {
@@ -73,9 +84,7 @@ function loadZip(source: CheckpointSource): unknown {
   checkByteOrder(source, entries.get(`${root}byteorder`));
   const storages = new Map<string, TorchStorage>();
   const entry = entries.get(pickle) as ZipEntry;
-  if (entry.size > MAX_PICKLE_BYTES) {
-    throw damaged(source.name, entry.dataOffset, `a pickle of at most ${MAX_PICKLE_BYTES} bytes`, `${entry.size}`);
-  }
+  expectPickleSize(source, entry);
   const bytes = openStored(source, entry);
   checkEntry(bytes, entry);
   const { value } = readPickle(bytes, 0, torchRules(storages));
