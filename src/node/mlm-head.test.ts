@@ -87,7 +87,7 @@ describe("trainMlmHead", () => {
     expect(filled?.masks[0]?.[0]?.token).toBe("玄");
     const config = JSON.parse(readFileSync(fixture.path("again/config.json"), "utf8"));
     expect(config).toMatchObject({ architectures: ["BertForPreTraining"], hidden_dropout_prob: 0.1 });
-    expect(existsSync(fixture.path("again/data"))).toBe(false);
+    expect(existsSync(fixture.path("again/mlm-head-data"))).toBe(false);
   });
 
   test("a head that is there is replaced, unless training is to go on from it", async () => {
@@ -121,7 +121,7 @@ describe("trainMlmHead", () => {
     expect(step).toBe(steps);
     const bytes = (name: string) => readFileSync(fixture.path(join(name, "model.safetensors")));
     expect(bytes("stopped").equals(bytes("straight"))).toBe(true);
-    expect(existsSync(fixture.path("stopped/data"))).toBe(false);
+    expect(existsSync(fixture.path("stopped/mlm-head-data"))).toBe(false);
   });
 
   test("refuses an encoder with gaps, and a folder that holds a run", async () => {
@@ -130,6 +130,6 @@ describe("trainMlmHead", () => {
       /layer\.0\.output\.dense\.bias/,
     );
     await expect(trainMlmHead(await options("trained"))).rejects.toThrow(FileError);
-    expect(existsSync(fixture.path("trained/data"))).toBe(false);
+    expect(existsSync(fixture.path("trained/mlm-head-data"))).toBe(false);
   });
 });

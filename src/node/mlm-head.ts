@@ -124,8 +124,8 @@ export async function trainMlmHead(options: TrainMlmHeadOptions): Promise<MlmHea
   }
 }
 
-/** Within the run's folder. */
-const DATA_FOLDER = "data";
+/** Within the run's folder; a name that nobody else gives to data, since it is removed in the end. */
+const DATA_FOLDER = "mlm-head-data";
 
 /**
  * Goes on with a run from its last checkpoint.
