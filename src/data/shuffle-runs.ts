@@ -122,6 +122,7 @@ class Group implements ShuffledGroup {
     const { split, layout } = this.#options;
     const { count, index, bytes } = await reader.records(split, first, last);
     const before = this.count;
+    let own = bytes;
     let kept = 0;
     for (let i = 0, offset = 0; i < count; i++) {
       const [lengths, checksum] = [index[2 * i]!, index[2 * i + 1]!];
@@ -129,14 +130,18 @@ class Group implements ShuffledGroup {
       if (offset + size > bytes.length) throw damagedRun(reader.name);
       if (isOurs()) {
         // What is not ours leaves no gap: the rest moves down over it.
-        if (kept < offset) bytes.copyWithin(kept, offset, offset + size);
+        if (kept < offset) {
+          // The source may be memory that others read as well.
+          if (own === bytes) own = bytes.slice();
+          own.copyWithin(kept, offset, offset + size);
+        }
         this.#push(this.#chunks.length, kept, lengths, checksum);
         kept += size;
       }
       offset += size;
     }
     if (this.count === before) return;
-    this.#chunks.push(kept === bytes.length ? bytes : bytes.slice(0, kept));
+    this.#chunks.push(kept === own.length ? own : own.slice(0, kept));
     this.#names.push(reader.name);
   }
 
