@@ -1,5 +1,5 @@
 /** Mapped files: what is read is the file, only within it, and the source outlives the file's name. */
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -45,6 +45,22 @@ test("a file may lose its name while it is read; writing to the memory does not 
   expect(second.slice(0, 1)[0]).toBe(content[0]);
   unlinkSync(path);
   expect(second.slice(9_999, 10_000)).toEqual(content.slice(9_999));
+});
+
+test("a file larger than any buffer is mapped in windows; ranges may cross them", () => {
+  const path = file("large", new Uint8Array(0));
+  const [size, border] = [2 ** 32 + 100, 2 ** 31];
+  const handle = openSync(path, "r+");
+  // Sparse: only these bytes take room on the disk.
+  for (const at of [0, border - 4, 2 ** 32 + 92]) writeSync(handle, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), 0, 8, at);
+  closeSync(handle);
+  const source = mapFile(path);
+  expect(source.size).toBe(size);
+  expect(source.slice(border - 4, border + 4)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+  expect(source.slice(border, border + 2)).toEqual(Uint8Array.of(5, 6));
+  expect(source.slice(size - 8, size)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+  expect(source.slice(size, size)).toHaveLength(0);
+  expect(() => source.slice(size - 1, size + 1)).toThrow(CheckpointError);
 });
 
 test("an empty file is empty; a missing one is an error", () => {

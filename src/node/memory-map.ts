@@ -11,8 +11,11 @@ import { fileError } from "./files.ts";
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE = 2;
 
+/** Node.js 20 has no buffers beyond 4 GiB: larger files are mapped in windows. A multiple of every page size. */
+const WINDOW_BYTES = 2 ** 31;
+
 interface MemoryMapping {
-  map(handle: number, size: number): ArrayBuffer | undefined;
+  map(handle: number, size: number, offset: number): ArrayBuffer | undefined;
 }
 
 let mapping: MemoryMapping | undefined;
@@ -40,14 +43,48 @@ export function sourceOfHandle(name: string, handle: number): CheckpointSource {
       closeSync(handle);
       return bytesSource(name, new Uint8Array(0));
     }
-    mapping ??= loadMapping();
-    const bytes = mapping.map(handle, size);
-    if (bytes === undefined) return rangedSource(name, handle, size);
+    const windows = mapWindows(handle, size);
+    if (windows === undefined) return rangedSource(name, handle, size);
     closeSync(handle);
-    return bytesSource(name, new Uint8Array(bytes));
+    return windows.length === 1 ? bytesSource(name, windows[0] as Uint8Array) : windowedSource(name, size, windows);
   } catch (error) {
     throw fileError(name, "a file that can be read", error);
   }
+}
+
+/** The whole file as arrays one after the other; undefined where files cannot be mapped. */
+function mapWindows(handle: number, size: number): Uint8Array[] | undefined {
+  mapping ??= loadMapping();
+  const windows: Uint8Array[] = [];
+  for (let offset = 0; offset < size; offset += WINDOW_BYTES) {
+    const bytes = mapping.map(handle, Math.min(WINDOW_BYTES, size - offset), offset);
+    if (bytes === undefined) return undefined;
+    windows.push(new Uint8Array(bytes));
+  }
+  return windows;
+}
+
+/** Views where a range lies in one window, a copy where it crosses into the next. */
+function windowedSource(name: string, size: number, windows: readonly Uint8Array[]): CheckpointSource {
+  return {
+    name,
+    size,
+    slice(begin, end) {
+      expectRange(name, size, begin, end);
+      const first = Math.floor(begin / WINDOW_BYTES);
+      const start = first * WINDOW_BYTES;
+      if (end <= start + WINDOW_BYTES) return windows[first]?.subarray(begin - start, end - start) ?? new Uint8Array(0);
+      const bytes = new Uint8Array(end - begin);
+      for (let at = begin; at < end; ) {
+        const window = Math.floor(at / WINDOW_BYTES);
+        const offset = at - window * WINDOW_BYTES;
+        const part = (windows[window] as Uint8Array).subarray(offset, offset + end - at);
+        bytes.set(part, at - begin);
+        at += part.length;
+      }
+      return bytes;
+    },
+  };
 }
 
 /** The C library's mmap; one that maps nothing where there is none. */
@@ -61,8 +98,8 @@ function loadMapping(): MemoryMapping {
       munmap(address, size);
     });
     return {
-      map(handle, size) {
-        const address: bigint = mmap(null, size, PROT_READ_WRITE, MAP_PRIVATE, handle, 0);
+      map(handle, size, offset) {
+        const address: bigint = mmap(null, size, PROT_READ_WRITE, MAP_PRIVATE, handle, offset);
         // MAP_FAILED is -1 as an address.
         if (address === 0n || BigInt.asIntN(64, address) === -1n) return undefined;
         const bytes = koffi.view(address, size);
