@@ -50,7 +50,13 @@ export function paddleConfig(config: BertConfig, initClass: string): ConfigFile 
     initClass === "BertModel"
       ? { ...fields, init_class: "BertModel" }
       : { init_args: [{ ...fields, init_class: "BertModel" }], init_class: initClass };
-  return { json, notes: unsaid(config, "model_config.json", PADDLE_EPS) };
+  const notes = unsaid(config, "model_config.json", PADDLE_EPS);
+  if (config.layerNormEps !== GOOGLE_EPS) {
+    notes.push(
+      "model_config.json: zhbert reads a BERT's without layer_norm_eps as one of 1e-12, which this model does not have",
+    );
+  }
+  return { json, notes };
 }
 
 /** The fields that all have under these names. */
