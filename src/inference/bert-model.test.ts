@@ -90,9 +90,19 @@ test("weights of more layers than the config's are refused; parts of other tasks
   expect(new BertModel({ config, weights: more, tokenizer, runtime }).report.unexpected).toEqual(["classifier.bias"]);
 });
 
-test("a vocabulary of another size than the config's is refused", () => {
-  const other = { ...config, vocabSize: tokens.length + 1 };
-  expect(() => new BertModel({ config: other, weights, tokenizer, runtime })).toThrow(
-    `config: vocab_size: expected ${tokens.length}, the size of the vocabulary, got ${tokens.length + 1}`,
+test("a vocabulary with more entries than the config's is refused; rows to spare are never filled in", async () => {
+  const fewer = { ...config, vocabSize: tokens.length - 1 };
+  expect(() => new BertModel({ config: fewer, weights, tokenizer, runtime })).toThrow(
+    `config: vocab_size: expected ${tokens.length} or more, the size of the vocabulary, got ${tokens.length - 1}`,
   );
+  const smaller = new BertTokenizer(Vocabulary.fromTokens(tokens.slice(0, -3)));
+  const spare = new BertModel({ config, weights, tokenizer: smaller, runtime });
+  const text = "今天[MASK]气很[MASK]。";
+  const [some] = await spare.fillMask([text], { topK: tokens.length });
+  const [all] = await model.fillMask([text], { topK: tokens.length });
+  some?.masks.forEach((candidates, mask) => {
+    expect(candidates).toHaveLength(tokens.length - 3);
+    const kept = all?.masks[mask]?.filter(({ id }) => id < tokens.length - 3).map(({ id }) => id);
+    expect(candidates.map(({ id }) => id)).toEqual(kept);
+  });
 });

@@ -117,7 +117,8 @@ export class BertModel {
   fillMask(texts: readonly string[], options?: FillMaskOptions): Promise<FillMaskResult[]>;
   async fillMask(texts: readonly string[], options: FillMaskOptions | FillWordsOptions = {}) {
     const { tokenizer, config } = this;
-    const scorer = new MaskScorer(await this.#programs.get("masked-lm", maskedLmGraph), config.vocabSize);
+    const program = await this.#programs.get("masked-lm", maskedLmGraph);
+    const scorer = new MaskScorer(program, tokenizer.vocabulary.size, config.vocabSize);
     const model = { scorer, tokenizer, maxPositions: config.maxPositionEmbeddings, lexicons: this.#lexicons };
     return (await fillMasks(model, texts, options)) as FillMaskResult<never>[];
   }

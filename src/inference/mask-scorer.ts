@@ -15,13 +15,19 @@ const BATCH_SIZE = 32;
 
 /** Probabilities of the vocabulary at positions of many rows. */
 export class MaskScorer {
+  /** Entries of the vocabulary. */
   readonly vocabSize: number;
+  readonly #columns: number;
   readonly #executable: Executable;
 
-  /** @param executable - of `maskedLmGraph`. */
-  constructor(executable: Executable, vocabSize: number) {
+  /**
+   * @param executable - of `maskedLmGraph`.
+   * @param columns - of its result; more than the vocabulary has entries where a model has rows to spare.
+   */
+  constructor(executable: Executable, vocabSize: number, columns = vocabSize) {
     this.#executable = executable;
     this.vocabSize = vocabSize;
+    this.#columns = columns;
   }
 
   /**
@@ -61,7 +67,19 @@ export class MaskScorer {
       attention_mask: hostTensor("int32", shape, attentionMask),
       positions: hostTensor("int32", [positions.length], Int32Array.from(positions)),
     });
-    return probabilities?.data as Float32Array;
+    return this.#ofEntries(probabilities?.data as Float32Array);
+  }
+
+  /** Without the columns that stand for no entry. */
+  #ofEntries(probabilities: Float32Array): Float32Array {
+    if (this.#columns === this.vocabSize) return probabilities;
+    const positions = probabilities.length / this.#columns;
+    const kept = new Float32Array(positions * this.vocabSize);
+    for (let i = 0; i < positions; i++) {
+      const start = i * this.#columns;
+      kept.set(probabilities.subarray(start, start + this.vocabSize), i * this.vocabSize);
+    }
+    return kept;
   }
 }
 

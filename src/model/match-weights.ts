@@ -121,14 +121,15 @@ export function expectNoFurtherLayers(
 }
 
 /**
- * Refuses a vocabulary that is not the model's.
- * @throws {ConfigError} when its size is not the config's.
+ * Refuses a vocabulary that is not the model's; rows of the embeddings beyond its end, as ERNIE 1.0 has them, are never
+ * used.
+ * @throws {ConfigError} when it has more entries than the config says.
  */
 export function expectVocabularySize({ vocabSize }: BertConfig, size: number): void {
-  if (vocabSize === size) return;
+  if (vocabSize >= size) return;
   throw new ConfigError({
     where: "config: vocab_size",
-    expected: `${size}, the size of the vocabulary`,
+    expected: `${size} or more, the size of the vocabulary`,
     got: vocabSize,
     hint: "take config.json and the vocabulary from the same folder",
   });

@@ -24,6 +24,13 @@ describe("Vocabulary", () => {
     expect(Vocabulary.fromTokens([...lines, "茶"]).id("茶")).toBe(8);
   });
 
+  test("numbers after tabs, as in ERNIE's file, are left out; a tab elsewhere belongs to the token", () => {
+    const numbered = lines.map((line, id) => `${line}\t${id}`);
+    expect(Vocabulary.fromText(numbered.join("\n")).tokens).toEqual(lines);
+    const last = [...lines, "a\t0"];
+    expect(Vocabulary.fromText(last.join("\n")).tokens).toEqual(last);
+  });
+
   test("says which special tokens are missing, and refuses ids out of range", () => {
     expect(() => Vocabulary.fromText("[PAD]\n[UNK]\n茶\n", "a/vocab.txt")).toThrow(
       /a\/vocab\.txt: expected .*got 3 lines without \[CLS\] \[SEP\] \[MASK\]/,

@@ -40,15 +40,18 @@ export class Vocabulary {
 
   /**
    * A vocabulary from the text of a vocab.txt: split at \n only (U+2028 is a token of the published vocabularies);
-   * a \r before it and one \n at the end are tolerated.
+   * a \r before it and one \n at the end are tolerated. Where every line ends in a tab and its number, as in ERNIE's
+   * own file, the number is left out.
    * @param where - the file's name, for messages.
    * @throws {VocabularyError} when the text is empty or has no special tokens.
    */
   static fromText(text: string, where = "vocabulary"): Vocabulary {
     const lines = text.replace(/^\uFEFF/, "").split("\n");
     if (lines.at(-1) === "") lines.pop();
+    const entries = lines.map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
+    const isNumbered = entries.every((entry, id) => entry.endsWith(`\t${id}`));
     return new Vocabulary(
-      lines.map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line)),
+      isNumbered ? entries.map((entry) => entry.slice(0, entry.lastIndexOf("\t"))) : entries,
       where,
     );
   }

@@ -30,10 +30,10 @@ export function checkConfigFitsData(config: BertConfig, data: DataRequirements, 
       hint: "Make the data anew with zhbert data --vocab and the model's vocab.txt.",
     });
   }
-  if (config.vocabSize !== vocabulary.size) {
+  if (config.vocabSize < vocabulary.size) {
     throw new ConfigError({
       where: "config: vocab_size",
-      expected: `${vocabulary.size}, the size of the data's vocabulary`,
+      expected: `${vocabulary.size} or more, the size of the data's vocabulary`,
       got: config.vocabSize,
       hint: "Set vocab_size in config.json, or make the data anew with the model's vocab.txt.",
     });
