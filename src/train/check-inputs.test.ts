@@ -12,7 +12,7 @@ const data = { vocabularyHash: "a", vocabSize: 100, maxSeqLength: 128 };
 test("config, data and vocabulary", () => {
   checkConfigFitsData(config, data, vocabulary(100));
   expect(() => checkConfigFitsData(config, data, vocabulary(100, "b"))).toThrow(DataError);
-  expect(() => checkConfigFitsData(config, data, vocabulary(101))).toThrow("config: vocab_size: expected 99");
+  expect(() => checkConfigFitsData(config, data, vocabulary(101))).toThrow("config: vocab_size: expected 101 or more");
   const long = { ...data, maxSeqLength: 513 };
   expect(() => checkConfigFitsData(config, long, vocabulary(100))).toThrow("expected 513 or more");
 });
