@@ -51,7 +51,10 @@ export interface FillMaskOptions {
   readonly topK?: number;
   /** Also rank fillings of all masks together, each filled mask being read by the next; false. */
   readonly joint?: boolean;
-  /** Fillings and beginnings of words that the search follows; 10, or topK where that is more. */
+  /**
+   * Fillings that the search follows; 10, or topK where that is more. Of beginnings of words 50, shared by the numbers of
+   * tokens that the word may have (10 while slots are filled together).
+   */
   readonly beamSize?: number;
 }
 

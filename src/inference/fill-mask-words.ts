@@ -20,6 +20,11 @@ export interface FillMaskModel {
 export type FillSettings = Required<FillMaskOptions>;
 
 const DEFAULT_WORD_LENGTHS = [1, 2, 3, 4] as const;
+/**
+ * Words are spread wider than characters: on masked pairs of characters of a small model 10 beginnings found the best
+ * word in 88 % of the texts, 50 in all of them, at less than twice the time.
+ */
+const WORD_BEAM_SIZE = 50;
 
 /**
  * Fills word slots from a lexicon or with candidates.
@@ -32,6 +37,7 @@ export async function fillWithWords(
   settings: FillSettings,
 ): Promise<FillMaskResult<WordCandidate>[]> {
   const { topK, beamSize, joint } = settings;
+  const { beamSize: given } = options;
   const { scorer, maxPositions } = model;
   const tablesOf = tableChooser(model, options);
   const searches = texts.map((masked): SlotSearch => {
@@ -45,11 +51,8 @@ export async function fillWithWords(
     return { ids: masked.ids, slots, tables };
   });
   const { mask } = model.tokenizer.vocabulary.ids;
-  const beams = {
-    beamSize,
-    count: topK,
-    ...("candidates" in options ? { prefixBeamSize: Number.POSITIVE_INFINITY } : {}),
-  };
+  const every = "candidates" in options ? Number.POSITIVE_INFINITY : undefined;
+  const beams = (prefixBeamSize: number) => ({ beamSize, prefixBeamSize: every ?? prefixBeamSize, count: topK });
   const alone = searches.flatMap((search, text) =>
     search.slots.map((slot, i) => ({ text, slot, search: single(search, i) })),
   );
@@ -57,9 +60,9 @@ export async function fillWithWords(
     scorer,
     alone.map(({ search }) => search),
     mask,
-    beams,
+    beams(given ?? Math.max(WORD_BEAM_SIZE, topK)),
   );
-  const together = joint ? await fillSlots(scorer, searches, mask, beams) : [];
+  const together = joint ? await fillSlots(scorer, searches, mask, beams(beamSize)) : [];
   const masks: WordCandidate[][][] = texts.map(() => []);
   alone.forEach(({ text, slot }, i) => {
     const source = texts[text] as MaskedText;

@@ -28,10 +28,10 @@ export async function fillMasks(
 ): Promise<FillMaskResult<FillMaskCandidate | WordCandidate>[]> {
   const { topK = DEFAULT_TOP_K, joint = false } = options;
   expectWhole("topK", topK);
-  const beamSize = options.beamSize ?? Math.max(DEFAULT_BEAM_SIZE, topK);
-  expectWhole("beamSize", beamSize);
+  const { beamSize } = options;
+  if (beamSize !== undefined) expectWhole("beamSize", beamSize);
   const masked = texts.map((text) => encodeMasked(model.tokenizer, text, model.maxPositions));
-  const settings = { topK, beamSize, joint };
+  const settings = { topK, joint, beamSize: beamSize ?? Math.max(DEFAULT_BEAM_SIZE, topK) };
   return "lexicon" in options || "candidates" in options
     ? fillWithWords(model, masked, options, settings)
     : fillTokens(model, masked, settings);

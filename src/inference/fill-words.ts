@@ -14,6 +14,8 @@ export interface WordTask {
   /** The position of the slot's first mask. */
   readonly position: number;
   readonly table: WordTable;
+  /** Beginnings that are followed; Infinity scores every word. */
+  readonly beamSize: number;
 }
 
 /** A slot filled with a word. */
@@ -49,14 +51,12 @@ interface Child extends WordRange {
 
 /**
  * The likeliest words of each task; all tasks advance together, one piece a round.
- * @param beamSize - beginnings that are followed for a task; Infinity scores every word.
  * @param count - words to give for each task.
  * @returns by descending probability.
  */
 export async function fillWords(
   scorer: MaskScorer,
   tasks: readonly WordTask[],
-  beamSize: number,
   count: number,
 ): Promise<FilledWord[][]> {
   let beams: Prefix[][] = tasks.map(({ ids, table }) => [{ from: 0, to: table.words.length, ids, log: 0 }]);
@@ -65,7 +65,7 @@ export async function fillWords(
     const open = tasks.flatMap((task, index) =>
       depth < task.table.length ? (beams[index] as Prefix[]).map((parent) => ({ index, task, parent })) : [],
     );
-    const keepOf = ({ table }: WordTask) => (depth + 1 === table.length ? count : beamSize);
+    const keepOf = ({ table, beamSize }: WordTask) => (depth + 1 === table.length ? count : beamSize);
     const children: Child[][] = tasks.map(() => []);
     await scorer.score(
       open.map(({ task, parent }) => ({ ids: parent.ids, positions: [task.position + depth] })),
@@ -125,8 +125,8 @@ export interface SlotSearch {
 export interface SlotBeams {
   /** Fillings of the slots so far that go on to the next slot. */
   readonly beamSize: number;
-  /** Beginnings of words within a slot; beamSize unless said, Infinity to score every word. */
-  readonly prefixBeamSize?: number;
+  /** Beginnings of words within a slot, shared by its tables; Infinity to score every word. */
+  readonly prefixBeamSize: number;
   /** Fillings to give for each text. */
   readonly count: number;
 }
@@ -139,7 +139,7 @@ export async function fillSlots(
   scorer: MaskScorer,
   searches: readonly SlotSearch[],
   maskId: number,
-  { beamSize, prefixBeamSize = beamSize, count }: SlotBeams,
+  { beamSize, prefixBeamSize, count }: SlotBeams,
 ): Promise<WordHypothesis[][]> {
   let beams: WordHypothesis[][] = searches.map(({ ids }) => [{ ids, words: [], log: 0 }]);
   const rounds = Math.max(0, ...searches.map(({ slots }) => slots.length));
@@ -147,11 +147,13 @@ export async function fillSlots(
     const open = searches.flatMap(({ slots, tables }, index) => {
       const slot = slots[round];
       if (slot === undefined) return [];
+      const fitting = tables[round] ?? [];
+      const share = Math.ceil(prefixBeamSize / fitting.length);
       return (beams[index] as WordHypothesis[]).flatMap((parent) =>
-        (tables[round] ?? []).map((table) => {
+        fitting.map((table) => {
           const position = slot.position + shiftOf(parent.words, slots);
           const ids = resizeSlot(parent.ids, position, slot.length, table.length, maskId);
-          return { index, parent, task: { ids, position, table } };
+          return { index, parent, task: { ids, position, table, beamSize: share } };
         }),
       );
     });
@@ -159,7 +161,6 @@ export async function fillSlots(
     const results = await fillWords(
       scorer,
       open.map(({ task }) => task),
-      prefixBeamSize,
       Math.max(beamSize, count),
     );
     const children: WordHypothesis[][] = searches.map(() => []);

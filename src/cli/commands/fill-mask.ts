@@ -45,7 +45,8 @@ export default defineCommand({
     },
     {
       flags: "--beam-size <n>",
-      description: "fillings and beginnings of words that are followed (default: 10, or --top-k where that is more)",
+      description:
+        "fillings and beginnings of words that are followed (default: 10, or --top-k where that is more; beginnings of words 50)",
       parse: wholeNumber("--beam-size", 1),
     },
     {
