@@ -155,6 +155,20 @@ describe("models that lack a part", () => {
   });
 });
 
+test("weights beyond what a model can hold go beside it, or are refused inside", () => {
+  const config = { ...published, vocabSize: 2 ** 24 };
+  const huge = new Map(weights);
+  for (const [name, shape] of [
+    ["bert.embeddings.word_embeddings.weight", [config.vocabSize, config.hiddenSize]],
+    ["cls.predictions.bias", [config.vocabSize]],
+  ] as const) {
+    huge.set(name, { dtype: "float32", shape, read: () => expect.unreachable() });
+  }
+  const parts = { config, weights: huge, where: "" };
+  expect(exportOnnx(parts).isExternal).toBe(true);
+  expect(() => exportOnnx(parts, { externalData: false })).toThrow("inside of the model");
+});
+
 test.each([12, 22, 17.5])("operator version %s is refused", (opset) => {
   expect(() => exported({ opset })).toThrow("an operator version from 13 to 21");
 });

@@ -44,7 +44,7 @@ const MAX_INLINE_BYTES = 1.5 * 2 ** 30;
  * Makes the files of an ONNX model; weights are read as the chunks are taken.
  * @param model.weights - under Hugging Face's names, as `toHuggingFaceNames` gives them.
  * @param model.where - the file of the weights, for messages.
- * @throws {ArgumentError} for an operator version that cannot be written.
+ * @throws {ArgumentError} for an operator version that cannot be written, or weights too large to be inside of the model.
  * @throws {ConfigError} when the weights contradict the config, or the task needs some that are missing.
  */
 export function exportOnnx(
@@ -64,6 +64,7 @@ export function exportOnnx(
     (sum, one) => sum + bytesPerElement(one.dtype) * elementCount(one.shape),
     0,
   );
+  if (externalData === false && weightBytes > MAX_INLINE_BYTES) throw tooLarge(weightBytes);
   const isExternal = externalData ?? weightBytes > MAX_INLINE_BYTES;
   const name = dtype === "float16" ? "model_fp16.onnx" : "model.onnx";
   const lowered = lowerGraph(graph, { contrib: false, opset });
@@ -74,6 +75,15 @@ export function exportOnnx(
     { path: `onnx/${name}`, chunks: model },
   ];
   return { files, isExternal, weightBytes, written: [...used.keys()] };
+}
+
+function tooLarge(weightBytes: number): ArgumentError {
+  return new ArgumentError({
+    where: "externalData",
+    expected: `weights of at most ${MAX_INLINE_BYTES} bytes inside of the model`,
+    got: weightBytes,
+    hint: "leave externalData out: readers of protobuf take no message of 2 GiB",
+  });
 }
 
 function expectOpset(opset: number): void {

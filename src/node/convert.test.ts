@@ -180,6 +180,15 @@ describe("refused", () => {
     expect(existsSync(join(source, "model.safetensors"))).toBe(true);
   });
 
+  test("but not what an earlier conversion left in the input's folder or below it", async () => {
+    const source = model();
+    for (const folder of [source, join(source, "below")]) {
+      await convert(source, folder, to("pytorch"));
+      await convert(source, folder, to("pytorch", { overwrite: true }));
+    }
+    expect(readdirSync(join(source, "below"))).toContain("vocab.txt");
+  });
+
   test("files that are there, unless they are to be replaced; shards of an earlier conversion do not stay", async () => {
     const source = model();
     await convert(source, at("out"), to("safetensors", { maxShardBytes: 3000 }));

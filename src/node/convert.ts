@@ -2,6 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { OutputFile } from "../checkpoint/format.ts";
+import type { ModelFiles } from "../checkpoint/source.ts";
 import {
   type Conversion,
   type ConversionOptions,
@@ -11,6 +12,7 @@ import {
 import { openModel } from "../inference/load-model.ts";
 import type { Dialect } from "../model/weight-names.ts";
 import type { DownloadOptions } from "./hub.ts";
+import { SMALL_FILES } from "./model-files.ts";
 import { openModelSource } from "./model-source.ts";
 import { identityOf, inTheWay, ownInput, type WrittenFile, writeFolder } from "./write-folder.ts";
 
@@ -45,11 +47,12 @@ export interface ConvertResult extends Omit<Conversion, "weightFiles" | "smallFi
  */
 export async function convert(name: string, folder: string, options: ConvertOptions): Promise<ConvertResult> {
   const began = performance.now();
-  const { files, checkpoint } = await openModelSource(name, options.download);
+  const { files: all, checkpoint } = await openModelSource(name, options.download);
+  const { files, opened } = recordOpened(all);
   const model = await openModel(files, checkpoint === undefined ? {} : { checkpoint });
   const { weightFiles, smallFiles, ...facts } = convertModel(model, options);
   const { overwrite = false, signal, onBytes } = options;
-  const inputs = await identities([name, ...files.paths.map((path) => join(files.name, path))]);
+  const inputs = await identities([name, ...[...opened].map((path) => join(files.name, path))]);
   await expectFree(folder, options, inputs);
   const written = await writeFolder(folder, allFiles(weightFiles, await ownSmallFiles(folder, smallFiles, inputs)), {
     overwrite,
@@ -70,6 +73,18 @@ export async function convert(name: string, folder: string, options: ConvertOpti
     files: written,
     seconds,
   };
+}
+
+/** The files of a model, and those of them that were read, with the small files beside them that belong to the same model. */
+function recordOpened(files: ModelFiles): { readonly files: ModelFiles; readonly opened: ReadonlySet<string> } {
+  const opened = new Set<string>();
+  const open = (path: string) => {
+    opened.add(path);
+    const folder = path.slice(0, path.lastIndexOf("/") + 1);
+    for (const name of SMALL_FILES) opened.add(folder + name);
+    return files.open(path);
+  };
+  return { files: { name: files.name, paths: files.paths, open }, opened };
 }
 
 async function identities(paths: readonly string[]): Promise<Set<string>> {
