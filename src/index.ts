@@ -177,7 +177,10 @@ export {
   WordCounter,
   type WordCounterOptions,
 } from "./text/index.ts";
-export { AdamW, type AdamWOptions, type OptimizerName } from "./train/adamw.ts";
+export { AdamW, type AdamWOptions } from "./train/adamw.ts";
+export { Lamb, type LambOptions } from "./train/lamb.ts";
+export type { Optimizer, OptimizerOptions } from "./train/optimizer.ts";
+export type { OptimizerName } from "./train/optimizers.ts";
 export {
   type BatchSource,
   type PretrainingHooks,

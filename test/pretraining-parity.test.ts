@@ -91,6 +91,8 @@ test.each([false, true])("losses and the gradient of every parameter (recompute:
 describe.each([
   ["adam-weight-decay", "adamw-bert"],
   ["adamw", "adamw"],
+  ["lamb-ymcui", "lamb"],
+  ["lamb-nvidia", "lamb-nvidia"],
 ] as const)("ten steps of %s", (reference, optimizer) => {
   test("learning rates, losses, gradient norms and final weights", async () => {
     const settings = json(`${reference}.json`);

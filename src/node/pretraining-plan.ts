@@ -15,7 +15,7 @@ export interface PretrainingChoices {
   readonly learningRate?: number;
   /** Updates of warm-up; a tenth of the steps. */
   readonly warmupSteps?: number;
-  /** `adamw-bert` (Google's, with its schedule and clipping) or `adamw` (PyTorch's, with Transformers' schedule). */
+  /** `adamw-bert` (Google's, with its schedule and clipping), `adamw` (PyTorch's), `lamb` or `lamb-nvidia`. */
   readonly optimizer?: PretrainingSettings["optimizer"];
   /** 0.01; not on biases and LayerNorm. */
   readonly weightDecay?: number;

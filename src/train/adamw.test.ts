@@ -1,8 +1,9 @@
 /** Four updates against numbers of PyTorch 2.13 (torch.optim.AdamW, clip_grad_norm_) and of BERT's rule in float64. */
 import { describe, expect, test } from "vitest";
 import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
-import { AdamW, hasWeightDecay, type OptimizerName } from "./adamw.ts";
+import { AdamW, type AdamWName } from "./adamw.ts";
 import { accumulate, type ClipRule, clipScale, type Gradients, globalNorm } from "./clipping.ts";
+import { hasWeightDecay } from "./optimizer.ts";
 
 const gradients: Gradients[] = [
   [
@@ -70,7 +71,7 @@ test("BERT's AdamWeightDecay with TensorFlow's clipping", () => {
   expectClose(model.get("x.bias")!.data as Float32Array, [0.03188706643334249, -0.149376422598733]);
 });
 
-test.each<OptimizerName>(["adamw-bert", "adamw"])("%s goes on bit for bit from its stored state", (name) => {
+test.each<AdamWName>(["adamw-bert", "adamw"])("%s goes on bit for bit from its stored state", (name) => {
   const straight = weights();
   train(new AdamW(straight, { name }), "google");
   const stopped = weights();

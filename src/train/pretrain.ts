@@ -8,13 +8,14 @@ import { InterruptedError, TrainingError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import { isTrainable, type TrainablePart } from "../model/trainable.ts";
 import type { NamedTensors } from "../util/tensor.ts";
-import { AdamW, type OptimizerName } from "./adamw.ts";
 import { checkBatch } from "./check-inputs.ts";
-import { accumulate, type ClipRule, clipScale, type Gradients, globalNorm } from "./clipping.ts";
+import { accumulate, clipScale, type Gradients, globalNorm } from "./clipping.ts";
 import { evaluatePretraining } from "./evaluate.ts";
 import { addSums, type EvaluationMetrics, emptySums, type LoggedMetrics, type MetricSums, means } from "./metrics.ts";
+import type { Optimizer } from "./optimizer.ts";
+import { clipRuleOf, createOptimizer, type OptimizerName, scheduleOf } from "./optimizers.ts";
 import { type CompileStep, PretrainingStep } from "./pretraining-step.ts";
-import { checkSchedule, learningRate, type Schedule, type ScheduleName } from "./schedules.ts";
+import { checkSchedule, learningRate, type Schedule } from "./schedules.ts";
 
 /** Training batches by their number, counted from 0 over all epochs. */
 export interface BatchSource {
@@ -93,12 +94,6 @@ export interface PretrainingSummary {
   readonly evaluation: EvaluationMetrics | undefined;
 }
 
-/** The clip rule and schedule that belong to an optimiser: all of Google's, or all of PyTorch's and Transformers'. */
-const RECIPES: Readonly<Record<OptimizerName, { clip: ClipRule; schedule: ScheduleName }>> = {
-  "adamw-bert": { clip: "google", schedule: "google" },
-  adamw: { clip: "pytorch", schedule: "linear" },
-};
-
 /**
  * Pre-trains a model: `steps` updates, or those that are left when resuming.
  * @throws {TrainingError} when a loss or gradient is not a number (the weights are those before that step).
@@ -115,7 +110,7 @@ export async function runPretraining(options: PretrainingRunOptions): Promise<Pr
 
 class PretrainingRun {
   readonly #options: PretrainingRunOptions;
-  readonly #optimizer: AdamW;
+  readonly #optimizer: Optimizer;
   readonly #step: PretrainingStep;
   readonly #accumulated: Gradients | undefined;
   readonly #window = emptySums();
@@ -135,7 +130,7 @@ class PretrainingRun {
     expectBatches(options.batches);
     const trainable = new Map([...weights].filter(([name]) => isTrainable(part, name)));
     const frozen = new Map([...weights].filter(([name]) => !isTrainable(part, name)));
-    this.#optimizer = new AdamW(trainable, { name: settings.optimizer, weightDecay: settings.weightDecay });
+    this.#optimizer = createOptimizer(settings.optimizer, trainable, { weightDecay: settings.weightDecay });
     this.#step = new PretrainingStep(trainable, compile, settings.seed, frozen);
     if (settings.gradientAccumulationSteps > 1) {
       this.#accumulated = new Map(
@@ -181,8 +176,8 @@ class PretrainingRun {
     const gradients = this.#accumulated ?? this.#step.gradients;
     const norm = globalNorm(gradients) / count;
     if (!Number.isFinite(sums.loss) || !Number.isFinite(norm)) await this.#failOn(batches, sums.loss / count, norm);
-    const rate = learningRate(scheduleOf(settings), this.#done);
-    const scale = clipScale(norm, settings.maxGradientNorm, RECIPES[settings.optimizer].clip) / count;
+    const rate = learningRate(scheduleFor(settings), this.#done);
+    const scale = clipScale(norm, settings.maxGradientNorm, clipRuleOf(settings.optimizer)) / count;
     this.#optimizer.update(gradients, rate, scale);
     this.#done++;
     addSums(this.#window, sums);
@@ -280,8 +275,8 @@ function isDue(step: number, every: number): boolean {
   return every > 0 && step % every === 0;
 }
 
-function scheduleOf({ optimizer, learningRate: peak, warmupSteps, steps: totalSteps }: PretrainingSettings): Schedule {
-  return { name: RECIPES[optimizer].schedule, peak, warmupSteps, totalSteps };
+function scheduleFor({ optimizer, learningRate: peak, warmupSteps, steps: totalSteps }: PretrainingSettings): Schedule {
+  return { name: scheduleOf(optimizer), peak, warmupSteps, totalSteps };
 }
 
 /**
@@ -292,7 +287,7 @@ export function checkSettings(
   settings: PretrainingSettings,
   { loggingSteps }: Pick<PretrainingHooks, "loggingSteps">,
 ): void {
-  checkSchedule(scheduleOf(settings));
+  checkSchedule(scheduleFor(settings));
   const atLeastOne = {
     "gradient accumulation steps": settings.gradientAccumulationSteps,
     "logging steps": loggingSteps,

@@ -3,6 +3,7 @@ import { UsageError, verbatim } from "../../errors.ts";
 import { pretrain, resumePretraining } from "../../node/pretrain.ts";
 import { type PlanOverrides, PRETRAINING_DEFAULTS, type PretrainingChoices } from "../../node/pretraining-plan.ts";
 import type { PretrainEnvironment } from "../../node/pretraining-run.ts";
+import { OPTIMIZERS } from "../../train/optimizers.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { nonNegativeNumber, positiveNumber, share, wholeNumber } from "../numbers.ts";
 import { PretrainingDisplay } from "../pretraining-display.ts";
@@ -44,8 +45,8 @@ const fixed: readonly CommandOption[] = [
   option("--learning-rate, --lr <x>", "peak learning rate", defaults.learningRate, positiveNumber("--learning-rate")),
   whole("--warmup-steps", "n", "updates of warm-up", "a tenth of the steps", 0),
   {
-    ...option("--optimizer <name>", "Google's AdamW, schedule and clipping, or PyTorch's", defaults.optimizer),
-    choices: ["adamw-bert", "adamw"],
+    ...option("--optimizer <name>", "AdamW or LAMB, with the schedule and clipping of its program", defaults.optimizer),
+    choices: OPTIMIZERS,
   },
   option(
     "--weight-decay <x>",
