@@ -9,7 +9,8 @@ import { openEndedProgress } from "./progress.ts";
 /** The texts of a file, or of standard input for `-` or nothing. */
 export async function openTexts(path: string | undefined, context: CommandContext): Promise<TextLines> {
   if (path === undefined || path === "-") return { count: undefined, lines: context.stdinLines() };
-  return openTextLines(path, context.signal);
+  const output: string | undefined = context.options["output"];
+  return openTextLines(path, { signal: context.signal, outputs: output === undefined ? [] : [output] });
 }
 
 /** As extract_features.py and bert-as-service part two texts of a line. */

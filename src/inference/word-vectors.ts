@@ -42,6 +42,8 @@ interface WordSpan {
   readonly to: number;
 }
 
+type WordRange = readonly [first: number, end: number];
+
 /**
  * The words of each text, in the order of the texts; white space and what has no token is no word.
  * @param texts - a list, or a stream of any length.
@@ -65,14 +67,12 @@ export async function* wordVectorStream(
     start: ({ text, wordEnds }: SegmentedLine, { pieces }: EncodedText) =>
       new PendingWords(text, wordEnds, pieces, dim),
     run: async (batch: TokenBatch, results: readonly PendingWords[]) => {
-      const spans = batch.rows.map((row, i) => (results[i] as PendingWords).spansOf(row));
-      const most = Math.max(1, ...spans.map(({ length }) => length));
+      const ranges = batch.rows.map((row, i) => (results[i] as PendingWords).wordsOf(row));
+      const most = Math.max(1, ...ranges.map(([first, end]) => end - first));
       const weights = new Float32Array(batch.rows.length * most * batch.seqLength);
-      spans.forEach((own, i) => {
-        own.forEach((span, word) => {
-          const start = (i * most + word) * batch.seqLength;
-          setWeights(weights.subarray(start, start + batch.seqLength), span, batch.rows[i] as TokenRow);
-        });
+      ranges.forEach((range, i) => {
+        const start = i * most * batch.seqLength;
+        results[i]?.setWeights(weights.subarray(start), range, batch.rows[i] as TokenRow, batch.seqLength);
       });
       const shape = [batch.rows.length, most, batch.seqLength];
       const { vectors } = await program.run({
@@ -80,8 +80,8 @@ export async function* wordVectorStream(
         pooling_weights: hostTensor("float32", shape, weights),
       });
       const data = vectors?.data as Float32Array;
-      spans.forEach((own, i) => {
-        (results[i] as PendingWords).add(own, data.subarray(i * most * dim));
+      ranges.forEach((range, i) => {
+        results[i]?.add(range, data.subarray(i * most * dim));
       });
     },
   };
@@ -118,14 +118,6 @@ function wordSpans(wordEnds: Int32Array, { starts, ends }: Pieces): WordSpan[] {
   return spans;
 }
 
-/** Weights of the pieces of a word that a row answers for; a word over two windows gets a part from each. */
-function setWeights(weights: Float32Array, { from, to }: WordSpan, { roles, firstPiece }: TokenRow): void {
-  for (let piece = from; piece < to; piece++) {
-    const position = piece - firstPiece + 1;
-    if (roles[position] === Role.Text) weights[position] = 1 / (to - from);
-  }
-}
-
 /** The words of a text while its rows are computed. */
 class PendingWords {
   readonly vectors: Float32Array;
@@ -140,18 +132,41 @@ class PendingWords {
     this.vectors = new Float32Array(this.#spans.length * dim);
   }
 
-  /** The words of which the row has pieces. */
-  spansOf({ ids, firstPiece }: TokenRow): readonly WordSpan[] {
-    const end = firstPiece + ids.length - 2;
-    return this.#spans.filter(({ from, to }) => to > firstPiece && from < end);
+  /** The words of which a row has pieces, as a half-open range. */
+  wordsOf({ ids, firstPiece }: TokenRow): WordRange {
+    const endPiece = firstPiece + ids.length - 2;
+    return [this.#firstWord(({ to }) => to > firstPiece), this.#firstWord(({ from }) => from >= endPiece)];
   }
 
-  /** @param data - float32 [spans, dim], flat. */
-  add(spans: readonly WordSpan[], data: Float32Array): void {
-    const dim = this.#dim;
-    const first = spans[0] === undefined ? 0 : this.#spans.indexOf(spans[0]) * dim;
-    for (let i = 0; i < spans.length * dim; i++) {
-      this.vectors[first + i] = (this.vectors[first + i] as number) + (data[i] as number);
+  /** The first word for which a condition holds that holds for all words after it. */
+  #firstWord(holds: (word: WordSpan) => boolean): number {
+    let [low, high] = [0, this.#spans.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (holds(this.#spans[middle] as WordSpan)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /**
+   * Weights of the pieces that a row answers for; a word over two windows gets a part from each.
+   * @param weights - float32 [words, seq], flat.
+   */
+  setWeights(weights: Float32Array, [first, end]: WordRange, { roles, firstPiece }: TokenRow, seqLength: number): void {
+    for (let word = first; word < end; word++) {
+      const { from, to } = this.#spans[word] as WordSpan;
+      for (let position = Math.max(0, from - firstPiece) + 1; position <= to - firstPiece; position++) {
+        if (roles[position] === Role.Text) weights[(word - first) * seqLength + position] = 1 / (to - from);
+      }
+    }
+  }
+
+  /** @param data - float32 [words, dim], flat. */
+  add([first, end]: WordRange, data: Float32Array): void {
+    const offset = first * this.#dim;
+    for (let i = 0; i < (end - first) * this.#dim; i++) {
+      this.vectors[offset + i] = (this.vectors[offset + i] as number) + (data[i] as number);
     }
   }
 

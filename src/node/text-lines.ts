@@ -1,6 +1,6 @@
 /** The lines of a file as texts, one each, blank ones too; and how many there are, for progress. */
 import { createReadStream } from "node:fs";
-import { openCorpus } from "./corpus.ts";
+import { keepCorpus, openCorpus } from "./corpus.ts";
 import { fileError } from "./files.ts";
 
 /** Texts to be worked through in order. */
@@ -11,12 +11,21 @@ export interface TextLines {
   readonly lines: AsyncIterable<string>;
 }
 
+/** How lines are read. */
+export interface TextLineOptions {
+  readonly signal?: AbortSignal;
+  /** Files that will be written; none may be the one that is read. */
+  readonly outputs?: readonly string[];
+}
+
 /**
  * The lines of a file.
+ * @throws {ArgumentError} when an output would replace it.
  * @throws {FileError} when there is no such file; later when it cannot be read.
  */
-export async function openTextLines(path: string, signal?: AbortSignal): Promise<TextLines> {
+export async function openTextLines(path: string, { signal, outputs = [] }: TextLineOptions = {}): Promise<TextLines> {
   const corpus = await openCorpus([path]);
+  keepCorpus(corpus, outputs);
   async function* lines(): AsyncGenerator<string> {
     for await (const group of corpus.read(signal === undefined ? {} : { signal })) yield* group;
   }

@@ -109,6 +109,10 @@ describe("embed", () => {
       "--truncate-dim: expected no --words beside it",
     );
     await expect(embed("--pooling", "none", ...out("v.safetensors"))).rejects.toThrow(".jsonl");
+    writeFileSync(join(folder, "in.jsonl"), "我\n");
+    const onto = ["embed", model.path, join(folder, "in.jsonl"), ...out("in.jsonl")];
+    await expect(runCommand(onto)).rejects.toThrow("expected another file");
+    rmSync(join(folder, "in.jsonl"));
     await expect(embed("--layers=x")).rejects.toThrow("--layers: expected layers with commas between");
     await expect(embed("--layers=-4", ...out("v.npy"))).rejects.toThrow(ArgumentError);
     writeFileSync(join(folder, "pair.txt"), `我\n${"我".repeat(12)} ||| 北京\n`);
