@@ -1,10 +1,11 @@
-/** A corpus on disk: files, simple patterns, and lines that come from elsewhere. */
+/** A corpus on disk: files (also .gz, .xz and .zst), simple patterns, and lines that come from elsewhere. */
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { readLineGroups } from "../data/corpus.ts";
 import type { CorpusChunk } from "../data/text-blocks.ts";
 import { ArgumentError, FileError, verbatim } from "../errors.ts";
+import { unpack } from "./data-unpack.ts";
 import { fileError } from "./files.ts";
 
 /** How a corpus is read. */
@@ -25,7 +26,7 @@ export interface Corpus {
   readonly name: string;
   /** The files that it is read from; none when the lines come from elsewhere. */
   readonly files: readonly string[];
-  /** The size, where it is known. */
+  /** The size of the files, packed as they are, where it is known. */
   readonly bytes: number | undefined;
   /** Whether it can be read more than once. */
   readonly isRepeatable: boolean;
@@ -114,7 +115,10 @@ async function* readFiles(files: readonly string[], options: ReadCorpusOptions):
   const { maxLineBytes, partsFiles = false } = options;
   const read = byteReader(options);
   for (const file of files) {
-    yield* readLineGroups(read(file), { where: file, ...(maxLineBytes === undefined ? {} : { maxLineBytes }) });
+    yield* readLineGroups(unpack(file, read(file)), {
+      where: file,
+      ...(maxLineBytes === undefined ? {} : { maxLineBytes }),
+    });
     if (partsFiles) yield [""];
   }
 }
@@ -122,7 +126,7 @@ async function* readFiles(files: readonly string[], options: ReadCorpusOptions):
 async function* readChunks(files: readonly string[], options: ReadCorpusOptions): AsyncGenerator<CorpusChunk> {
   const read = byteReader(options);
   for (const where of files) {
-    for await (const bytes of read(where)) yield { where, bytes, isEnd: false };
+    for await (const bytes of unpack(where, read(where))) yield { where, bytes, isEnd: false };
     yield { where, bytes: new Uint8Array(0), isEnd: true };
   }
 }

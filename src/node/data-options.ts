@@ -14,6 +14,9 @@ export const DATA_FORMATS = ["shards", "tfrecord", "jsonl"] as const;
 /** shards: a folder that pre-training reads; tfrecord: files as Google's program writes them; jsonl: one object a line. */
 export type DataFormat = (typeof DATA_FORMATS)[number];
 
+/** Strings cannot be much longer, and memory would not be bounded by much. */
+const MAX_LINE_BYTES = 256 << 20;
+
 /** Options of {@link makeData}. */
 export interface MakeDataOptions {
   readonly corpus: Corpus;
@@ -95,6 +98,11 @@ export function checkDataOptions(options: MakeDataOptions): void {
   }
   if (heldOut > 0 && format !== "shards") {
     throw new ArgumentError({ where: "heldOut", expected: "format shards", got: format });
+  }
+  const { maxLineBytes = 0 } = options;
+  if (maxLineBytes > MAX_LINE_BYTES) {
+    const hint = "a line is a string in memory; put one sentence or paragraph on a line";
+    throw new ArgumentError({ where: "maxLineBytes", expected: `at most ${MAX_LINE_BYTES}`, got: maxLineBytes, hint });
   }
   checkSegmenter(options);
   checkGoogle(options);

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { referencePositions } from "../data/reference-lines.ts";
 import { ArgumentError, FileError, InterruptedError } from "../errors.ts";
@@ -110,6 +111,40 @@ describe("makeData refuses", () => {
     await expect(make({ signal: AbortSignal.abort() })).rejects.toThrow(InterruptedError);
     expect(readdirSync(folder)).toEqual(["corpus.txt"]);
   });
+});
+
+test("corpora of other formats, packed or not, give the data of the same text", async () => {
+  const documents = Array.from({ length: 6 }, (_, i) => [sentence.repeat(1 + (i % 2)), sentence]);
+  const jsonl = documents.map((lines) => JSON.stringify({ id: 1, content: lines.join("\n") })).join("\n\n");
+  const files = {
+    "plain.txt": documents.map((lines) => lines.join("\n")).join("\n\n"),
+    "lines.jsonl.gz": gzipSync(jsonl),
+    "wiki.txt": documents.map((lines) => `<doc id="1" title="路">\n路\n\n${lines.join("\n")}\n</doc>\n`).join(""),
+  };
+  const made = [];
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    const format = name.startsWith("lines") ? "jsonl" : name.startsWith("wiki") ? "wikiextractor" : "text";
+    await make({ corpus: await openCorpus([path]), reading: { format, textField: "content" } });
+    made.push(readFileSync(join(folder, "out.jsonl"), "utf8"));
+  }
+  expect(made[0]).not.toBe("");
+  expect(made[1]).toBe(made[0]);
+  expect(made[2]).toBe(made[0]);
+});
+
+test("sentence pairs stay pairs: half of them are next sentences, and none is cut at its own punctuation", async () => {
+  const path = join(folder, "pairs.tsv");
+  const sides = Array.from({ length: 200 }, (_, i) => [
+    `${"山里。".repeat(1 + (i % 3))}`,
+    `${"水边！".repeat(1 + (i % 4))}`,
+  ]);
+  writeFileSync(path, sides.map((pair) => `${pair.join("\t")}\n`).join(""));
+  const { report } = await make({ corpus: await openCorpus([path]), reading: { format: "pairs" }, dupeFactor: 1 });
+  expect(report).toMatchObject({ documents: 200, sentences: 400 });
+  expect(report.randomNext / report.instances).toBeGreaterThan(0.3);
+  expect(report.randomNext / report.instances).toBeLessThan(0.7);
 });
 
 test("a JSON line has the fields of an instance and no others", async () => {
