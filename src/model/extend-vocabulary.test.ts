@@ -49,7 +49,9 @@ describe("extendVocabulary", () => {
     ]);
     expect(present).toEqual(["好"]);
     expect(grown.vocabulary.tokens.slice(0, 18)).toEqual(vocabulary.tokens);
-    expect(grown.tokenize("北京ChatGPT好北")).toEqual(["北京", "chatgpt", "好", "北"]);
+    const text = "北京ChatGPT好北";
+    expect(grown.tokenize(text)).toEqual(["北京", "chatgpt", "好", "北"]);
+    expect(grown.encodeBytes(new TextEncoder().encode(text)).ids).toEqual(grown.encodePieces(text).ids);
   });
 
   test("takes unused places first, where it is asked to", () => {
