@@ -22,11 +22,6 @@ export function pairOf(line: string): TextOrPair {
   return match === null ? line : [match[1] as string, match[2] as string];
 }
 
-/** Each line as `pairOf` gives it. */
-export async function* pairsOf(lines: AsyncIterable<string>): AsyncGenerator<TextOrPair> {
-  for await (const line of lines) yield pairOf(line);
-}
-
 /** Layers as the command line takes them: `-2`, or `-1,-2`. */
 export function layerList(text: string): readonly number[] {
   const parts = text.split(",").map((part) => part.trim());
