@@ -3,7 +3,7 @@
 # Run it in the repository's root after changing a .proto file.
 set -eu
 
-protos="src/data/example.proto src/onnx/onnx.proto src/checkpoint/tensorflow/tensor-bundle.proto"
+protos="src/data/example.proto src/report/event.proto src/onnx/onnx.proto src/checkpoint/tensorflow/tensor-bundle.proto"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/in" "$work/out"

@@ -8,8 +8,10 @@ import { appendFile, copyFile, link, mkdir, readdir, rename, rm, stat } from "no
 import { basename, dirname, join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import { CheckpointError, FileError, verbatim } from "../errors.ts";
+import type { MeasuredLine } from "../report/tensorboard.ts";
 import { formatTrainerState, parseTrainerState, type TrainerState } from "../train/trainer-state.ts";
 import type { NamedTensors } from "../util/tensor.ts";
+import { cutEvents, EventFile, removeEvents } from "./event-file.ts";
 import { fileError, readBytes, readText, writeFileAtomic } from "./files.ts";
 
 /** The name of the weights within a model's folder. */
@@ -34,10 +36,12 @@ export interface CheckpointContent {
 export class RunFolder {
   readonly path: string;
   readonly #files: ReadonlyMap<string, string>;
+  readonly #events: EventFile;
 
   private constructor(path: string, files: ReadonlyMap<string, string>) {
     this.path = path;
     this.#files = files;
+    this.#events = new EventFile(path);
   }
 
   /**
@@ -70,6 +74,7 @@ export class RunFolder {
       await mkdir(path, { recursive: true });
       for (const step of steps) await removeFolder(join(path, `checkpoint-${step}`));
       for (const name of [METRICS_FILE, MODEL_FILE]) await rm(join(path, name), { force: true });
+      await removeEvents(path);
     } catch (error) {
       throw fileError(path, "a folder that can be written", error);
     }
@@ -124,20 +129,22 @@ export class RunFolder {
     await this.#keepLast(limit);
   }
 
-  /** Appends a line to metrics.jsonl. @throws {FileError} when it cannot be written. */
-  async appendMetrics(line: object): Promise<void> {
+  /** Appends a line to metrics.jsonl, and its numbers to TensorBoard's file. @throws {FileError} when it cannot be written. */
+  async appendMetrics(line: MeasuredLine): Promise<void> {
     const path = join(this.path, METRICS_FILE);
     try {
       await appendFile(path, `${JSON.stringify(line)}\n`);
     } catch (error) {
       throw fileError(path, "a file that can be written", error);
     }
+    await this.#events.append(line);
   }
 
   /** Removes the measurements after a step, and a line that a killed process left unfinished. */
   async cutMetrics(step: number): Promise<void> {
     const kept = (await readMetrics(this.path)).filter((line) => line.step <= step);
     await this.write(METRICS_FILE, kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await cutEvents(this.path, step);
   }
 
   /** Writes a further file of the run, whole or not at all; gives its path. */
@@ -176,7 +183,7 @@ export class RunFolder {
 /** A checkpoint read back; the weights and moments are this caller's own memory. */
 export async function readCheckpoint(path: string): Promise<CheckpointContent> {
   const read = async (name: string) => readSafetensors(await readBytes(join(path, name)), join(path, name));
-  const state = parseTrainerState(await readText(join(path, STATE_FILE)), join(path, STATE_FILE));
+  const state = await readTrainerState(path);
   if (basename(path) !== `checkpoint-${state.step}`) {
     throw new CheckpointError({
       where: path,
@@ -186,6 +193,11 @@ export async function readCheckpoint(path: string): Promise<CheckpointContent> {
     });
   }
   return { weights: await read(MODEL_FILE), moments: await read(MOMENTS_FILE), state };
+}
+
+/** The state within a checkpoint's folder. */
+export async function readTrainerState(path: string): Promise<TrainerState> {
+  return parseTrainerState(await readText(join(path, STATE_FILE)), join(path, STATE_FILE));
 }
 
 /** A line of metrics.jsonl. */
