@@ -8,6 +8,7 @@ import { DataError, verbatim } from "../errors.ts";
 import { crc32c } from "../util/crc32.ts";
 import { type RecordLayout, recordSize } from "./_record.ts";
 import { BUCKETS, type RecordList, type RecordRun } from "./example-records.ts";
+import type { FilterCounts } from "./filter-lines.ts";
 import type { InstanceStats } from "./instance-settings.ts";
 import type { ByteSource } from "./shards.ts";
 
@@ -31,8 +32,8 @@ export interface RunHead {
   /** SHA-256 of the text and the command that it was made from. */
   readonly source: string;
   readonly stats: InstanceStats;
-  /** Counts of what filters removed. */
-  readonly removed: Readonly<Record<string, number>>;
+  /** What filters did to the block; nothing in groups of passes but the first. */
+  readonly filtered: Readonly<FilterCounts>;
   /** Records and their bytes on each side. */
   readonly records: readonly [number, number];
   readonly recordBytes: readonly [number, number];
@@ -41,7 +42,7 @@ export interface RunHead {
 /** The file of a run, in pieces. */
 export function encodeRun(
   run: RecordRun,
-  head: Pick<RunHead, "source" | "removed">,
+  head: Pick<RunHead, "source" | "filtered">,
   layout: RecordLayout,
 ): readonly Uint8Array[] {
   const sides = [sortByBucket(run.data, layout), sortByBucket(run.heldOut, layout)];

@@ -5,6 +5,7 @@ import { BertTokenizer } from "../text/tokenizer.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
 import { decodeRecord } from "./_record.ts";
 import { createRuns, type RecordOptions } from "./example-records.ts";
+import { noFilterCounts } from "./filter-lines.ts";
 import { originalIds, type PretrainingInstance } from "./instance.ts";
 import { completeSettings } from "./instance-settings.ts";
 import { encodeRun, RunReader, type Split } from "./run-file.ts";
@@ -37,7 +38,7 @@ async function makeRuns(
   for (let block = 0; block < blocks; block++) {
     const texts = Array.from({ length: documents }, (_, i) => [spell(block * documents + i)]);
     for await (const run of createRuns(texts, block, optionsOf(heldOut, dupeFactor))) {
-      const chunks = encodeRun(run, { source: "s", removed: {} }, layout);
+      const chunks = encodeRun(run, { source: "s", filtered: noFilterCounts() }, layout);
       files.push(memorySource(`run ${files.length}`, Uint8Array.from(chunks.flatMap((chunk) => [...chunk]))));
     }
   }

@@ -24,12 +24,15 @@ export function noneHeldOut(where: string, share: number, split: Split): CorpusE
   });
 }
 
-/** The error for a corpus of blank lines. */
-export function noText(where: string): CorpusError {
+/** The error for a corpus of blank lines, or of lines that filters have removed. */
+export function noText(where: string, lines: number | undefined): CorpusError {
+  const isFiltered = lines !== undefined && lines > 0;
   return new CorpusError({
     where,
     expected: "text",
-    got: verbatim("no line that is not blank"),
-    hint: "a corpus has one sentence or paragraph a line and a blank line between documents",
+    got: verbatim(isFiltered ? `none of ${lines} lines kept by the filters` : "no line that is not blank"),
+    hint: isFiltered
+      ? "loosen the filters"
+      : "a corpus has one sentence or paragraph a line and a blank line between documents",
   });
 }

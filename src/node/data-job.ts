@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { RecordLayout } from "../data/_record.ts";
 import { createRuns, type RecordOptions } from "../data/example-records.ts";
+import { type FilterOptions, filterDocuments, noFilterCounts } from "../data/filter-lines.ts";
 import { type CreateInstancesOptions, completeSettings } from "../data/instance-settings.ts";
 import { readBlock, type TextReading, toSentences } from "../data/read-block.ts";
 import { encodeRun } from "../data/run-file.ts";
@@ -33,6 +34,7 @@ export interface DataJob {
   readonly layout: RecordLayout;
   readonly heldOut: number;
   readonly reading: TextReading;
+  readonly filters: FilterOptions;
   readonly splitsSentences: boolean;
 }
 
@@ -40,6 +42,8 @@ export interface DataJob {
 export interface BlockTask {
   readonly block: TextBlock;
   readonly source: string;
+  /** uint8; for each line that all other filters keep, in order: 1 where it is no duplicate. */
+  readonly isNew?: Uint8Array<ArrayBuffer>;
 }
 
 /** Works on one block. @returns the number of instances. */
@@ -65,14 +69,21 @@ export async function prepareWork(
   const { name, ...files } = job.segmenter;
   const segmenter = ready.segmenter ?? (await createSegmenter(name, { tokenizer, ...files }));
   const settings = completeSettings({ ...job.instances, tokenizer, segmenter });
-  return async ({ block, source }, pause) => {
+  return async ({ block, source, isNew }, pause) => {
     const options: RecordOptions = { settings, layout: job.layout, heldOut: job.heldOut, pause };
-    const documents = toSentences(readBlock(block, job.reading), job.splitsSentences ? splitSentences : undefined);
+    const counts = noFilterCounts();
+    let line = 0;
+    const isKept = () => isNew?.[line++] !== 0;
+    const lines = filterDocuments(readBlock(block, job.reading), job.filters, job.reading, isKept, counts);
+    const documents = toSentences(lines, job.splitsSentences ? splitSentences : undefined);
     let instances = 0;
     for await (const run of createRuns(documents, block.number, options)) {
       const path = runPath(job.folder, block.number, run.group);
       await mkdir(join(path, ".."), { recursive: true });
-      await writeFileAtomic(path, encodeRun(run, { source, removed: {} }, job.layout));
+      await writeFileAtomic(
+        path,
+        encodeRun(run, { source, filtered: run.group === 0 ? counts : noFilterCounts() }, job.layout),
+      );
       instances += run.stats.instances;
     }
     return instances;

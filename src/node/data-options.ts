@@ -1,5 +1,6 @@
 /** What training data are made from and how, and what was made. */
 import { resolve } from "node:path";
+import { activeCounts, checkFilters, type FilterCounts, type FilterOptions, NO_FILTERS } from "../data/filter-lines.ts";
 import type { InstanceStats } from "../data/instance-settings.ts";
 import type { TextReading } from "../data/read-block.ts";
 import { MAX_SEQ_LENGTH, type Masking } from "../data/shards.ts";
@@ -22,6 +23,8 @@ export interface MakeDataOptions {
   readonly corpus: Corpus;
   /** How the corpus is to be read: plain text in UTF-8 unless said. */
   readonly reading?: Partial<TextReading>;
+  /** What is cleaned and removed; nothing unless said. */
+  readonly filters?: Partial<FilterOptions>;
   /** A folder for shards, one file for jsonl, one or more files for tfrecord (instances go round). */
   readonly outputs: readonly string[];
   readonly format: DataFormat;
@@ -66,6 +69,10 @@ export interface DataReport extends InstanceStats {
   readonly outputBytes: number;
   /** Threads that worked on the text. */
   readonly workers: number;
+  /** What was done to lines, by each step of cleaning and filter that is on. */
+  readonly filtered: Readonly<Partial<FilterCounts>>;
+  /** The chance at the end that a new line was taken for a duplicate; 0 where duplicates stay. */
+  readonly duplicateErrorRate: number;
 }
 
 /** The name of a segmenter. */
@@ -104,15 +111,17 @@ export function checkDataOptions(options: MakeDataOptions): void {
     const hint = "a line is a string in memory; put one sentence or paragraph on a line";
     throw new ArgumentError({ where: "maxLineBytes", expected: `at most ${MAX_LINE_BYTES}`, got: maxLineBytes, hint });
   }
+  checkFilters({ ...NO_FILTERS, ...options.filters });
   checkSegmenter(options);
   checkGoogle(options);
   keepCorpus(corpus, outputs);
   checkOutputs(outputs, format);
 }
 
-function checkSegmenter({ segmenter, heldOut, splitsSentences, workers = 1, reading }: MakeDataOptions): void {
+function checkSegmenter(options: MakeDataOptions): void {
+  const { segmenter, heldOut, splitsSentences, workers = 1, reading } = options;
   if (needsWholeLines(segmenter)) {
-    const isOtherText = reading?.format !== undefined && reading.format !== "text";
+    const isOtherText = (reading?.format ?? "text") !== "text" || hasFilters(options);
     const where = heldOut > 0 ? "heldOut" : splitsSentences ? "splitsSentences" : workers > 1 ? "workers" : undefined;
     if (where !== undefined || isOtherText) {
       throw new ArgumentError({
@@ -132,8 +141,14 @@ function checkSegmenter({ segmenter, heldOut, splitsSentences, workers = 1, read
   }
 }
 
+/** Whether anything is cleaned or removed. */
+function hasFilters({ filters }: MakeDataOptions): boolean {
+  return activeCounts({ ...NO_FILTERS, ...filters }).length > 0;
+}
+
 /** Google's program reads plain text, holds it all, and goes through it alone. */
-function checkGoogle({ googleCompatible, workers = 1, reading = {}, corpus, heldOut }: MakeDataOptions): void {
+function checkGoogle(options: MakeDataOptions): void {
+  const { googleCompatible, workers = 1, reading = {}, corpus, heldOut } = options;
   if (!googleCompatible) return;
   const hint = "leave out googleCompatible";
   const { format = "text", encoding = "utf-8" } = reading;
@@ -143,6 +158,8 @@ function checkGoogle({ googleCompatible, workers = 1, reading = {}, corpus, held
     const expected = "plain text in UTF-8 with googleCompatible";
     throw new ArgumentError({ where: "reading", expected, got: verbatimReading(format, encoding), hint });
   }
+  if (hasFilters(options))
+    throw new ArgumentError({ where: "filters", expected: "none with googleCompatible", got: options.filters, hint });
   if (heldOut > 0 && !corpus.isRepeatable) {
     throw new ArgumentError({ where: "heldOut", expected: "a corpus of files", got: corpus.name, hint });
   }

@@ -53,7 +53,8 @@ export class WorkerPool implements BlockPool {
       const worker = this.#workers.reduce((a, b) => (b.blocks.length < a.blocks.length ? b : a));
       if (worker.blocks.length < BLOCKS_OF_WORKER) {
         worker.blocks.push(task.block.number);
-        worker.thread.postMessage(task, [task.block.bytes.buffer]);
+        const buffers = [task.block.bytes.buffer, ...(task.isNew === undefined ? [] : [task.isNew.buffer])];
+        worker.thread.postMessage(task, buffers);
         return;
       }
       await this.#change();

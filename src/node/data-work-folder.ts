@@ -68,13 +68,13 @@ export class WorkFolder {
   }
 
   /** The digest of a block's text and of the command: runs of the same digest have the same content. */
-  sourceOf({ number, bytes, parts }: TextBlock): string {
-    const places = JSON.stringify([
-      this.#commandHash,
-      number,
-      parts.map(({ offset, begin, end }) => [offset === 0, begin, end]),
-    ]);
-    return createHash("sha256").update(places).update(bytes).digest("hex");
+  sourceOf({ number, bytes, parts }: TextBlock, isNew?: Uint8Array): string {
+    // Of a part's place only that it begins a file matters (a byte order mark is no text there).
+    const places = parts.map(({ offset, begin, end }) => [offset === 0, begin, end]);
+    const digest = createHash("sha256")
+      .update(JSON.stringify([this.#commandHash, number, places]))
+      .update(bytes);
+    return (isNew === undefined ? digest : digest.update(isNew)).digest("hex");
   }
 
   /** Whether all runs of a block are there and whole. */

@@ -16,6 +16,8 @@ import { createSegmenter } from "./segmenters.ts";
 /** Instances between two turns of the event loop: often enough for Ctrl-C. */
 const INSTANCES_A_TURN = 2048;
 
+const UNFILTERED = { filtered: {}, duplicateErrorRate: 0 };
+
 /** Makes training data; nothing is written before all is made. @throws as `makeData`. */
 export async function makeGoogleData(options: MakeDataOptions): Promise<DataReport> {
   const { signal, format } = options;
@@ -32,7 +34,7 @@ export async function makeGoogleData(options: MakeDataOptions): Promise<DataRepo
     const heldOutInstances = results[1]?.stats.instances ?? 0;
     signal?.throwIfAborted();
     const outputBytes = await sink.commit({ ...stats, heldOutInstances });
-    return { ...stats, heldOutInstances, corpusBytes: results[0]?.bytes ?? 0, outputBytes, workers: 1 };
+    return { ...stats, heldOutInstances, corpusBytes: results[0]?.bytes ?? 0, outputBytes, workers: 1, ...UNFILTERED };
   } catch (error) {
     throw interruption(
       error,

@@ -103,6 +103,22 @@ describe("worker threads", () => {
     expect(reports[2]).toEqual(reports[0]);
   });
 
+  test("remove the same duplicates, though these depend on all text before; also when the work was stopped", async () => {
+    const lines = text(150).split("\n");
+    writeFileSync(corpus, lines.map((line, i) => (i % 3 === 2 ? `${lines[i - 2]}${i}` : line)).join("\n"));
+    const filters = { dropDuplicates: true, clean: true };
+    const one = await make(join(folder, "one"), { filters });
+    expect(one.filtered.removedDuplicates).toBeGreaterThan(20);
+    expect(one.duplicateErrorRate).toBeGreaterThan(0);
+    await interrupt(join(folder, "two"), { filters });
+    const two = await make(join(folder, "two"), { filters, workers: 2 });
+    expect(two).toEqual({ ...one, workers: 2 });
+    expect(filesOf(join(folder, "two"))).toEqual(filesOf(join(folder, "one")));
+    const { description, close } = await openDataset(join(folder, "one"));
+    expect(description.statistics).toMatchObject({ ...one.filtered });
+    await close();
+  });
+
   test("tell what is wrong with the text, as one thread does", async () => {
     writeFileSync(corpus, Buffer.concat([Buffer.from(text(50)), Buffer.from([0xff]), Buffer.from("好\n")]));
     const errors: unknown[] = [];

@@ -11,12 +11,15 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { decodeRecord } from "../data/_record.ts";
+import { DuplicateFilter } from "../data/duplicate-lines.ts";
 import { addCounts } from "../data/example-records.ts";
+import { activeCounts, type FilterCounts, filterDocuments, NO_FILTERS, noFilterCounts } from "../data/filter-lines.ts";
 import { completeSettings, type InstanceStats } from "../data/instance-settings.ts";
+import { readBlock } from "../data/read-block.ts";
 import { SPLITS, type Split } from "../data/run-file.ts";
 import { layoutOf } from "../data/shards.ts";
 import { shuffleRuns } from "../data/shuffle-runs.ts";
-import { BLOCK_BYTES, cutBlocks } from "../data/text-blocks.ts";
+import { BLOCK_BYTES, cutBlocks, type TextBlock } from "../data/text-blocks.ts";
 import { DataError, verbatim } from "../errors.ts";
 import noSegmenter from "../text/segmenters/none.ts";
 import { interruption, noneHeldOut, noText } from "./data-errors.ts";
@@ -60,6 +63,7 @@ class DataMaking {
   readonly #options: MakeDataOptions;
   readonly #job: DataJob;
   readonly #workers: number;
+  readonly #duplicates: DuplicateFilter | undefined;
   #blocksDone = 0;
   #instances = 0;
   #textBytes = 0;
@@ -71,6 +75,7 @@ class DataMaking {
     this.#options = options;
     this.#job = job;
     this.#workers = countWorkers(options);
+    this.#duplicates = job.filters.dropDuplicates ? new DuplicateFilter() : undefined;
   }
 
   async run(): Promise<DataReport> {
@@ -125,13 +130,14 @@ class DataMaking {
         ...(blockBytes === undefined ? {} : { blockBytes }),
       };
       for await (const block of cutBlocks(chunks, cut)) {
-        const source = work.sourceOf(block);
+        const isNew = this.#duplicates === undefined ? undefined : this.#findNew(block, this.#duplicates);
+        const source = work.sourceOf(block, isNew);
         sources.push(source);
         this.#textBytes += block.bytes.length;
         bytesOfBlock.push(this.#bytesRead - bytesBefore);
         bytesBefore = this.#bytesRead;
         if (isResumable && (await work.isDone(block.number, source))) this.#blockDone(bytesOfBlock.at(-1) ?? 0, 0);
-        else await pool.submit({ block, source });
+        else await pool.submit({ block, source, ...(isNew === undefined ? {} : { isNew }) });
         signal?.throwIfAborted();
       }
       await pool.drain();
@@ -139,6 +145,16 @@ class DataMaking {
       await pool.close();
     }
     return sources;
+  }
+
+  /** For each line of a block that the other filters keep: whether it is new. In this thread, since it depends on all lines before. */
+  #findNew(block: TextBlock, duplicates: DuplicateFilter): Uint8Array<ArrayBuffer> {
+    const { reading, filters } = this.#job;
+    const isNew: number[] = [];
+    const note = (line: string): boolean => isNew.push(duplicates.add(line) ? 1 : 0) > 0;
+    const documents = filterDocuments(readBlock(block, reading), filters, reading, note, noFilterCounts());
+    while (documents.next().done !== true);
+    return Uint8Array.from(isNew);
   }
 
   #blockDone(bytes: number, instances: number): void {
@@ -163,31 +179,37 @@ class DataMaking {
   /** Shuffles the records of all runs together and writes them. */
   async #write(work: WorkFolder, sources: readonly string[], shards: DatasetWriter | undefined): Promise<DataReport> {
     const { corpus, heldOut } = this.#options;
-    const { stats, counts } = await this.#addUp(work, sources.length);
-    if (stats.tokens === 0) throw noText(corpus.name);
+    const { stats, counts, filtered } = await this.#addUp(work, sources.length);
+    if (stats.tokens === 0) throw noText(corpus.name, filtered.linesRead);
     for (const split of SPLITS) if (heldOut > 0 && counts[split] === 0) throw noneHeldOut(corpus.name, heldOut, split);
     const heldOutInstances = counts["held-out"];
-    const statistics = { ...stats, heldOutInstances };
+    const statistics = { ...stats, heldOutInstances, ...filtered };
     const outputBytes =
       shards === undefined
         ? await this.#writeFiles(work, sources.length, stats.instances)
         : await this.#writeShards(work, sources, shards, statistics);
     this.#options.onProgress?.(this.#bytesRead, stats.instances);
-    return { ...stats, heldOutInstances, corpusBytes: this.#textBytes, outputBytes, workers: this.#workers };
+    const duplicateErrorRate = this.#duplicates?.errorRate ?? 0;
+    const made = { corpusBytes: this.#textBytes, outputBytes, workers: this.#workers };
+    return { ...stats, heldOutInstances, ...made, filtered, duplicateErrorRate };
   }
 
   /** What all runs say of themselves. */
-  async #addUp(work: WorkFolder, blocks: number): Promise<{ stats: InstanceStats; counts: Record<Split, number> }> {
+  async #addUp(work: WorkFolder, blocks: number) {
     const runs = work.runs(blocks);
     let stats: InstanceStats = { ...NOTHING };
+    let all = noFilterCounts();
     const counts: Record<Split, number> = { data: 0, "held-out": 0 };
     for (let i = 0; i < runs.count; i++) {
       const { reader, close } = await runs.open(i);
       await close();
       stats = addCounts(stats, reader.head.stats);
+      all = addCounts(all, reader.head.filtered);
       for (const [side, split] of SPLITS.entries()) counts[split] += reader.head.records[side] as number;
     }
-    return { stats, counts };
+    const filtered: Partial<FilterCounts> = {};
+    for (const name of activeCounts(this.#job.filters)) filtered[name] = all[name];
+    return { stats, counts, filtered };
   }
 
   async #writeShards(
@@ -284,7 +306,7 @@ function countWorkers({ workers, segmenter, corpus, blockBytes = BLOCK_BYTES }: 
 /** @throws {ArgumentError} when an option is out of range. */
 async function jobOf(options: MakeDataOptions): Promise<DataJob> {
   const { tokenizer, segmenter, masking, maxSeqLength, maxPredictionsPerSeq, maskedLmProb, shortSeqProb } = options;
-  const { dupeFactor, randomSeed, nextSentence, heldOut, splitsSentences, reading = {} } = options;
+  const { dupeFactor, randomSeed, nextSentence, heldOut, splitsSentences, reading = {}, filters } = options;
   const shares = { maskedLmProb, shortSeqProb };
   const instances = { masking, maxSeqLength, maxPredictionsPerSeq, dupeFactor, randomSeed, nextSentence, ...shares };
   completeSettings({ ...instances, tokenizer, segmenter: noSegmenter() });
@@ -297,6 +319,7 @@ async function jobOf(options: MakeDataOptions): Promise<DataJob> {
     layout: layoutOf(shardSettings(options)),
     heldOut,
     reading: { format: "text", encoding: "utf-8", textField: "text", ...reading },
+    filters: { ...NO_FILTERS, ...filters },
     splitsSentences: splitsSentences && reading.format !== "pairs",
   };
 }
@@ -328,6 +351,7 @@ async function commandOf(options: MakeDataOptions, job: DataJob): Promise<DataCo
     heldOut: job.heldOut,
     splitsSentences: job.splitsSentences,
     ...job.reading,
+    ...job.filters,
     blockBytes,
     segmenter: job.segmenter.name,
     userDictionary: await digest(userDictionary),

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { describeShared, shared } from "../../../test/shared.ts";
 import { readTfrecord } from "../../data/tfrecord.ts";
@@ -124,6 +124,37 @@ describe("zhbert data", () => {
     for (const path of outputs) counts.push((await collect(readTfrecord(one(readFileSync(path)), path))).length);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
     expect(Math.min(...counts)).toBeGreaterThan(10);
+  });
+
+  test("cleans and filters lines, and says how many of them", async () => {
+    const lines = ["灯塔在清晨的雾里&hellip;", "短", "only English here", ...sentences, ...sentences];
+    writeFileSync(corpus, lines.join("\n"));
+    const filters = ["--clean", "--min-line-length", "3", "--min-chinese", "0.5", "--drop-duplicate-lines"];
+    const { stdout } = await run(corpus, "-o", join(folder, "data"), ...filters, "--workers", "2");
+    // Lines of the third kind differ in a number only, which is no letter.
+    for (const row of [/lines read +39/, /HTML references +1 +2\.56 %/, /too short +1/, /too little Chinese +1/]) {
+      expect(stdout).toMatch(row);
+    }
+    expect(stdout).toMatch(/duplicates +18 +46\.15 % of lines removed, at most \de-\d+ of new lines/);
+    expect((await run(corpus, "-o", join(folder, "data"))).stdout).not.toContain("lines read");
+    const none = run(corpus, "-o", join(folder, "data"), "--min-line-length", "900");
+    await expect(none).rejects.toThrow("got none of 39 lines kept by the filters");
+  });
+
+  test("reads the formats and encodings of corpora", async () => {
+    const packed = join(folder, "corpus.jsonl.gz");
+    writeFileSync(packed, gzipSync(documents.map((lines) => JSON.stringify({ body: lines })).join("\n")));
+    const plain = JSON.parse((await run(corpus, "-o", join(folder, "a"), "--json")).stdout);
+    const args = [packed, "-o", join(folder, "b"), "--json", "--input", "jsonl", "--text-field", "body"];
+    const read = JSON.parse((await run(...args)).stdout);
+    expect(read.documents).toBe(40);
+    expect(read.tokens).toBe(plain.tokens);
+    writeFileSync(corpus, Uint8Array.of(0xcc, 0xec, 0xcf, 0xc2, 0xcc, 0xec, 0x0a));
+    const decoded = await run(corpus, "-o", join(folder, "c"), "--json", "--encoding", "gb18030");
+    expect(JSON.parse(decoded.stdout).tokens).toBe(3);
+    await expect(run(corpus, "-o", join(folder, "c"))).rejects.toThrow(
+      "corpus.txt line 1, byte 0: expected text in UTF-8",
+    );
   });
 
   test("keeps documents apart for evaluation, whose sentences are not trained on", async () => {

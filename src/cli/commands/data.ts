@@ -1,4 +1,5 @@
 /** `zhbert data`: pre-training data from plain text. Google's flags in kebab-case, words masked whole by default. */
+import type { FilterCounts } from "../../data/filter-lines.ts";
 import { TEXT_ENCODINGS } from "../../data/read-block.ts";
 import { MASKINGS, type Masking } from "../../data/shards.ts";
 import { TEXT_FORMATS } from "../../data/text-blocks.ts";
@@ -81,6 +82,26 @@ const options: readonly CommandOption[] = [
   { flags: "--input <format>", description: "what the corpus is", default: "text", choices: TEXT_FORMATS },
   { flags: "--text-field <name>", description: "jsonl: the field that holds a document's text", default: "text" },
   { flags: "--encoding <name>", description: "of the corpus", default: "utf-8", choices: TEXT_ENCODINGS },
+  {
+    flags: "--clean",
+    description: "HTML references become characters; control and zero-width ones, runs of spaces go",
+  },
+  {
+    flags: "--min-line-length <n>",
+    description: "remove lines of fewer characters",
+    parse: wholeNumber("--min-line-length", 0),
+  },
+  {
+    flags: "--max-line-length <n>",
+    description: "remove lines of more characters",
+    parse: wholeNumber("--max-line-length", 1),
+  },
+  {
+    flags: "--min-chinese <share>",
+    description: "remove lines with a smaller share of Chinese characters",
+    parse: probability("--min-chinese"),
+  },
+  { flags: "--drop-duplicate-lines", description: "remove lines whose letters were read before" },
   {
     flags: "--held-out <share>",
     description: "share of documents kept apart for evaluation (shards)",
@@ -199,10 +220,24 @@ async function readOptions({ args, options, signal, stdinLines }: CommandContext
     shardBytes: toBytes("--shard-size", options["shardSize"]),
     maxLineBytes: toBytes("--max-line-bytes", options["maxLineBytes"]),
     reading: { format: options["input"], encoding: options["encoding"], textField: options["textField"] },
+    filters: {
+      clean: options["clean"] === true,
+      dropDuplicates: options["dropDuplicateLines"] === true,
+      ...given("minLineLength", options),
+      ...given("maxLineLength", options),
+      ...given("minChinese", options),
+    },
     ...(options["workers"] === undefined ? {} : { workers: options["workers"] }),
     overwrite: options["overwrite"] === true,
     signal,
   };
+}
+
+function given<Name extends string>(
+  name: Name,
+  options: CommandContext["options"],
+): { readonly [key in Name]?: number } {
+  return options[name] === undefined ? {} : ({ [name]: options[name] } as { readonly [key in Name]: number });
 }
 
 function outputPaths(output: string | undefined, format: DataFormat): string[] {
@@ -271,11 +306,36 @@ function noteUnknown(share: number, output: CommandContext["output"]): void {
   );
 }
 
+const FILTER_LABELS: Readonly<Record<keyof FilterCounts, string>> = {
+  linesRead: "lines read",
+  cleanedReferences: "HTML references",
+  cleanedInvisible: "invisible characters",
+  cleanedSpaces: "white space",
+  removedEmpty: "empty once cleaned",
+  removedShort: "too short",
+  removedLong: "too long",
+  removedForeign: "too little Chinese",
+  removedDuplicates: "duplicates",
+};
+
+/** What each step of cleaning and each filter did. */
+function filterRows({ filtered, duplicateErrorRate }: DataReport): [string, string, string][] {
+  const { linesRead = 0 } = filtered;
+  return Object.entries(filtered).map(([name, lines]) => {
+    const share = `${((100 * lines) / Math.max(1, linesRead)).toFixed(2)} %`;
+    const wrong = name === "removedDuplicates" ? `, at most ${duplicateErrorRate.toExponential(0)} of new lines` : "";
+    const done = name.startsWith("removed") ? "removed" : "changed";
+    const label = FILTER_LABELS[name as keyof FilterCounts];
+    return [label, lines.toLocaleString("en-US"), name === "linesRead" ? "" : `${share} of lines ${done}${wrong}`];
+  });
+}
+
 function printReport({ output }: CommandContext, made: MakeDataOptions, report: DataReport, seconds: number): void {
   const shares = sharesOf(report, made.maxSeqLength);
   const percent = (value: number) => `${(100 * value).toFixed(2)} %`;
   const count = (value: number) => value.toLocaleString("en-US");
   const rows: [string, string, string][] = [
+    ...filterRows(report),
     ["documents", count(report.documents), ""],
     ["sentences", count(report.sentences), ""],
     ["tokens", count(report.tokens), `${count(report.words)} words`],
