@@ -98,6 +98,18 @@ describe("joint ranking", () => {
   });
 });
 
+test("rows of the model beyond the vocabulary's end are no candidates", async () => {
+  const short = new BertTokenizer(Vocabulary.fromTokens(tokens.slice(0, -3)));
+  const fewer = new BertModel({ config, weights: lazyTensors(weights), tokenizer: short, runtime });
+  const [result] = await fewer.fillMask(["我[MASK]在[MASK]。"], { topK: tokens.length, joint: true });
+  const [whole] = await model.fillMask(["我[MASK]在[MASK]。"], { topK: tokens.length });
+  for (const [i, list] of (whole?.masks ?? []).entries()) {
+    const known = list.filter(({ id }) => id < tokens.length - 3);
+    expect(result?.masks[i]?.map(({ id }) => id)).toEqual(known.map(({ id }) => id));
+  }
+  expect(result?.joint).toHaveLength(tokens.length);
+});
+
 describe("whole words", () => {
   const characters = [..."北京上海哈尔滨的住"];
   const pairs = characters.flatMap((a) => characters.map((b) => a + b));

@@ -135,6 +135,20 @@ describe("extendWeights", () => {
     });
   });
 
+  test("rows beyond the vocabulary's end are taken first", () => {
+    const table = hostTensor(
+      "float32",
+      [19, 4],
+      Float32Array.from({ length: 76 }, (_, i) => i),
+    );
+    const { added: two } = extendVocabulary(tokenizer, ["chatgpt", "北京"]);
+    const grown = (tokens: typeof two) =>
+      readTensors(extendWeights(lazyTensors(new Map([[EMBEDDINGS, table]])), vocabulary, tokens)).get(EMBEDDINGS);
+    expect([grown(two.slice(0, 1))?.shape[0], grown(two)?.shape[0]]).toEqual([19, 20]);
+    expect(row(grown(two), 18)).toEqual(mean(table, ["chat", "##gp", "##t"]));
+    expect(row(grown(two), 0)).toEqual([0, 1, 2, 3]);
+  });
+
   test("refuses weights of another vocabulary", () => {
     const other = new Map([[EMBEDDINGS, hostTensor("float32", [5, 4], new Float32Array(20))]]);
     expect(() => extend(other)).toThrow(ConfigError);

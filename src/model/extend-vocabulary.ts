@@ -123,15 +123,15 @@ const BY_TOKEN = [
  * Tensors with rows for new tokens; every other element stays as it is, bit for bit, in its dtype.
  * @param tensors - under Hugging Face's names.
  * @param before - the vocabulary that the tensors are for. @param added - as `extendVocabulary` gave them.
- * @throws {ConfigError} when a tensor has not a row for each token of `before`.
+ * @throws {ConfigError} when a tensor has fewer rows than `before` has tokens.
  */
 export function extendWeights(tensors: LazyTensors, before: Vocabulary, added: readonly NewToken[]): LazyTensors {
-  const size = Math.max(before.size, ...added.map(({ id }) => id + 1));
+  const needed = Math.max(before.size, ...added.map(({ id }) => id + 1));
   const sources = added.map(({ id, pieces }) => ({ id, from: pieces.map((piece) => before.id(piece) as number) }));
   return new Map(
     [...tensors].map(([name, tensor]) => [
       name,
-      BY_TOKEN.includes(name) ? extended(name, tensor, before, size, sources) : tensor,
+      BY_TOKEN.includes(name) ? extended(name, tensor, before, needed, sources) : tensor,
     ]),
   );
 }
@@ -146,18 +146,20 @@ function extended(
   name: string,
   tensor: LazyTensor,
   before: Vocabulary,
-  size: number,
+  needed: number,
   sources: readonly RowSource[],
 ): LazyTensor {
-  const [rows, ...rest] = tensor.shape;
-  if (rows !== before.size) {
+  const [rows = 0, ...rest] = tensor.shape;
+  if (rows < before.size) {
     throw new ConfigError({
       where: name,
-      expected: `${before.size} rows, one for each token`,
+      expected: `${before.size} rows or more, one for each token`,
       got: verbatim(formatType(tensor.dtype, tensor.shape)),
       hint: "weights and vocabulary are of different models; take both from the same folder",
     });
   }
+  // Some models have rows beyond the vocabulary's end: new tokens take those first.
+  const size = Math.max(rows, needed);
   const shape = [size, ...rest];
   const width = elementCount(rest);
   const all = [...before.tokens.keys()].filter((id) => !/^\[.+\]$/.test(before.token(id)));

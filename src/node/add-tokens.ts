@@ -63,7 +63,7 @@ export async function addTokens(name: string, folder: string, options: AddTokens
     {
       ...model,
       tokenizer,
-      config: { ...model.config, vocabSize: tokenizer.vocabulary.size },
+      config: { ...model.config, vocabSize: Math.max(model.config.vocabSize, tokenizer.vocabulary.size) },
       named: { ...model.named, tensors },
     },
     { to: "safetensors" },
