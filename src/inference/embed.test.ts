@@ -178,8 +178,8 @@ describe("embed: texts longer than the model's positions", () => {
 
   test("a pair that is too long is refused, or cut where that is asked for", async () => {
     const pair = ["我爱北京的天气一是不了", "他来了在北京"] as const;
-    await expect(model.embed([pair])).rejects.toThrow(
-      "pair of texts: expected at most 16 tokens with [CLS] and [SEP], got 20",
+    await expect(model.embed(["我", pair])).rejects.toThrow(
+      "text 2: expected a pair of at most 16 tokens with [CLS] and [SEP], got 20",
     );
     const [cut] = await model.embed([pair], { truncate: true, pooling: "none" });
     expect(cut).toHaveLength(16 * HIDDEN);

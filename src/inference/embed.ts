@@ -91,7 +91,7 @@ export async function* embedStream(
   const bytes = { perText: areTokens ? 0 : 4 * width, perToken: areTokens ? 4 * width : 0 };
   const work = {
     bytes,
-    encode: (text: TextOrPair) => encodeRows(model.tokenizer, text, rows),
+    encode: (text: TextOrPair, index: number) => encodeRows(model.tokenizer, text, rows, `text ${index + 1}`),
     start: (_: TextOrPair, { rows: own }: { readonly rows: readonly TokenRow[] }): Pending => {
       const plans = rowPlans(own, plan);
       const count = areTokens ? own.reduce((sum, { roles }) => sum + roles.filter((role) => role > 0).length, 0) : 1;

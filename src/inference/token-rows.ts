@@ -50,10 +50,16 @@ export interface RowOptions {
 
 /**
  * The rows of a text.
+ * @param where - names the text in messages.
  * @throws {ArgumentError} for a pair that does not fit and may not be cut: windows are made of single texts only.
  */
-export function encodeRows(tokenizer: BertTokenizer, text: TextOrPair, options: RowOptions): EncodedText {
-  if (typeof text !== "string") return encodePair(tokenizer, text, options);
+export function encodeRows(
+  tokenizer: BertTokenizer,
+  text: TextOrPair,
+  options: RowOptions,
+  where = "text",
+): EncodedText {
+  if (typeof text !== "string") return encodePair(tokenizer, text, options, where);
   const pieces = tokenizer.encodePieces(text);
   const room = options.maxLength - addedTokenCount(1);
   const { length } = pieces.ids;
@@ -95,6 +101,7 @@ function encodePair(
   tokenizer: BertTokenizer,
   [a, b]: readonly [string, string],
   { maxLength, truncate }: RowOptions,
+  where: string,
 ): EncodedText {
   const sides = [a, b].map((side) => tokenizer.encodePieces(side)) as [Pieces, Pieces];
   const lengths = sides.map(({ ids }) => ids.length);
@@ -102,8 +109,8 @@ function encodePair(
   const isTruncated = kept[0] + kept[1] < (lengths[0] as number) + (lengths[1] as number);
   if (isTruncated && !truncate) {
     throw new ArgumentError({
-      where: "pair of texts",
-      expected: `at most ${maxLength} tokens with [CLS] and [SEP]`,
+      where,
+      expected: `a pair of at most ${maxLength} tokens with [CLS] and [SEP]`,
       got: verbatim(`${(lengths[0] as number) + (lengths[1] as number) + addedTokenCount(2)}`),
       hint: "only single texts are cut into windows: shorten the pair, or let it be cut (truncate, --truncate)",
     });

@@ -117,7 +117,7 @@ describe("embed", () => {
     await expect(embed("--layers=-4", ...out("v.npy"))).rejects.toThrow(ArgumentError);
     writeFileSync(join(folder, "pair.txt"), `我\n${"我".repeat(12)} ||| 北京\n`);
     const pairs = ["embed", model.path, join(folder, "pair.txt")];
-    await expect(runCommand([...pairs, ...out("v.npy")])).rejects.toThrow("pair of texts");
+    await expect(runCommand([...pairs, ...out("v.npy")])).rejects.toThrow("text 2: expected a pair");
     rmSync(join(folder, "pair.txt"));
     expect(readdirSync(folder)).toEqual(before);
     expect(existsSync(join(folder, "v.npy"))).toBe(false);
