@@ -185,10 +185,11 @@ export {
   type BatchSource,
   type PretrainingHooks,
   type PretrainingRunOptions,
-  type PretrainingSettings,
   type PretrainingSummary,
   runPretraining,
 } from "./train/pretrain.ts";
 export { learningRate, type Schedule, type ScheduleName } from "./train/schedules.ts";
+export type { PretrainingSettings } from "./train/settings.ts";
+export type { BudgetState } from "./train/time-budget.ts";
 export { Random } from "./util/random.ts";
 export type { DType, HostTensor, NamedTensors, TypedArrays } from "./util/tensor.ts";

@@ -10,6 +10,8 @@ import type { Output, Progress } from "./command.ts";
 export class PretrainingDisplay {
   readonly #output: Output;
   #progress: Progress | undefined;
+  /** Of a run by hours. */
+  #minutes: number | undefined;
   #tokensPerSecond = 0;
   #wasComplete = false;
 
@@ -18,7 +20,7 @@ export class PretrainingDisplay {
   }
 
   readonly hooks: Pick<PretrainEnvironment, "onStart" | "onStep" | "onLog" | "onEvaluation"> = {
-    onStart: ({ config, parameters, trained, step, steps, engine, initialized }) => {
+    onStart: ({ config, parameters, trained, step, steps, hours, engine, initialized }) => {
       const { numHiddenLayers, hiddenSize } = config;
       this.#output.note(
         `${numHiddenLayers} layers, ${hiddenSize} wide, ${formatCount(parameters)} parameters` +
@@ -26,15 +28,17 @@ export class PretrainingDisplay {
           `${engine.name} ${engine.version}, ${engine.precision}, ${engine.threads} threads`,
       );
       if (initialized.length > 0) this.#output.note(`not in --init, so started at random: ${initialized.join(", ")}`);
-      if (step > 0) this.#output.note(`resuming at step ${step} of ${steps}`);
+      if (step > 0) this.#output.note(`resuming at step ${step}${hours === undefined ? ` of ${steps}` : ""}`);
       this.#wasComplete = step >= steps;
       if (!this.#wasComplete) {
-        this.#progress = this.#output.progress({ total: steps, unit: "steps", label: "pre-training" });
+        this.#minutes = hours === undefined ? undefined : 60 * hours;
+        const [total, unit] = hours === undefined ? [steps, "steps"] : [60 * hours, "min"];
+        this.#progress = this.#output.progress({ total, unit, label: "pre-training" });
       }
     },
-    onStep: (step, { loss, mlmAccuracy }) => {
+    onStep: (step, { loss, mlmAccuracy, progress }) => {
       const tokens = this.#tokensPerSecond;
-      this.#progress?.update(step, {
+      this.#progress?.update(this.#minutes === undefined ? step : Number((progress * this.#minutes).toFixed(2)), {
         loss: loss.toFixed(3),
         "MLM accuracy": percent(mlmAccuracy),
         ...(tokens === 0 ? {} : { "tokens/s": String(Math.round(tokens)) }),

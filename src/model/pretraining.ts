@@ -13,7 +13,7 @@ import type { BertConfig } from "./config.ts";
 import { type ModelContext, modelContext } from "./context.ts";
 import { encoder } from "./encoder.ts";
 import { maskedLmHead, nextSentenceHead, pooler } from "./heads.ts";
-import { isTrainable, type TrainablePart } from "./trainable.ts";
+import { isTrainable, type Trainable } from "./trainable.ts";
 
 /** The shape and the parts of a pre-training graph. */
 export interface PretrainingGraphOptions {
@@ -24,7 +24,7 @@ export interface PretrainingGraphOptions {
   /** Whether the graph also computes the gradient of each parameter of `trainable`. */
   readonly gradients: boolean;
   /** `all`; of a smaller part only the backward pass that it needs is built. */
-  readonly trainable?: TrainablePart;
+  readonly trainable?: Trainable;
   /** Whether dropout is active; its keep-masks are then inputs. */
   readonly dropout: boolean;
   /** Whether there is next sentence prediction (and the pooler that it stands on). */
@@ -75,7 +75,7 @@ export function pretrainingGraph(config: BertConfig, options: PretrainingGraphOp
 }
 
 /** The gradient of the loss by every trainable parameter under it. */
-function parameterGradients(loss: Tensor, part: TrainablePart): Record<string, Tensor> {
+function parameterGradients(loss: Tensor, part: Trainable): Record<string, Tensor> {
   const parameters = topologicalOrder([loss])
     .filter(({ operator, attributes }) => operator === inputOp.definition && attributes.parameter)
     .filter(({ attributes }) => isTrainable(part, attributes.name))

@@ -18,7 +18,7 @@ import {
 import { inspectMlmHead, type MlmHeadInspection } from "../model/mlm-head.ts";
 import { isTrainable } from "../model/trainable.ts";
 import type { Segmenter } from "../text/segmenter.ts";
-import { checkSettings } from "../train/pretrain.ts";
+import { checkSettings } from "../train/settings.ts";
 import { Random } from "../util/random.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import { loadPretrained } from "./bert-model.ts";

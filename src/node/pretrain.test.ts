@@ -224,7 +224,7 @@ describe("refuses before the first step, and writes nothing:", () => {
   };
 
   test("a config for another vocabulary", () =>
-    refused("bad-1", { config: config({ vocab_size: 30 }) }, ConfigError, "config: vocab_size: expected 21"));
+    refused("bad-1", { config: config({ vocab_size: 20 }) }, ConfigError, "config: vocab_size: expected 21"));
   test("sequences longer than the model's positions", () =>
     refused("bad-2", { config: config({ max_position_embeddings: 32 }) }, ConfigError, "expected 48 or more"));
   test("an unknown size", () =>

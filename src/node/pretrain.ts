@@ -9,7 +9,7 @@ import type { BertConfig } from "../model/config.ts";
 import { initializeWeights, parameterShapes } from "../model/initialize.ts";
 import { matchWeights } from "../model/match-weights.ts";
 import { checkConfigFitsData } from "../train/check-inputs.ts";
-import { checkSettings } from "../train/pretrain.ts";
+import { checkSettings } from "../train/settings.ts";
 import { checkResumable } from "../train/trainer-state.ts";
 import { Random } from "../util/random.ts";
 import type { NamedTensors } from "../util/tensor.ts";
@@ -30,7 +30,7 @@ import {
   type PretrainResult,
   runInFolder,
 } from "./pretraining-run.ts";
-import { RunFolder, readCheckpoint } from "./run-folder.ts";
+import { checkpointSteps, RunFolder, readCheckpoint, readTrainerState } from "./run-folder.ts";
 import { openTrainingData, type TrainingData } from "./training-data.ts";
 
 /** What to train, on what, and where the result goes. */
@@ -45,6 +45,8 @@ export interface PretrainOptions extends PretrainingChoices, PretrainEnvironment
   readonly init?: string;
   /** Replaces a run that is in the folder. */
   readonly overwrite?: boolean;
+  /** With `hours`: the folder of a run that came to its end, whose rates are repeated step by step instead of the clock. */
+  readonly replay?: string;
 }
 
 /** How to go on with a run. */
@@ -62,10 +64,19 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads));
   try {
     const beginning = await beginModel(options, plan, data);
+    const replay = options.replay === undefined ? undefined : await readTrace(options.replay, plan);
     const { nextSentence } = data.description.settings;
     const files = modelFiles(beginning.config, data.vocabulary, { ...data.description, nextSentence });
     const folder = await RunFolder.create(options.output, files, options.overwrite);
-    return await runInFolder({ folder, plan, data, runtime, environment: options, ...beginning });
+    return await runInFolder({
+      folder,
+      plan,
+      data,
+      runtime,
+      environment: options,
+      ...beginning,
+      ...(replay && { replay }),
+    });
   } finally {
     await data.close();
     if (options.runtime === undefined) await runtime.dispose();
@@ -90,7 +101,8 @@ export async function resumePretraining(output: string, options: ResumeOptions =
     checkResumable(state, engineOf(runtime), data.identity);
     const config = await readConfig(join(checkpoint, CONFIG_FILE));
     await folder.cutMetrics(state.step);
-    const resume = { step: state.step, moments, window: state.window };
+    const { step, window, budget } = state;
+    const resume = { step, moments, window, ...(budget === undefined ? {} : { budget }) };
     const { nextSentence } = data.description.settings;
     const shapes = parameterShapes(config, { nextSentence });
     return await runInFolder({
@@ -111,6 +123,19 @@ export async function resumePretraining(output: string, options: ResumeOptions =
   }
 }
 
+/** The time by step of a run by hours. */
+async function readTrace(path: string, { settings }: PretrainingPlan): Promise<readonly number[]> {
+  const step = (await checkpointSteps(path)).at(-1);
+  const budget = step === undefined ? undefined : (await readTrainerState(join(path, `checkpoint-${step}`))).budget;
+  if (budget !== undefined && settings.hours !== undefined) return budget.trace;
+  throw new TrainingError({
+    where: "replay",
+    expected: "the folder of a run by hours, and hours for this run too",
+    got: verbatim(settings.hours === undefined ? "a run by steps" : path),
+    hint: "A run by steps needs no replay: the same seed and data give the same bytes.",
+  });
+}
+
 /** A new model at random, or from the weights of another. */
 async function beginModel(options: PretrainOptions, plan: PretrainingPlan, data: TrainingData): Promise<Beginning> {
   const { vocabulary } = data;
@@ -121,6 +146,13 @@ async function beginModel(options: PretrainOptions, plan: PretrainingPlan, data:
   const config = withDropout(read, options.dropout ?? (plan.overfitOneBatch ? 0 : undefined));
   checkConfigFitsData(config, data.description.settings, vocabulary);
   if (init) checkConfigFitsData(config, data.description.settings, init.tokenizer.vocabulary);
+  if (plan.frozenLayers > config.numHiddenLayers) {
+    throw new ConfigError({
+      where: "frozen layers",
+      expected: `at most ${config.numHiddenLayers}, the layers of the model`,
+      got: plan.frozenLayers,
+    });
+  }
   const weights = initializeWeights(config, Random.derive(plan.settings.seed, INITIALIZATION_STREAM), { nextSentence });
   const initialized = init ? takeWeights(weights, init) : [];
   return { config, weights, initialized };

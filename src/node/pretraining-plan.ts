@@ -1,7 +1,7 @@
 /** The choices of a pre-training run: their defaults, and how a resumed run finds them again. */
 import { CheckpointError, verbatim } from "../errors.ts";
-import type { TrainablePart } from "../model/trainable.ts";
-import type { PretrainingSettings } from "../train/pretrain.ts";
+import type { Trainable, TrainablePart } from "../model/trainable.ts";
+import { checkSettings, type PretrainingSettings, WARMUP_SHARE } from "../train/settings.ts";
 
 /** What may be chosen for a new run; everything has a default. */
 export interface PretrainingChoices {
@@ -17,6 +17,22 @@ export interface PretrainingChoices {
   readonly warmupSteps?: number;
   /** `adamw-bert` (Google's, with its schedule and clipping), `adamw` (PyTorch's), `lamb` or `lamb-nvidia`. */
   readonly optimizer?: PretrainingSettings["optimizer"];
+  /** How the rate falls after warm-up; as the optimiser's program does. */
+  readonly schedule?: PretrainingSettings["schedule"];
+  /** The power of the schedule, if it has one; 1, NVIDIA's 0.5. */
+  readonly schedulePower?: number;
+  /** The rate that the schedule ends at; 0. */
+  readonly endLearningRate?: number;
+  /** Hours of training, instead of `steps`: the schedule follows the clock. */
+  readonly hours?: number;
+  /** With `hours`, instead of `warmupSteps`: the share of the time, in [0, 1); 0.1. */
+  readonly warmupShare?: number;
+  /** The factor on learning rates from each layer to the one under it, in (0, 1]; 1. */
+  readonly layerDecay?: number;
+  /** The first layers of the encoder that stay as they are; 0. */
+  readonly frozenLayers?: number;
+  /** Leaves the embeddings as they are. */
+  readonly frozenEmbeddings?: boolean;
   /** 0.01; not on biases and LayerNorm. */
   readonly weightDecay?: number;
   /** Limit of the gradient's global norm; 1. */
@@ -53,6 +69,8 @@ export interface PretrainingPlan {
   readonly batchSize: number;
   readonly dynamicMasking: boolean;
   readonly trainable: TrainablePart;
+  readonly frozenLayers: number;
+  readonly frozenEmbeddings: boolean;
   readonly recompute: boolean;
   readonly overfitOneBatch: boolean;
   readonly heldOutShare: number;
@@ -63,8 +81,8 @@ export interface PretrainingPlan {
   readonly saveTotalLimit: number;
 }
 
-/** The part of the warm-up in the steps, where it is not said. */
-const WARMUP_SHARE = 0.1;
+/** What a run by hours has as its number of steps: more than it will do. */
+const UNLIMITED_STEPS = Number.MAX_SAFE_INTEGER;
 
 /** The defaults that are plain numbers, for --help. */
 export const PRETRAINING_DEFAULTS = {
@@ -87,7 +105,10 @@ export const PRETRAINING_DEFAULTS = {
 /** Choices with the defaults filled in. */
 export function completePlan(choices: PretrainingChoices, data: string): PretrainingPlan {
   const chosen = { ...PRETRAINING_DEFAULTS, ...withoutUndefined(choices) };
-  const { steps, seed, optimizer, learningRate, weightDecay, maxGradientNorm, gradientAccumulationSteps } = chosen;
+  const { seed, optimizer, learningRate, weightDecay, maxGradientNorm, gradientAccumulationSteps } = chosen;
+  const { schedule, schedulePower, endLearningRate, layerDecay, hours, warmupShare } = choices;
+  const steps = choices.steps ?? (hours === undefined ? PRETRAINING_DEFAULTS.steps : UNLIMITED_STEPS);
+  const warmupSteps = hours === undefined ? Math.floor(steps * WARMUP_SHARE) : 0;
   return {
     data,
     settings: {
@@ -95,14 +116,17 @@ export function completePlan(choices: PretrainingChoices, data: string): Pretrai
       seed,
       optimizer,
       learningRate,
-      warmupSteps: choices.warmupSteps ?? Math.floor(steps * WARMUP_SHARE),
+      warmupSteps: choices.warmupSteps ?? warmupSteps,
       weightDecay,
       maxGradientNorm,
       gradientAccumulationSteps,
+      ...withoutUndefined({ schedule, schedulePower, endLearningRate, layerDecay, hours, warmupShare }),
     },
     batchSize: chosen.batchSize,
     dynamicMasking: choices.dynamicMasking ?? false,
     trainable: "all",
+    frozenLayers: choices.frozenLayers ?? 0,
+    frozenEmbeddings: choices.frozenEmbeddings ?? false,
     recompute: choices.recompute ?? false,
     overfitOneBatch: choices.overfitOneBatch ?? false,
     heldOutShare: chosen.heldOutShare,
@@ -127,10 +151,21 @@ export type PlanOverrides = Pick<
  */
 export function restorePlan(stored: Readonly<Record<string, unknown>>, overrides: PlanOverrides, where: string) {
   const pattern = completePlan({}, "");
-  // Runs of earlier versions trained everything.
-  const complete = { ...stored, trainable: stored["trainable"] ?? pattern.trainable };
+  // Runs of earlier versions have no choice there: they trained everything.
+  const { trainable, frozenLayers, frozenEmbeddings } = pattern;
+  const older = Object.entries({ trainable, frozenLayers, frozenEmbeddings }).filter(([key]) => !(key in stored));
+  // In the order in which a run that was not stopped has them.
+  const complete = { ...stored, ...Object.fromEntries(older) };
   expectLike(complete, pattern as unknown as Record<string, unknown>, `${where}: options`);
-  return { ...(complete as unknown as PretrainingPlan), ...withoutUndefined(overrides) };
+  const plan = { ...(complete as unknown as PretrainingPlan), ...withoutUndefined(overrides) };
+  checkSettings(plan.settings, plan);
+  return plan;
+}
+
+/** What a run trains. */
+export function trainableOf({ trainable, frozenLayers, frozenEmbeddings }: PretrainingPlan): Trainable {
+  if (trainable !== "all" || (frozenLayers === 0 && !frozenEmbeddings)) return trainable;
+  return { layers: frozenLayers, embeddings: frozenEmbeddings };
 }
 
 function expectLike(value: unknown, pattern: Readonly<Record<string, unknown>>, where: string): void {

@@ -16,7 +16,7 @@ import { type PretrainingHooks, type PretrainingProgress, runPretraining } from 
 import type { EngineIdentity } from "../train/trainer-state.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
-import type { PretrainingPlan } from "./pretraining-plan.ts";
+import { type PretrainingPlan, trainableOf } from "./pretraining-plan.ts";
 import { checkpointSteps, type RunFolder } from "./run-folder.ts";
 import type { TrainingData } from "./training-data.ts";
 
@@ -43,6 +43,8 @@ export interface PretrainStart {
   /** Updates done already, and in all. */
   readonly step: number;
   readonly steps: number;
+  /** Of a run by hours, whose steps are not known. */
+  readonly hours?: number;
   readonly engine: EngineIdentity;
   /** Parameters that `init` did not have, so that they start at random. */
   readonly initialized: readonly string[];
@@ -68,6 +70,8 @@ export interface Beginning {
   readonly others?: NamedTensors;
   readonly initialized: readonly string[];
   readonly resume?: PretrainingProgress;
+  /** With hours: the time of another run by step. */
+  readonly replay?: readonly number[];
 }
 
 /** A run of which everything is ready. */
@@ -85,7 +89,7 @@ export interface FolderRun extends Beginning {
  */
 export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
   const { folder, plan, data, runtime, environment, config, weights, resume } = run;
-  const { trainable } = plan;
+  const trainable = trainableOf(plan);
   const { nextSentence, maxSeqLength: longest } = data.description.settings;
   checkConfigFitsData(config, data.description.settings, data.vocabulary);
   const shapes = parameterShapes(config, { nextSentence });
@@ -96,6 +100,7 @@ export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
     trained: countOf([...weights].flatMap(([name, tensor]) => (isTrainable(trainable, name) ? [tensor] : []))),
     step: resume?.step ?? 0,
     steps: plan.settings.steps,
+    ...(plan.settings.hours === undefined ? {} : { hours: plan.settings.hours }),
     engine: engineOf(runtime),
     initialized: run.initialized,
   });
@@ -109,6 +114,7 @@ export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
       settings: plan.settings,
       hooks: hooksOf(run),
       ...(resume === undefined ? {} : { resume }),
+      ...(run.replay === undefined ? {} : { replay: run.replay }),
     });
     await drawCurves(folder);
     return { ...summary, output: folder.path, lossCurve: join(folder.path, LOSS_CURVE_FILE) };
@@ -118,10 +124,10 @@ export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
     const isResumable = (await checkpointSteps(folder.path)).length > 0;
     throw new InterruptedError({
       where: folder.path,
-      expected: `${plan.settings.steps} steps`,
+      expected: plan.settings.hours === undefined ? `${plan.settings.steps} steps` : `${plan.settings.hours} hours`,
       got: { verbatim: "an interruption" },
       hint: isResumable
-        ? `${error.hint} Go on with: zhbert ${trainable === "all" ? "pretrain" : trainable} ${folder.path} --resume`
+        ? `${error.hint} Go on with: zhbert ${plan.trainable === "all" ? "pretrain" : plan.trainable} ${folder.path} --resume`
         : error.hint,
       cause: error,
     });

@@ -2,7 +2,7 @@
 import type { BertConfig } from "../model/config.ts";
 import { DROPOUT_PREFIX } from "../model/context.ts";
 import { pretrainingGraph } from "../model/pretraining.ts";
-import type { TrainablePart } from "../model/trainable.ts";
+import type { Trainable } from "../model/trainable.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { CompileStep, DropoutSite } from "./pretraining-step.ts";
 
@@ -11,8 +11,11 @@ export interface CompilePretrainingOptions {
   readonly nextSentence: boolean;
   /** Computes layers again for their gradients: less memory, more time. */
   readonly recompute?: boolean;
-  /** What is trained; `all`. What is not computes as it does in use: without dropout, which is all in the encoder. */
-  readonly trainable?: TrainablePart;
+  /**
+   * What is trained; `all`. Under the head alone the encoder computes as it does in use, without dropout; frozen layers
+   * among trained ones keep theirs.
+   */
+  readonly trainable?: Trainable;
   /**
    * The length of the longest batches. Only training on them keeps its memory between runs: the memory of one program for
    * each length would add up to several times theirs. All programs keep it when left out.
@@ -34,7 +37,7 @@ export function compilePretraining(
       recompute: recompute && isTraining,
       gradients: isTraining,
       trainable,
-      dropout: isTraining && trainable === "all",
+      dropout: isTraining && trainable !== "mlm-head",
     });
     const dropoutSites = graph.inputs
       .filter(({ name }) => name.startsWith(DROPOUT_PREFIX))

@@ -6,7 +6,7 @@ import { inputOp } from "../graph/graph.ts";
 import { type BertConfig, parseConfig } from "../model/config.ts";
 import { initializeWeights } from "../model/initialize.ts";
 import { pretrainingGraph } from "../model/pretraining.ts";
-import { isTrainable } from "../model/trainable.ts";
+import { isTrainable, type Trainable } from "../model/trainable.ts";
 import { Random } from "../util/random.ts";
 import { compilePretraining } from "./compile-pretraining.ts";
 import { runPretraining } from "./pretrain.ts";
@@ -41,7 +41,7 @@ const batch = padInstances(
 );
 
 /** The operations of a graph. */
-function operations(layers: number, gradients: boolean, trainable: "all" | "mlm-head"): number {
+function operations(layers: number, gradients: boolean, trainable: Trainable): number {
   const sizes = { ...config, numHiddenLayers: layers };
   const graph = pretrainingGraph(sizes, { ...shape, gradients, trainable, dropout: false, nextSentence: false });
   return graph.nodes.filter(({ operator }) => operator !== inputOp.definition).length;
@@ -129,4 +129,35 @@ test("a run changes the head alone, keeps moments for it alone, and learns", asy
   }
   expect(moments.length).toBeGreaterThan(0);
   expect(moments.every((name) => name.includes("cls.predictions."))).toBe(true);
+});
+
+test("frozen layers over frozen embeddings cost no backward pass; what is above them has the gradients of training everything", async () => {
+  const added = (layers: number, frozen: number) => {
+    const part = { layers: frozen, embeddings: true };
+    return operations(layers, true, part) - operations(layers, false, part);
+  };
+  expect(added(12, 11)).toBe(added(3, 2));
+  expect(added(3, 2)).toBeLessThan(added(3, 1));
+  const weights = initializeWeights(config, new Random(3), { nextSentence: false });
+  const gradientsOf = async (trainable: Trainable) => {
+    const trained = new Map([...weights].filter(([name]) => isTrainable(trainable, name)));
+    const frozen = new Map([...weights].filter(([name]) => !isTrainable(trainable, name)));
+    const step = new PretrainingStep(
+      trained,
+      compilePretraining(runtime, config, { nextSentence: false, trainable }),
+      1,
+      frozen,
+    );
+    await step.train(batch, 0);
+    await step.dispose();
+    return step.gradients;
+  };
+  const all = await gradientsOf("all");
+  const some = await gradientsOf({ layers: 1, embeddings: false });
+  expect(all.size - some.size).toBe(16);
+  expect(some.has("bert.embeddings.word_embeddings.weight")).toBe(true);
+  const upper = await gradientsOf({ layers: 1, embeddings: true });
+  expect([...upper.keys()].filter((name) => /embeddings|layer\.0/.test(name))).toEqual([]);
+  // With the same dropout masks: sites are numbered alike in all three.
+  for (const [name, gradient] of upper) expectClose([...gradient], [...all.get(name)!], 1e-6);
 });

@@ -20,6 +20,8 @@ export interface LoggedMetrics {
   /** Updates done. */
   readonly step: number;
   readonly epoch: number;
+  /** The share of the run that is done, in [0, 1]: of its steps, or of its hours. */
+  readonly progress: number;
   readonly loss: number;
   readonly mlmLoss: number;
   readonly nspLoss: number;

@@ -7,11 +7,12 @@ import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.t
 import type { EvaluationMetrics, LoggedMetrics } from "./metrics.ts";
 import {
   type PretrainingHooks,
+  type PretrainingProgress,
   type PretrainingRunOptions,
-  type PretrainingSettings,
   runPretraining,
 } from "./pretrain.ts";
 import type { CompileStep } from "./pretraining-step.ts";
+import type { PretrainingSettings } from "./settings.ts";
 
 const config = builtinConfig("tiny", 100);
 
@@ -157,6 +158,49 @@ test("dropout masks differ by micro-batch and seed, and are the same in every ru
   expect(new Set(first).size).toBeGreaterThan(6);
   expect(await masksOf(1)).toEqual(first);
   expect(await masksOf(2)).not.toEqual(first);
+});
+
+describe("by hours", () => {
+  const hours = (every: number, more: Partial<PretrainingRunOptions> = {}) => {
+    let time = 0;
+    const states: PretrainingProgress[] = [];
+    const set = setUp(
+      { steps: Number.MAX_SAFE_INTEGER, hours: 1, warmupShare: 0.25 },
+      { loggingSteps: 1, saveSteps: 2, clock: () => (time += every * 3_600_000) },
+    );
+    const onSave: PretrainingHooks["onSave"] = async (progress) => void states.push(structuredClone(progress));
+    return { ...set, states, options: { ...set.options, hooks: { ...set.options.hooks, onSave }, ...more } };
+  };
+
+  test("the rate follows the clock, which ends the run; its trace repeats it at any speed, also when resumed", async () => {
+    const first = hours(0.021);
+    await runPretraining(first.options);
+    const { step, budget } = first.states.at(-1)!;
+    expect(step).toBeGreaterThan(4);
+    expect(first.lines[0]!.learningRate).toBeLessThan(first.lines[2]!.learningRate);
+    expect(first.lines.at(-1)!.learningRate).toBeLessThan(0.05);
+    expect(first.lines.at(-1)!.progress).toBe(1);
+
+    const slow = hours(0.0001, { replay: budget!.trace });
+    await runPretraining(slow.options);
+    expect([...slow.weights]).toEqual([...first.weights]);
+    expect(slow.lines.map(({ learningRate }) => learningRate)).toEqual(first.lines.map((line) => line.learningRate));
+
+    const controller = new AbortController();
+    const stopped = hours(0.3, { replay: budget!.trace });
+    const onStep = (done: number) => (done === 3 ? controller.abort() : undefined);
+    const stopping = { ...stopped.options, hooks: { ...stopped.options.hooks, onStep, signal: controller.signal } };
+    await expect(runPretraining(stopping)).rejects.toBeInstanceOf(InterruptedError);
+    await runPretraining({ ...stopped.options, resume: stopped.states.at(-1)! });
+    expect([...stopped.weights]).toEqual([...first.weights]);
+  });
+
+  test("warm-up is a share of the time there, and steps otherwise", async () => {
+    await expect(runPretraining(setUp({ hours: 1, warmupSteps: 2 }).options)).rejects.toThrow(
+      "warm-up steps: expected a run by steps",
+    );
+    await expect(runPretraining(setUp({ warmupShare: 0.1 }).options)).rejects.toThrow("expected a run by hours");
+  });
 });
 
 test("saves when due and at the end, once each, and evaluates likewise", async () => {

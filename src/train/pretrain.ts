@@ -6,37 +6,24 @@
 import type { PretrainingBatch } from "../data/instance.ts";
 import { InterruptedError, TrainingError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
-import { isTrainable, type TrainablePart } from "../model/trainable.ts";
+import { isTrainable, type Trainable } from "../model/trainable.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import { checkBatch } from "./check-inputs.ts";
 import { accumulate, clipScale, type Gradients, globalNorm } from "./clipping.ts";
 import { evaluatePretraining } from "./evaluate.ts";
+import { layerRateFactor } from "./layer-decay.ts";
 import { addSums, type EvaluationMetrics, emptySums, type LoggedMetrics, type MetricSums, means } from "./metrics.ts";
 import type { Optimizer } from "./optimizer.ts";
-import { clipRuleOf, createOptimizer, type OptimizerName, scheduleOf } from "./optimizers.ts";
+import { clipRuleOf, createOptimizer } from "./optimizers.ts";
 import { type CompileStep, PretrainingStep } from "./pretraining-step.ts";
-import { checkSchedule, learningRate, type Schedule } from "./schedules.ts";
+import { learningRate } from "./schedules.ts";
+import { checkSettings, type PretrainingSettings, scheduleFor } from "./settings.ts";
+import { BUDGET_PARTS, type BudgetState, TimeBudget } from "./time-budget.ts";
 
 /** Training batches by their number, counted from 0 over all epochs. */
 export interface BatchSource {
   readonly batchesPerEpoch: number;
   batch(index: number): Promise<PretrainingBatch>;
-}
-
-/** The numbers of a run that its result depends on. */
-export interface PretrainingSettings {
-  /** Updates in all. */
-  readonly steps: number;
-  readonly seed: number;
-  readonly optimizer: OptimizerName;
-  /** The peak learning rate. */
-  readonly learningRate: number;
-  readonly warmupSteps: number;
-  readonly weightDecay: number;
-  /** Limit of the gradient's global norm. */
-  readonly maxGradientNorm: number;
-  /** Micro-batches whose gradients are averaged for one update. */
-  readonly gradientAccumulationSteps: number;
 }
 
 /** Where a run goes on. */
@@ -47,6 +34,8 @@ export interface PretrainingProgress {
   readonly moments: NamedTensors;
   /** Sums since the last logged line. */
   readonly window: Readonly<MetricSums>;
+  /** With `hours`: the time that went by. */
+  readonly budget?: BudgetState;
 }
 
 /** What the loop tells its caller, and when; each is awaited. Every "every" counts updates. */
@@ -79,12 +68,14 @@ export interface PretrainingRunOptions {
   /** float32 by Hugging Face's names: all that the graph takes; those of `trainable` are changed in place. */
   readonly weights: NamedTensors;
   /** What the compiled graph gives gradients of; `all`. */
-  readonly trainable?: TrainablePart;
+  readonly trainable?: Trainable;
   readonly batches: BatchSource;
   readonly compile: CompileStep;
   readonly settings: PretrainingSettings;
   readonly hooks: PretrainingHooks;
   readonly resume?: PretrainingProgress;
+  /** With `hours`: the time of another run by step, to repeat that run. */
+  readonly replay?: readonly number[];
 }
 
 /** What a finished run says. */
@@ -114,6 +105,9 @@ class PretrainingRun {
   readonly #step: PretrainingStep;
   readonly #accumulated: Gradients | undefined;
   readonly #window = emptySums();
+  readonly #budget: TimeBudget | undefined;
+  /** Thousandths of the time that had passed before the update to come; undefined in a run by steps. */
+  #parts: number | undefined;
   #done: number;
   #savedAt = -1;
   #loggedAt: number;
@@ -130,7 +124,9 @@ class PretrainingRun {
     expectBatches(options.batches);
     const trainable = new Map([...weights].filter(([name]) => isTrainable(part, name)));
     const frozen = new Map([...weights].filter(([name]) => !isTrainable(part, name)));
-    this.#optimizer = createOptimizer(settings.optimizer, trainable, { weightDecay: settings.weightDecay });
+    const { weightDecay, layerDecay = 1 } = settings;
+    const rateFactor = (name: string) => layerRateFactor(name, layerDecay, options.config.numHiddenLayers);
+    this.#optimizer = createOptimizer(settings.optimizer, trainable, { weightDecay, rateFactor });
     this.#step = new PretrainingStep(trainable, compile, settings.seed, frozen);
     if (settings.gradientAccumulationSteps > 1) {
       this.#accumulated = new Map(
@@ -142,21 +138,28 @@ class PretrainingRun {
       addSums(this.#window, resume.window);
     }
     this.#done = resume?.step ?? 0;
+    this.#budget = budgetOf(options);
+    this.#parts = this.#budget?.partsAt(this.#done);
     this.#loggedAt = hooks.clock();
   }
 
   async run(): Promise<PretrainingSummary> {
-    const { settings, hooks } = this.#options;
-    while (this.#done < settings.steps) {
+    const { hooks } = this.#options;
+    while (!this.#isOver()) {
       await this.#stopIfAborted();
       await this.#update();
-      const isLast = this.#done === settings.steps;
+      this.#parts = this.#budget?.partsAt(this.#done);
+      const isLast = this.#isOver();
       if (isLast || isDue(this.#done, hooks.loggingSteps)) await this.#log();
       if (isLast || isDue(this.#done, hooks.evalSteps)) await this.#evaluate();
       if (isLast || isDue(this.#done, hooks.saveSteps)) await this.#save();
       await hooks.pause?.();
     }
     return { step: this.#done, metrics: this.#lastMetrics, evaluation: this.#lastEvaluation };
+  }
+
+  #isOver(): boolean {
+    return this.#done >= this.#options.settings.steps || this.#parts === BUDGET_PARTS;
   }
 
   dispose(): Promise<void> {
@@ -176,7 +179,7 @@ class PretrainingRun {
     const gradients = this.#accumulated ?? this.#step.gradients;
     const norm = globalNorm(gradients) / count;
     if (!Number.isFinite(sums.loss) || !Number.isFinite(norm)) await this.#failOn(batches, sums.loss / count, norm);
-    const rate = learningRate(scheduleFor(settings), this.#done);
+    const rate = learningRate(scheduleFor(settings), this.#coursePosition());
     const scale = clipScale(norm, settings.maxGradientNorm, clipRuleOf(settings.optimizer)) / count;
     this.#optimizer.update(gradients, rate, scale);
     this.#done++;
@@ -184,6 +187,11 @@ class PretrainingRun {
     this.#tokensSinceLog += sums.tokens;
     this.#last = { rate, norm };
     await hooks.onStep?.(this.#done, { ...this.#position(), ...means(sums) });
+  }
+
+  /** Where the update to come stands on the schedule; within a thousandth of the time, in its middle. */
+  #coursePosition(): number {
+    return this.#parts === undefined ? this.#done : this.#parts + 0.5;
   }
 
   async #microBatch(index: number, batches: PretrainingBatch[]): Promise<MetricSums> {
@@ -208,7 +216,13 @@ class PretrainingRun {
   }
 
   #position() {
-    return { step: this.#done, epoch: this.#epoch(), learningRate: this.#last.rate, gradientNorm: this.#last.norm };
+    const { rate: learningRate, norm: gradientNorm } = this.#last;
+    return { step: this.#done, epoch: this.#epoch(), progress: this.#progress(), learningRate, gradientNorm };
+  }
+
+  /** The share of the run that is done, in [0, 1]. */
+  #progress(): number {
+    return this.#parts === undefined ? this.#done / this.#options.settings.steps : this.#parts / BUDGET_PARTS;
   }
 
   #dataPosition(): number {
@@ -254,6 +268,7 @@ class PretrainingRun {
       dataPosition: this.#dataPosition(),
       moments: this.#optimizer.state(),
       window: { ...this.#window },
+      ...(this.#budget === undefined ? {} : { budget: this.#budget.state() }),
     });
     this.#savedAt = this.#done;
     this.#loggedAt += hooks.clock() - began;
@@ -264,44 +279,21 @@ class PretrainingRun {
     if (this.#done > (this.#options.resume?.step ?? 0)) await this.#save();
     throw new InterruptedError({
       where: `pre-training, step ${this.#done}`,
-      expected: `${this.#options.settings.steps} steps`,
+      expected: "a run to its end",
       got: verbatim("an interruption"),
       hint: this.#done === 0 ? "Nothing was trained yet." : `The training state of step ${this.#done} is saved.`,
     });
   }
 }
 
+function budgetOf({ settings, hooks, resume, replay }: PretrainingRunOptions): TimeBudget | undefined {
+  if (settings.hours === undefined) return undefined;
+  const state = resume?.budget ?? { elapsedMs: 0, trace: [], ...(replay === undefined ? {} : { replay }) };
+  return new TimeBudget(settings.hours, hooks.clock, state);
+}
+
 function isDue(step: number, every: number): boolean {
   return every > 0 && step % every === 0;
-}
-
-function scheduleFor({ optimizer, learningRate: peak, warmupSteps, steps: totalSteps }: PretrainingSettings): Schedule {
-  return { name: scheduleOf(optimizer), peak, warmupSteps, totalSteps };
-}
-
-/**
- * Refuses settings that cannot be meant; a run checks them itself, a caller may do so before it touches any file.
- * @throws {TrainingError} when a number is out of range.
- */
-export function checkSettings(
-  settings: PretrainingSettings,
-  { loggingSteps }: Pick<PretrainingHooks, "loggingSteps">,
-): void {
-  checkSchedule(scheduleFor(settings));
-  const atLeastOne = {
-    "gradient accumulation steps": settings.gradientAccumulationSteps,
-    "logging steps": loggingSteps,
-  };
-  for (const [where, got] of Object.entries(atLeastOne)) {
-    if (!Number.isInteger(got) || got < 1) throw new TrainingError({ where, expected: "an integer of 1 or more", got });
-  }
-  if (!(settings.maxGradientNorm > 0)) {
-    throw new TrainingError({
-      where: "gradient norm limit",
-      expected: "a number above 0",
-      got: settings.maxGradientNorm,
-    });
-  }
 }
 
 function expectBatches({ batchesPerEpoch }: BatchSource): void {

@@ -2,6 +2,7 @@
 import { CheckpointError, TrainingError, verbatim } from "../errors.ts";
 import type { MetricSums } from "./metrics.ts";
 import { emptySums } from "./metrics.ts";
+import { type BudgetState, parseBudgetState } from "./time-budget.ts";
 
 const FORMAT = "zhbert-trainer-state";
 const VERSION = 1;
@@ -34,6 +35,8 @@ export interface TrainerState {
   readonly options: Readonly<Record<string, unknown>>;
   /** Sums since the last logged line. */
   readonly window: Readonly<MetricSums>;
+  /** Of a run by hours: the time that went by. */
+  readonly budget?: BudgetState;
 }
 
 /** The text of trainer-state.json. */
@@ -67,6 +70,7 @@ export function parseTrainerState(text: string, where: string): TrainerState {
     dataIdentity: stringAt(json, "dataIdentity", where),
     options: objectAt(json, "options", where),
     window: windowAt(json, where),
+    ...(json["budget"] === undefined ? {} : { budget: parseBudgetState(json["budget"], `${where}: budget`) }),
   };
 }
 

@@ -4,8 +4,10 @@ import { pretrain, resumePretraining } from "../../node/pretrain.ts";
 import { type PlanOverrides, PRETRAINING_DEFAULTS, type PretrainingChoices } from "../../node/pretraining-plan.ts";
 import type { PretrainEnvironment } from "../../node/pretraining-run.ts";
 import { OPTIMIZERS } from "../../train/optimizers.ts";
+import { SCHEDULES } from "../../train/schedules.ts";
+import { WARMUP_SHARE } from "../../train/settings.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
-import { nonNegativeNumber, positiveNumber, share, wholeNumber } from "../numbers.ts";
+import { nonNegativeNumber, positiveNumber, probability, share, wholeNumber } from "../numbers.ts";
 import { PretrainingDisplay } from "../pretraining-display.ts";
 
 const defaults = PRETRAINING_DEFAULTS;
@@ -34,6 +36,8 @@ const changeable: readonly CommandOption[] = [
   whole("--threads", "n", "threads of the engine; a resumed run takes its own", "all processors"),
 ];
 
+const hours = positiveNumber("--hours");
+
 const fixed: readonly CommandOption[] = [
   option("-o, --output <folder>", "the run's folder", "out"),
   option("--config <name|path>", "tiny, rbt3, base, large, or a config.json", "tiny"),
@@ -48,6 +52,23 @@ const fixed: readonly CommandOption[] = [
     ...option("--optimizer <name>", "AdamW or LAMB, with the schedule and clipping of its program", defaults.optimizer),
     choices: OPTIMIZERS,
   },
+  {
+    ...option("--schedule <name>", "how the learning rate falls after warm-up", "as the optimiser's program"),
+    choices: SCHEDULES,
+  },
+  option("--schedule-power <x>", "of google, nvidia, polynomial", "1; nvidia: 0.5", positiveNumber("--schedule-power")),
+  option("--end-learning-rate <x>", "where the schedule ends", 0, nonNegativeNumber("--end-learning-rate")),
+  option("--hours <x>", "train so long instead of --steps; the schedule follows the clock", undefined, hours),
+  option("--warmup-share <x>", "warm-up of a run with --hours", WARMUP_SHARE, share("--warmup-share")),
+  option("--replay <folder>", "with --hours: take the time by step from this run, to repeat it bit for bit"),
+  option(
+    "--layer-decay <x>",
+    "factor on learning rates from a layer to the one under it",
+    1,
+    probability("--layer-decay"),
+  ),
+  whole("--freeze-layers", "n", "leave the first n layers as they are", 0, 0),
+  option("--freeze-embeddings", "leave the embeddings as they are"),
   option(
     "--weight-decay <x>",
     "not on biases and LayerNorm",
@@ -143,14 +164,16 @@ function overridesOf(options: CommandContext["options"]): PlanOverrides {
   });
 }
 
-function newRunOf(options: CommandContext["options"]): PretrainingChoices & { output: string } {
+function newRunOf(options: CommandContext["options"]): PretrainingChoices & { output: string; replay?: string } {
   const { data: _, ...overrides } = overridesOf(options);
   const names = ["config", "init", "overwrite", "steps", "batchSize", "gradientAccumulationSteps", "learningRate"];
   const more = ["warmupSteps", "optimizer", "weightDecay", "dropout", "dynamicMasking", "recompute", "overfitOneBatch"];
+  const course = ["schedule", "schedulePower", "endLearningRate", "hours", "warmupShare", "replay", "layerDecay"];
   return {
     output: options["output"] ?? "out",
     ...overrides,
-    ...given(options, Object.fromEntries([...names, ...more, "seed"].map((name) => [name, name]))),
+    ...given(options, Object.fromEntries([...names, ...more, ...course, "seed"].map((name) => [name, name]))),
+    ...given(options, { frozenLayers: "freezeLayers", frozenEmbeddings: "freezeEmbeddings" }),
     ...given(options, { maxGradientNorm: "maxGradNorm", heldOutShare: "heldOut", learningRate: "lr" }),
   };
 }
