@@ -41,7 +41,7 @@ export async function runProgram(argv: readonly string[], context: ProgramContex
 
 function createProgram(): Commander {
   const program = new Commander("zhbert")
-    .description("Chinese BERT with whole word masking: data, pre-training, fill-mask.")
+    .description("Chinese BERT with whole word masking: published models in and out, vectors, masks, data, pre-training.")
     .usage("<command> [arguments] [options]")
     .version(packageVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print help, with defaults and examples")
@@ -60,6 +60,9 @@ Examples:
   $ zhbert data corpus.txt -o data/ --dupe-factor 5
   $ zhbert pretrain data/ --config tiny -o out/ --steps 500
   $ zhbert fill-mask out/ "今天天[MASK]很好。"
+  $ zhbert models
+  $ zhbert embed hfl/rbt3 sentences.txt -o vectors.npy
+  $ zhbert convert chinese_wwm_ext_L-12_H-768_A-12.zip -o wwm/ --to pytorch
 
 More: zhbert <command> --help`,
   );
