@@ -24,7 +24,7 @@ import { type LoadedModel, loadModel, type OpenModelOptions } from "./load-model
 import { MaskScorer } from "./mask-scorer.ts";
 import { ModelPrograms } from "./programs.ts";
 import type { TextOrPair } from "./token-rows.ts";
-import { type Fetch, fetchBytes, urlFiles } from "./url-files.ts";
+import { type Fetch, fetchBytes, type UrlFilesOptions, urlFiles } from "./url-files.ts";
 import type { WordLexicon } from "./word-lexicon.ts";
 import { type TextWords, type WordVectorOptions, wordVectorStream } from "./word-vectors.ts";
 
@@ -92,7 +92,8 @@ export class BertModel {
     origin: ModelOrigin,
     { runtime, fetch, ...options }: FromPretrainedOptions,
   ): Promise<BertModel> {
-    return new BertModel({ ...partsOf(await loadModel(await filesOf(origin, fetch), options)), runtime });
+    const files = await filesOf(origin, { fetch, ...options });
+    return new BertModel({ ...partsOf(await loadModel(files, options)), runtime });
   }
 
   /**
@@ -188,13 +189,13 @@ export function partsOf({ config, tokenizer, named, where, notes }: LoadedModel)
   return { config, tokenizer, weights: named.tensors, where, notes };
 }
 
-async function filesOf(origin: ModelOrigin, fetch?: Fetch): Promise<ModelFiles> {
+async function filesOf(origin: ModelOrigin, options: UrlFilesOptions): Promise<ModelFiles> {
   if (origin instanceof ArrayBuffer) return zipFiles(bytesSource("zip download", new Uint8Array(origin)));
   if (origin instanceof Uint8Array) return zipFiles(bytesSource("zip download", origin));
   if (typeof origin !== "string" && !(origin instanceof URL)) return origin;
   const url = String(origin);
-  if (url.split(/[?#]/)[0]?.endsWith(".zip")) return zipFiles(bytesSource(url, await fetchBytes(url, fetch)));
-  return urlFiles(url, fetch);
+  if (url.split(/[?#]/)[0]?.endsWith(".zip")) return zipFiles(bytesSource(url, await fetchBytes(url, options.fetch)));
+  return urlFiles(url, options);
 }
 
 async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -17,7 +17,7 @@ import {
 import { type CheckpointFormat, type LazyTensor, type LazyTensors, lazyTensor } from "../format.ts";
 import { type CheckpointSource, damaged, type ModelFiles, noSuchFile } from "../source.ts";
 import { BundleEntryProtoSchema, BundleHeaderProtoSchema } from "../tensorflow/_tensor-bundle_pb.ts";
-import { type Bundle, type BundleEntry, type BundleVariable, readBundle } from "../tensorflow/bundle.ts";
+import { type Bundle, type BundleEntry, type BundleVariable, dataFiles, readBundle } from "../tensorflow/bundle.ts";
 import { numberOfDtype } from "../tensorflow/dtypes.ts";
 import { compareBytes, isTable, type TableEntry } from "../tensorflow/table.ts";
 import { writeTable } from "../tensorflow/table-writer.ts";
@@ -74,9 +74,7 @@ function refuseVersion1(index: CheckpointSource): void {
 async function openData(files: ModelFiles, path: string, bundle: Bundle): Promise<Map<number, CheckpointSource>> {
   const prefix = path.endsWith(INDEX) ? path.slice(0, -INDEX.length) : path;
   const sources = new Map<number, CheckpointSource>();
-  for (const { shard } of entriesOf(bundle)) {
-    if (sources.has(shard)) continue;
-    const file = `${prefix}.data-${fiveDigits(shard)}-of-${fiveDigits(bundle.shards)}`;
+  for (const [shard, file] of dataFiles(bundle, prefix)) {
     if (!files.paths.includes(file)) throw noSuchFile(files.name, file, files.paths);
     sources.set(shard, await files.open(file));
   }
@@ -85,10 +83,6 @@ async function openData(files: ModelFiles, path: string, bundle: Bundle): Promis
 
 function entriesOf({ variables }: Bundle): BundleEntry[] {
   return [...variables.values()].flatMap(({ pieces }) => pieces);
-}
-
-function fiveDigits(value: number): string {
-  return String(value).padStart(5, "0");
 }
 
 /** @throws {CheckpointError} when tensors leave their file or share bytes. */

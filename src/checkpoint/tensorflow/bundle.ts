@@ -77,6 +77,19 @@ export function readBundle(index: CheckpointSource): Bundle {
   return { shards, variables, skipped };
 }
 
+/**
+ * The data files that variables lie in, by number.
+ * @param prefix - what the names of index and data files begin with: `bert_model.ckpt`.
+ */
+export function dataFiles({ shards, variables }: Bundle, prefix: string): Map<number, string> {
+  const used = new Set([...variables.values()].flatMap(({ pieces }) => pieces.map(({ shard }) => shard)));
+  return new Map([...used].map((shard) => [shard, `${prefix}.data-${fiveDigits(shard)}-of-${fiveDigits(shards)}`]));
+}
+
+function fiveDigits(value: number): string {
+  return String(value).padStart(5, "0");
+}
+
 /** The number of data files. */
 function readHeader(file: string, bytes: Uint8Array): number {
   const header = parse(file, BundleHeaderProtoSchema, bytes, "header");
