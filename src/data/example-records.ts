@@ -18,8 +18,8 @@ import { alignWords, continuationTable } from "./word-alignment.ts";
 
 /** Buckets of the global shuffle: neighbours are read together while they are small, so that many cost nothing. */
 export const BUCKETS = 256;
-/** Passes whose records are in memory together: about eight times the block's text. */
-export const PASSES_OF_RUN = 8;
+/** Passes whose records are in memory together: about twice the text of the block. */
+export const PASSES_OF_RUN = 2;
 /** Examples between two pauses. */
 const EXAMPLES_A_TURN = 2048;
 /** Documents between two pauses; each takes longer. */

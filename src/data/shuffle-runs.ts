@@ -12,8 +12,8 @@ import type { RecordLayout } from "./_record.ts";
 import { BUCKETS } from "./example-records.ts";
 import { damagedRun, type RunReader, SPLITS, type Split, sizeOf } from "./run-file.ts";
 
-/** The most bytes of records that are shuffled at once; half as much again may be in memory for them. */
-const GROUP_BYTES = 96 << 20;
+/** The most bytes of records that are shuffled at once. */
+const GROUP_BYTES = 64 << 20;
 /** Numbers a stream of random numbers apart from those of blocks, whose first number is below 2^32. */
 const SHUFFLE_STREAM = 2 ** 40;
 
@@ -29,7 +29,7 @@ export interface ShuffleOptions {
   readonly split: Split;
   readonly layout: RecordLayout;
   readonly randomSeed: number;
-  /** Bytes of records that are shuffled at once, 96 MiB unless said. Part of what decides the order. */
+  /** Bytes of records that are shuffled at once, 64 MiB unless said. Part of what decides the order. */
   readonly groupBytes?: number;
   /** Lets others have their turn, or throws to stop. */
   readonly pause: () => Promise<void>;
@@ -43,7 +43,7 @@ export interface ShuffledRecord {
   readonly checksum: number;
 }
 
-/** Records that were shuffled together, in their order. */
+/** Records that were shuffled together, in their order; they are there until the next group is asked for. */
 export interface ShuffledGroup {
   readonly count: number;
   /** @throws {DataError} when the record has changed since it was written. */
@@ -54,6 +54,13 @@ export interface ShuffledGroup {
 export async function* shuffleRuns(runs: Runs, options: ShuffleOptions): AsyncGenerator<ShuffledGroup> {
   const { groupBytes = GROUP_BYTES, pause } = options;
   const totals = await bucketTotals(runs, options);
+  const group = new Group(
+    options,
+    Math.min(
+      groupBytes,
+      totals.reduce((sum, bytes) => sum + bytes, 0),
+    ),
+  );
   for (let first = 0; first < BUCKETS; ) {
     let last = first + 1;
     let bytes = totals[first]!;
@@ -62,11 +69,12 @@ export async function* shuffleRuns(runs: Runs, options: ShuffleOptions): AsyncGe
     const parts = bytes <= groupBytes ? 1 : Math.ceil(bytes / (0.95 * groupBytes));
     for (let part = 0; part < parts; part++) {
       const stream = [SPLITS.indexOf(options.split), first] as const;
-      const group = new Group(options, Random.derive(options.randomSeed, SHUFFLE_STREAM, ...stream, part));
+      group.begin();
       const draws = Random.derive(options.randomSeed, SHUFFLE_STREAM + 1, ...stream);
       const isOurs = (): boolean => parts === 1 || draws.integer(parts) === part;
       await forEachRun(runs, pause, (reader) => group.addRun(reader, first, last, isOurs));
-      if (group.count > 0) yield group.shuffle();
+      group.shuffle(Random.derive(options.randomSeed, SHUFFLE_STREAM, ...stream, part));
+      if (group.count > 0) yield group;
     }
     first = last;
   }
@@ -98,82 +106,78 @@ async function bucketTotals(runs: Runs, { split, pause }: ShuffleOptions): Promi
   return totals;
 }
 
-/** Words that say of a record in which chunk it is, where, its lengths and its checksum. */
+/** Words that say of a record in which run it was, where it is now, its lengths and its checksum. */
 const FIELDS = 4;
 
-/** Records that are collected, then put into random order. */
+/** Records that are collected, then put into random order; the memory is used again for the next group. */
 class Group implements ShuffledGroup {
   readonly #options: ShuffleOptions;
-  readonly #random: Random;
-  /** The records that each run gave, and the run's name. */
-  readonly #chunks: Uint8Array[] = [];
+  /** The names of the runs, for messages. */
   readonly #names: string[] = [];
+  #bytes: Uint8Array;
+  #used = 0;
   #fields = new Uint32Array(1 << 12);
   #order = new Uint32Array(0);
   count = 0;
 
-  constructor(options: ShuffleOptions, random: Random) {
+  constructor(options: ShuffleOptions, capacity: number) {
     this.#options = options;
-    this.#random = random;
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  begin(): void {
+    this.count = 0;
+    this.#used = 0;
+    this.#names.length = 0;
   }
 
   /** Takes the records of a range of buckets for which `isOurs` is true; it is asked once for each. */
   async addRun(reader: RunReader, first: number, last: number, isOurs: () => boolean): Promise<void> {
     const { split, layout } = this.#options;
     const { count, index, bytes } = await reader.records(split, first, last);
-    const before = this.count;
-    let own = bytes;
-    let kept = 0;
+    this.#names.push(reader.name);
     for (let i = 0, offset = 0; i < count; i++) {
       const [lengths, checksum] = [index[2 * i]!, index[2 * i + 1]!];
-      const size = sizeOf(lengths, layout);
-      if (offset + size > bytes.length) throw damagedRun(reader.name);
-      if (isOurs()) {
-        // What is not ours leaves no gap: the rest moves down over it.
-        if (kept < offset) {
-          // The source may be memory that others read as well.
-          if (own === bytes) own = bytes.slice();
-          own.copyWithin(kept, offset, offset + size);
-        }
-        this.#push(this.#chunks.length, kept, lengths, checksum);
-        kept += size;
-      }
-      offset += size;
+      const end = offset + sizeOf(lengths, layout);
+      if (end > bytes.length) throw damagedRun(reader.name);
+      if (isOurs()) this.#push(bytes.subarray(offset, end), lengths, checksum);
+      offset = end;
     }
-    if (this.count === before) return;
-    this.#chunks.push(kept === own.length ? own : own.slice(0, kept));
-    this.#names.push(reader.name);
   }
 
-  shuffle(): this {
-    this.#order = Uint32Array.from({ length: this.count }, (_, i) => i);
-    this.#random.shuffle(this.#order);
-    return this;
+  shuffle(random: Random): void {
+    if (this.#order.length < this.count) this.#order = new Uint32Array(this.#fields.length / FIELDS);
+    const order = this.#order.subarray(0, this.count);
+    for (let i = 0; i < order.length; i++) order[i] = i;
+    random.shuffle(order);
   }
 
   record(place: number): ShuffledRecord {
     const at = FIELDS * this.#order[place]!;
-    const [chunk, offset, lengths, checksum] = [0, 1, 2, 3].map((field) => this.#fields[at + field]!) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    const bytes = this.#chunks[chunk]!.subarray(offset, offset + sizeOf(lengths, this.#options.layout));
-    if (crc32c(bytes) !== checksum) throw damagedRun(this.#names[chunk]!);
+    const offset = this.#fields[at + 1]!;
+    const lengths = this.#fields[at + 2]!;
+    const checksum = this.#fields[at + 3]!;
+    const bytes = this.#bytes.subarray(offset, offset + sizeOf(lengths, this.#options.layout));
+    if (crc32c(bytes) !== checksum) throw damagedRun(this.#names[this.#fields[at]!]!);
     return { bytes, lengths, checksum };
   }
 
-  #push(chunk: number, offset: number, lengths: number, checksum: number): void {
+  #push(record: Uint8Array, lengths: number, checksum: number): void {
     const at = FIELDS * this.count++;
-    if (at === this.#fields.length) {
-      const longer = new Uint32Array(2 * this.#fields.length);
-      longer.set(this.#fields);
-      this.#fields = longer;
-    }
-    this.#fields[at] = chunk;
-    this.#fields[at + 1] = offset;
+    if (at === this.#fields.length) this.#fields = longer(this.#fields, new Uint32Array(2 * at));
+    // Parts of a bucket can be a little larger than planned.
+    const needed = this.#used + record.length;
+    if (needed > this.#bytes.length) this.#bytes = longer(this.#bytes, new Uint8Array(Math.ceil(1.1 * needed)));
+    this.#fields[at] = this.#names.length - 1;
+    this.#fields[at + 1] = this.#used;
     this.#fields[at + 2] = lengths;
     this.#fields[at + 3] = checksum;
+    this.#bytes.set(record, this.#used);
+    this.#used = needed;
   }
+}
+
+function longer<T extends Uint8Array | Uint32Array>(array: T, room: T): T {
+  room.set(array);
+  return room;
 }

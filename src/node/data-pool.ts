@@ -112,11 +112,14 @@ export class WorkerPool implements BlockPool {
   }
 }
 
-function startThread(job: DataJob): Worker {
-  if (!import.meta.url.endsWith(".ts"))
-    return new Worker(new URL("./data-worker.js", import.meta.url), { workerData: job });
+/** Room for new objects: they are words and lines that are soon forgotten, and more room holds more of them. */
+const resourceLimits = { maxYoungGenerationSizeMb: 8 };
+
+function startThread(workerData: DataJob): Worker {
+  const options = { workerData, resourceLimits };
+  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./data-worker.js", import.meta.url), options);
   // From the sources (tests), where threads do not inherit the loader for TypeScript.
   const program = JSON.stringify(new URL("./data-worker.ts", import.meta.url).href);
   const code = `import("tsx/esm/api").then(({ register }) => { register(); return import(${program}); });`;
-  return new Worker(code, { eval: true, workerData: job });
+  return new Worker(code, { ...options, eval: true });
 }
