@@ -41,7 +41,7 @@ export async function runProgram(argv: readonly string[], context: ProgramContex
 
 function createProgram(): Commander {
   const program = new Commander("zhbert")
-    .description("Chinese BERT with whole word masking: published models in and out, vectors, masks, data, pre-training.")
+    .description("Chinese BERT with whole word masking: published models, vectors, fill-mask, data, pre-training.")
     .usage("<command> [arguments] [options]")
     .version(packageVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print help, with defaults and examples")
