@@ -121,7 +121,9 @@ describe("the installed library", () => {
     expect(imports.length).toBeGreaterThan(3);
     const packages = new Set(imports.map(({ specifier }) => specifier).filter((name) => !name.startsWith(".")));
     const allowed =
-      entry === "index" ? ["@bufbuild/protobuf", "@bufbuild/protobuf/codegenv2", "onnxruntime-common", "vega"] : [];
+      entry === "index"
+        ? ["@bufbuild/protobuf", "@bufbuild/protobuf/codegenv2", "h5wasm", "onnxruntime-common", "vega"]
+        : [];
     expect([...packages].filter((name) => !allowed.includes(name))).toEqual([]);
   });
 });

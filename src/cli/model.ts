@@ -44,21 +44,18 @@ export function downloadOptions({
   };
 }
 
-/**
- * Loads the model that a command was given, and says on stderr what was repaired and which parts it lacks.
- * @param parts - those that the command needs: `MLM head`; the encoder is always one.
- */
+/** Loads the model that a command was given, and says on stderr what was repaired and what of its encoder is missing. */
 export async function loadModel(
   context: CommandContext,
   name: string,
-  { runtime, needs = [] }: { readonly runtime: Runtime; readonly needs?: readonly string[] },
+  { runtime }: { readonly runtime: Runtime },
 ): Promise<BertModel> {
   const { stop, ...download } = downloadOptions(context);
   const model = await BertModel.fromPretrained(name, { ...download, runtime });
   stop();
   for (const note of model.notes) context.output.note(note);
   for (const { part, warning } of missingParts(model.report.missing)) {
-    if (part === "encoder" || needs.includes(part)) context.output.note(warning);
+    if (part === "encoder") context.output.note(warning);
   }
   return model;
 }

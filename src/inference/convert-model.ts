@@ -116,7 +116,7 @@ export function convertModel(model: OpenedModel, options: ConversionOptions): Co
     bytes: plan.bytes,
     written: plan.written,
     smallFiles: small.files,
-    missing: [...shapes.keys()].filter((name) => !kept.has(name)),
+    missing: [...shapes.keys()].filter((name) => !kept.has(name) && (options.only !== "encoder" || isEncoder(name))),
     unknown: options.to === "onnx" ? [] : plan.written.filter((name) => !isKnown(name)),
     dropped: [...dropped, ...plan.dropped],
     overflows,
@@ -143,9 +143,13 @@ function isKnown(name: string): boolean {
   return translate(name, "huggingface", "huggingface") !== undefined;
 }
 
+/** Embeddings, layers and pooler: what `only: "encoder"` keeps. */
+function isEncoder(name: string): boolean {
+  return name.startsWith("bert.");
+}
+
 function chooseTensors({ named }: OpenedModel, only: "all" | "encoder") {
   if (only === "all") return { kept: named.tensors, dropped: named.ignored };
-  const isEncoder = (name: string) => name.startsWith("bert.");
   const heads = [...named.tensors.keys()].filter((name) => !isEncoder(name));
   return {
     kept: new Map([...named.tensors].filter(([name]) => isEncoder(name))),

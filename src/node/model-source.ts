@@ -3,7 +3,7 @@
 import { openSync } from "node:fs";
 import { type FileHandle, mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { type CheckpointSource, type ModelFiles, noSuchFile } from "../checkpoint/source.ts";
 import { type DeflatedEntry, inflatedChunks, zipFiles } from "../checkpoint/zip-files.ts";
 import { FileError, verbatim } from "../errors.ts";
@@ -77,7 +77,7 @@ export async function folderFiles(folder: string, depth = MAX_DEPTH): Promise<Mo
     throw fileError(folder, "a folder that can be listed", error);
   }
   return {
-    name: folder,
+    name: normalize(folder).replace(/(?<=.)[\\/]$/, ""),
     paths,
     async open(path) {
       // Paths come from indexes inside of files, too.

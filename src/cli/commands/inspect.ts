@@ -68,8 +68,8 @@ function facts({ where, format, dialect, config, vocabulary, parameters, bytes, 
     ["activation", field("hidden_act")],
     ["positions", field("max_position_embeddings")],
     ["vocabulary", vocabulary === undefined ? `${field("vocab_size")} (no vocab.txt)` : String(vocabulary)],
-    ["parameters", `${parameters.toLocaleString("en")} in ${tensors.length} tensors, ${dtypes(tensors)}`],
-    ["size", `${(bytes / 1e6).toFixed(1)} MB`],
+    ["parameters", parameters.toLocaleString("en")],
+    ["tensors", `${tensors.length}, ${dtypes(tensors)}, ${(bytes / 1e6).toFixed(1)} MB`],
   ];
   if (mlmHead) rows.push(["MLM head", mlmHead.state], ...mlmHead.evidence.map((line): [string, string] => ["", line]));
   return rows;
