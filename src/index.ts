@@ -181,15 +181,16 @@ export { AdamW, type AdamWOptions } from "./train/adamw.ts";
 export { Lamb, type LambOptions } from "./train/lamb.ts";
 export type { Optimizer, OptimizerOptions } from "./train/optimizer.ts";
 export type { OptimizerName } from "./train/optimizers.ts";
-export {
-  type BatchSource,
-  type PretrainingHooks,
-  type PretrainingRunOptions,
-  type PretrainingSummary,
-  runPretraining,
-} from "./train/pretrain.ts";
+export { runPretraining } from "./train/pretrain.ts";
+export type {
+  BatchSource,
+  PretrainingHooks,
+  PretrainingRunOptions,
+  PretrainingSummary,
+  TrainingPhase,
+} from "./train/pretraining-run-options.ts";
 export { learningRate, type Schedule, type ScheduleName } from "./train/schedules.ts";
-export type { PretrainingSettings } from "./train/settings.ts";
+export type { PretrainingSettings, SecondPhase } from "./train/settings.ts";
 export type { BudgetState } from "./train/time-budget.ts";
 export { Random } from "./util/random.ts";
 export type { DType, HostTensor, NamedTensors, TypedArrays } from "./util/tensor.ts";

@@ -26,12 +26,13 @@ import {
 import {
   type Beginning,
   engineOf,
+  identityOf,
   type PretrainEnvironment,
   type PretrainResult,
   runInFolder,
 } from "./pretraining-run.ts";
 import { checkpointSteps, RunFolder, readCheckpoint, readTrainerState } from "./run-folder.ts";
-import { openTrainingData, type TrainingData } from "./training-data.ts";
+import { closePhases, openPhases, type PhasesData } from "./training-data.ts";
 
 /** What to train, on what, and where the result goes. */
 export interface PretrainOptions extends PretrainingChoices, PretrainEnvironment {
@@ -58,12 +59,14 @@ export interface ResumeOptions extends PlanOverrides, PretrainEnvironment {}
  * @throws {TrainingError} when the loss is not a number. @throws {InterruptedError} when aborted, after a checkpoint.
  */
 export async function pretrain(options: PretrainOptions): Promise<PretrainResult> {
-  const plan = completePlan(options, relative(resolve(options.output), resolve(options.data)));
+  const fromRun = (folder: string) => relative(resolve(options.output), resolve(folder));
+  const plan = completePlan(options, fromRun(options.data), fromRun(options.secondPhase?.data ?? options.data));
   checkSettings(plan.settings, plan);
-  const data = await openTrainingData(options.data, plan);
+  const phases = await openPhases(options.output, plan);
+  const { data } = phases;
   const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads));
   try {
-    const beginning = await beginModel(options, plan, data);
+    const beginning = await beginModel(options, plan, phases);
     const replay = options.replay === undefined ? undefined : await readTrace(options.replay, plan);
     const { nextSentence } = data.description.settings;
     const files = modelFiles(beginning.config, data.vocabulary, { ...data.description, nextSentence });
@@ -71,14 +74,14 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
     return await runInFolder({
       folder,
       plan,
-      data,
+      ...phases,
       runtime,
       environment: options,
       ...beginning,
       ...(replay && { replay }),
     });
   } finally {
-    await data.close();
+    await closePhases(phases);
     if (options.runtime === undefined) await runtime.dispose();
   }
 }
@@ -90,25 +93,49 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
  */
 export async function resumePretraining(output: string, options: ResumeOptions = {}): Promise<PretrainResult> {
   const { folder, checkpoint } = await RunFolder.open(output, SMALL_FILES);
-  const { weights, moments, state } = await readCheckpoint(checkpoint);
-  const { data: givenData, loggingSteps, saveSteps, saveTotalLimit, evalSteps, evalBatches } = options;
+  try {
+    return await resumeLocked(folder, checkpoint, options);
+  } finally {
+    await folder.close();
+  }
+}
+
+async function resumeLocked(folder: RunFolder, checkpoint: string, options: ResumeOptions): Promise<PretrainResult> {
+  const output = folder.path;
+  const { weights, moments, average, state } = await readCheckpoint(checkpoint);
+  const {
+    data: givenData,
+    secondData: givenSecond,
+    loggingSteps,
+    saveSteps,
+    saveTotalLimit,
+    evalSteps,
+    evalBatches,
+  } = options;
   const overrides = { loggingSteps, saveSteps, saveTotalLimit, evalSteps, evalBatches };
   const stored = restorePlan(state.options, withGiven(overrides), checkpoint);
-  const plan = givenData === undefined ? stored : { ...stored, data: relative(resolve(output), resolve(givenData)) };
-  const data = await openTrainingData(resolve(output, plan.data), plan);
+  const fromRun = (path: string) => relative(resolve(output), resolve(path));
+  const first = givenData === undefined ? stored.data : fromRun(givenData);
+  const second = stored.secondPhase && {
+    ...stored.secondPhase,
+    ...(givenSecond === undefined ? {} : { data: fromRun(givenSecond) }),
+  };
+  const plan = { ...stored, data: first, ...(second && { secondPhase: second }) };
+  const phases = await openPhases(output, plan);
   const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads ?? state.engine.threads));
   try {
-    checkResumable(state, engineOf(runtime), data.identity);
+    checkResumable(state, engineOf(runtime), identityOf(phases));
     const config = await readConfig(join(checkpoint, CONFIG_FILE));
     await folder.cutMetrics(state.step);
-    const { step, window, budget } = state;
-    const resume = { step, moments, window, ...(budget === undefined ? {} : { budget }) };
-    const { nextSentence } = data.description.settings;
+    const { step, microBatches, dataPosition, window, budget, best } = state;
+    const optional = { ...(average && { average }), ...(budget && { budget }), ...(best && { best }) };
+    const resume = { step, microBatches, dataPosition, moments, window, ...optional };
+    const { nextSentence } = phases.data.description.settings;
     const shapes = parameterShapes(config, { nextSentence });
     return await runInFolder({
       folder,
       plan,
-      data,
+      ...phases,
       runtime,
       environment: options,
       config,
@@ -118,7 +145,7 @@ export async function resumePretraining(output: string, options: ResumeOptions =
       resume,
     });
   } finally {
-    await data.close();
+    await closePhases(phases);
     if (options.runtime === undefined) await runtime.dispose();
   }
 }
@@ -137,7 +164,11 @@ async function readTrace(path: string, { settings }: PretrainingPlan): Promise<r
 }
 
 /** A new model at random, or from the weights of another. */
-async function beginModel(options: PretrainOptions, plan: PretrainingPlan, data: TrainingData): Promise<Beginning> {
+async function beginModel(
+  options: PretrainOptions,
+  plan: PretrainingPlan,
+  { data, secondData = data }: PhasesData,
+): Promise<Beginning> {
   const { vocabulary } = data;
   const { nextSentence } = data.description.settings;
   const init = options.init === undefined ? undefined : await loadPretrained(options.init);
@@ -145,6 +176,7 @@ async function beginModel(options: PretrainOptions, plan: PretrainingPlan, data:
   const read = options.config === undefined && init ? init.config : await resolveConfig(size, vocabulary.size);
   const config = withDropout(read, options.dropout ?? (plan.overfitOneBatch ? 0 : undefined));
   checkConfigFitsData(config, data.description.settings, vocabulary);
+  checkConfigFitsData(config, secondData.description.settings, vocabulary);
   if (init) checkConfigFitsData(config, data.description.settings, init.tokenizer.vocabulary);
   if (plan.frozenLayers > config.numHiddenLayers) {
     throw new ConfigError({

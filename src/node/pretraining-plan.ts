@@ -1,7 +1,7 @@
 /** The choices of a pre-training run: their defaults, and how a resumed run finds them again. */
 import { CheckpointError, verbatim } from "../errors.ts";
 import type { Trainable, TrainablePart } from "../model/trainable.ts";
-import { checkSettings, type PretrainingSettings, WARMUP_SHARE } from "../train/settings.ts";
+import { checkSettings, type PretrainingSettings, type SecondPhase, WARMUP_SHARE } from "../train/settings.ts";
 
 /** What may be chosen for a new run; everything has a default. */
 export interface PretrainingChoices {
@@ -59,6 +59,31 @@ export interface PretrainingChoices {
   readonly saveSteps?: number;
   /** How many checkpoints are kept; 3. 0 keeps all. */
   readonly saveTotalLimit?: number;
+  /** The share of the first phase over which the micro-batches of an update grow from 1 to all, in [0, 1]; 0. */
+  readonly batchRamp?: number;
+  /** Keeps a moving average of the weights of which this share stays at each update, in (0, 1). */
+  readonly averageDecay?: number;
+  /** Ends the run after so many evaluations without a lower held-out loss. */
+  readonly patience?: number;
+  /** Keeps the model of the lowest held-out loss in `best/`. */
+  readonly saveBest?: boolean;
+  /** Keeps it, and makes it the run's model in the end. */
+  readonly loadBest?: boolean;
+  /** Goes on with other data, say longer sequences. */
+  readonly secondPhase?: SecondPhaseChoices;
+}
+
+/** What a second phase changes; what is not given is as in the first. */
+export interface SecondPhaseChoices {
+  readonly steps: number;
+  /** Its data folder. */
+  readonly data?: string;
+  readonly batchSize?: number;
+  readonly gradientAccumulationSteps?: number;
+  /** The peak of a schedule of its own; without it the one schedule spans both phases. */
+  readonly learningRate?: number;
+  /** Of a schedule of its own; a tenth of its steps. */
+  readonly warmupSteps?: number;
 }
 
 /** The choices of a run, complete; stored in every checkpoint. */
@@ -79,6 +104,10 @@ export interface PretrainingPlan {
   readonly loggingSteps: number;
   readonly saveSteps: number;
   readonly saveTotalLimit: number;
+  readonly saveBest: boolean;
+  readonly loadBest: boolean;
+  /** Beside `settings.secondPhase`. */
+  readonly secondPhase?: { readonly data: string; readonly batchSize: number };
 }
 
 /** What a run by hours has as its number of steps: more than it will do. */
@@ -102,13 +131,19 @@ export const PRETRAINING_DEFAULTS = {
   saveTotalLimit: 3,
 } as const;
 
-/** Choices with the defaults filled in. */
-export function completePlan(choices: PretrainingChoices, data: string): PretrainingPlan {
+/**
+ * Choices with the defaults filled in.
+ * @param data - the data folder, relative to the run's. @param secondData - that of the second phase, if it is another.
+ */
+export function completePlan(choices: PretrainingChoices, data: string, secondData = data): PretrainingPlan {
   const chosen = { ...PRETRAINING_DEFAULTS, ...withoutUndefined(choices) };
   const { seed, optimizer, learningRate, weightDecay, maxGradientNorm, gradientAccumulationSteps } = chosen;
   const { schedule, schedulePower, endLearningRate, layerDecay, hours, warmupShare } = choices;
+  const { batchRamp, averageDecay, patience } = choices;
+  const secondPhase = choices.secondPhase && completeSecondPhase(choices.secondPhase, gradientAccumulationSteps);
   const steps = choices.steps ?? (hours === undefined ? PRETRAINING_DEFAULTS.steps : UNLIMITED_STEPS);
-  const warmupSteps = hours === undefined ? Math.floor(steps * WARMUP_SHARE) : 0;
+  const scheduled = steps + (secondPhase?.learningRate === undefined ? (secondPhase?.steps ?? 0) : 0);
+  const warmupSteps = hours === undefined ? Math.floor(scheduled * WARMUP_SHARE) : 0;
   return {
     data,
     settings: {
@@ -121,6 +156,7 @@ export function completePlan(choices: PretrainingChoices, data: string): Pretrai
       maxGradientNorm,
       gradientAccumulationSteps,
       ...withoutUndefined({ schedule, schedulePower, endLearningRate, layerDecay, hours, warmupShare }),
+      ...withoutUndefined({ batchRamp, averageDecay, patience, secondPhase }),
     },
     batchSize: chosen.batchSize,
     dynamicMasking: choices.dynamicMasking ?? false,
@@ -135,6 +171,23 @@ export function completePlan(choices: PretrainingChoices, data: string): Pretrai
     loggingSteps: chosen.loggingSteps,
     saveSteps: chosen.saveSteps,
     saveTotalLimit: chosen.saveTotalLimit,
+    saveBest: choices.saveBest ?? choices.loadBest ?? false,
+    loadBest: choices.loadBest ?? false,
+    ...(choices.secondPhase && {
+      secondPhase: { data: secondData, batchSize: choices.secondPhase.batchSize ?? chosen.batchSize },
+    }),
+  };
+}
+
+function completeSecondPhase(choices: SecondPhaseChoices, gradientAccumulationSteps: number): SecondPhase {
+  const { steps, learningRate, warmupSteps } = choices;
+  return {
+    steps,
+    gradientAccumulationSteps: choices.gradientAccumulationSteps ?? gradientAccumulationSteps,
+    ...withoutUndefined({
+      learningRate,
+      warmupSteps: warmupSteps ?? (learningRate === undefined ? undefined : Math.floor(steps * WARMUP_SHARE)),
+    }),
   };
 }
 
@@ -142,21 +195,29 @@ export function completePlan(choices: PretrainingChoices, data: string): Pretrai
 export type PlanOverrides = Pick<
   PretrainingChoices,
   "loggingSteps" | "saveSteps" | "saveTotalLimit" | "evalSteps" | "evalBatches"
-> & { readonly data?: string };
+> & { readonly data?: string; readonly secondData?: string };
 
 /**
  * The plan that a checkpoint holds, with overrides.
  * @param where - the file's name, for messages.
  * @throws {CheckpointError} when a field is missing or of another type.
  */
-export function restorePlan(stored: Readonly<Record<string, unknown>>, overrides: PlanOverrides, where: string) {
+export function restorePlan(
+  stored: Readonly<Record<string, unknown>>,
+  overrides: Omit<PlanOverrides, "data" | "secondData">,
+  where: string,
+): PretrainingPlan {
   const pattern = completePlan({}, "");
-  // Runs of earlier versions have no choice there: they trained everything.
-  const { trainable, frozenLayers, frozenEmbeddings } = pattern;
-  const older = Object.entries({ trainable, frozenLayers, frozenEmbeddings }).filter(([key]) => !(key in stored));
+  // Runs of earlier versions have no choice there.
+  const { trainable, frozenLayers, frozenEmbeddings, saveBest, loadBest } = pattern;
+  const added = { trainable, frozenLayers, frozenEmbeddings, saveBest, loadBest };
+  const older = Object.entries(added).filter(([key]) => !(key in stored));
   // In the order in which a run that was not stopped has them.
   const complete = { ...stored, ...Object.fromEntries(older) };
   expectLike(complete, pattern as unknown as Record<string, unknown>, `${where}: options`);
+  if (complete["secondPhase"] !== undefined) {
+    expectLike(complete["secondPhase"], { data: "", batchSize: 0 }, `${where}: options: secondPhase`);
+  }
   const plan = { ...(complete as unknown as PretrainingPlan), ...withoutUndefined(overrides) };
   checkSettings(plan.settings, plan);
   return plan;

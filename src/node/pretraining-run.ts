@@ -9,16 +9,19 @@ import { parameterShapes } from "../model/initialize.ts";
 import { expectNoneMissing, matchWeights } from "../model/match-weights.ts";
 import { isTrainable } from "../model/trainable.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { BestSoFar } from "../train/best.ts";
 import { checkConfigFitsData } from "../train/check-inputs.ts";
 import { compilePretraining } from "../train/compile-pretraining.ts";
+import { totalSteps } from "../train/course.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
-import { type PretrainingHooks, type PretrainingProgress, runPretraining } from "../train/pretrain.ts";
+import { runPretraining } from "../train/pretrain.ts";
+import type { PretrainingHooks, PretrainingProgress, TrainingPhase } from "../train/pretraining-run-options.ts";
 import type { EngineIdentity } from "../train/trainer-state.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
 import { type PretrainingPlan, trainableOf } from "./pretraining-plan.ts";
 import { checkpointSteps, type RunFolder } from "./run-folder.ts";
-import type { TrainingData } from "./training-data.ts";
+import type { PhasesData, TrainingData } from "./training-data.ts";
 
 /** Who watches a run, and what it runs on. */
 export interface PretrainEnvironment {
@@ -57,6 +60,10 @@ export interface PretrainResult {
   /** The last logged line; undefined when there was nothing left to do. */
   readonly metrics: LoggedMetrics | undefined;
   readonly evaluation: EvaluationMetrics | undefined;
+  /** Which evaluation of the last phase had the lowest loss. */
+  readonly best: BestSoFar | undefined;
+  /** Whether the run ended because nothing got better. */
+  readonly isStoppedEarly: boolean;
   /** The path of the loss curve. */
   readonly lossCurve: string;
 }
@@ -75,23 +82,30 @@ export interface Beginning {
 }
 
 /** A run of which everything is ready. */
-export interface FolderRun extends Beginning {
+export interface FolderRun extends Beginning, PhasesData {
   readonly folder: RunFolder;
   readonly plan: PretrainingPlan;
-  readonly data: TrainingData;
   readonly runtime: Runtime;
   readonly environment: PretrainEnvironment;
 }
 
 /**
- * Runs, or goes on, in a run's folder.
+ * Runs, or goes on, in a run's folder, and gives its lock up.
  * @throws as `pretrain`.
  */
 export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
-  const { folder, plan, data, runtime, environment, config, weights, resume } = run;
+  try {
+    return await runLocked(run);
+  } finally {
+    await run.folder.close();
+  }
+}
+
+async function runLocked(run: FolderRun): Promise<PretrainResult> {
+  const { folder, plan, data, secondData, runtime, environment, config, weights, resume } = run;
   const trainable = trainableOf(plan);
-  const { nextSentence, maxSeqLength: longest } = data.description.settings;
-  checkConfigFitsData(config, data.description.settings, data.vocabulary);
+  const { nextSentence } = data.description.settings;
+  for (const { description } of phasesOf(run)) checkConfigFitsData(config, description.settings, data.vocabulary);
   const shapes = parameterShapes(config, { nextSentence });
   expectNoneMissing(matchWeights(lazyTensors(weights), shapes, folder.path).report, folder.path);
   environment.onStart?.({
@@ -99,7 +113,7 @@ export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
     parameters: countOf([...weights.values()]),
     trained: countOf([...weights].flatMap(([name, tensor]) => (isTrainable(trainable, name) ? [tensor] : []))),
     step: resume?.step ?? 0,
-    steps: plan.settings.steps,
+    steps: totalSteps(plan.settings),
     ...(plan.settings.hours === undefined ? {} : { hours: plan.settings.hours }),
     engine: engineOf(runtime),
     initialized: run.initialized,
@@ -108,15 +122,16 @@ export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
     const summary = await runPretraining({
       config,
       weights,
-      batches: data.batches,
+      ...phaseOf(run, data),
+      ...(secondData === undefined ? {} : { secondPhase: phaseOf(run, secondData) }),
       trainable,
-      compile: compilePretraining(runtime, config, { nextSentence, recompute: plan.recompute, trainable, longest }),
       settings: plan.settings,
       hooks: hooksOf(run),
       ...(resume === undefined ? {} : { resume }),
       ...(run.replay === undefined ? {} : { replay: run.replay }),
     });
     await drawCurves(folder);
+    if (plan.loadBest) await folder.promoteBest();
     return { ...summary, output: folder.path, lossCurve: join(folder.path, LOSS_CURVE_FILE) };
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
@@ -124,7 +139,8 @@ export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
     const isResumable = (await checkpointSteps(folder.path)).length > 0;
     throw new InterruptedError({
       where: folder.path,
-      expected: plan.settings.hours === undefined ? `${plan.settings.steps} steps` : `${plan.settings.hours} hours`,
+      expected:
+        plan.settings.hours === undefined ? `${totalSteps(plan.settings)} steps` : `${plan.settings.hours} hours`,
       got: { verbatim: "an interruption" },
       hint: isResumable
         ? `${error.hint} Go on with: zhbert ${plan.trainable === "all" ? "pretrain" : plan.trainable} ${folder.path} --resume`
@@ -134,19 +150,30 @@ export async function runInFolder(run: FolderRun): Promise<PretrainResult> {
   }
 }
 
+function phasesOf({ data, secondData }: PhasesData): readonly TrainingData[] {
+  return secondData === undefined ? [data] : [data, secondData];
+}
+
+function phaseOf({ plan, runtime, config }: FolderRun, { description, batches, heldOut }: TrainingData): TrainingPhase {
+  const { nextSentence, maxSeqLength: longest } = description.settings;
+  const options = { nextSentence, recompute: plan.recompute, trainable: trainableOf(plan), longest };
+  const compile = compilePretraining(runtime, config, options);
+  return { batches, compile, ...(heldOut === undefined ? {} : { heldOut }) };
+}
+
+/** What tells the data of a run apart from others. */
+export function identityOf(phases: PhasesData): string {
+  return phasesOf(phases)
+    .map(({ identity }) => identity)
+    .join("+");
+}
+
 function countOf(tensors: readonly HostTensor[]): number {
   return tensors.reduce((sum, { data }) => sum + data.length, 0);
 }
 
-function hooksOf({
-  folder,
-  plan,
-  data,
-  runtime,
-  environment,
-  weights: trained,
-  others = new Map(),
-}: FolderRun): PretrainingHooks {
+function hooksOf(run: FolderRun): PretrainingHooks {
+  const { folder, plan, data, runtime, environment, weights: trained, others = new Map() } = run;
   const { seed } = plan.settings;
   const { onStep, onLog, onEvaluation, signal } = environment;
   return {
@@ -156,20 +183,19 @@ function hooksOf({
       await onLog?.(metrics);
     },
     saveSteps: plan.saveSteps,
-    onSave: ({ moments, ...progress }) => {
-      const randomState = { generator: RANDOM_GENERATOR, dropoutStream: [seed, progress.dataPosition] } as const;
+    onSave: ({ moments, average, ...progress }) => {
+      const randomState = { generator: RANDOM_GENERATOR, dropoutStream: [seed, progress.microBatches] } as const;
       const weights = new Map([...trained, ...others]);
-      const identity = { engine: engineOf(runtime), dataIdentity: data.identity, options: { ...plan } };
-      return folder.save(
-        { weights, moments, state: { ...progress, ...identity, seed, randomState } },
-        plan.saveTotalLimit,
-      );
+      const identity = { engine: engineOf(runtime), dataIdentity: identityOf(run), options: { ...plan } };
+      const state = { ...progress, ...identity, seed, randomState };
+      return folder.save({ weights, moments, ...(average && { average }), state }, plan.saveTotalLimit);
     },
+    ...(plan.saveBest ? { onBest: (best) => folder.saveBest(new Map([...trained, ...others]), best) } : {}),
     evalSteps: plan.evalSteps,
     ...(data.heldOut === undefined ? {} : { heldOut: data.heldOut }),
-    onEvaluation: async (step, evaluation) => {
-      await folder.appendMetrics({ step, evaluation });
-      await onEvaluation?.(step, evaluation);
+    onEvaluation: async (step, evaluation, averageEvaluation) => {
+      await folder.appendMetrics({ step, evaluation, ...(averageEvaluation && { averageEvaluation }) });
+      await onEvaluation?.(step, evaluation, averageEvaluation);
     },
     onBadBatches: (step, batches) =>
       folder.write(`bad-batch-step-${step}.safetensors`, writeSafetensors(batchTensors(batches))),

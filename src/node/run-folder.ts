@@ -11,6 +11,7 @@ import { CheckpointError, FileError, verbatim } from "../errors.ts";
 import type { MeasuredLine } from "../report/tensorboard.ts";
 import { formatTrainerState, parseTrainerState, type TrainerState } from "../train/trainer-state.ts";
 import type { NamedTensors } from "../util/tensor.ts";
+import { lockFolder } from "./data-lock.ts";
 import { cutEvents, EventFile, removeEvents } from "./event-file.ts";
 import { fileError, readBytes, readText, writeFileAtomic } from "./files.ts";
 
@@ -20,7 +21,11 @@ export const MODEL_FILE = "model.safetensors";
 export const METRICS_FILE = "metrics.jsonl";
 
 const MOMENTS_FILE = "optimizer.safetensors";
+const AVERAGE_FILE = "average.safetensors";
 const STATE_FILE = "trainer-state.json";
+/** The model of the lowest held-out loss. */
+const BEST_FOLDER = "best";
+const BEST_FILE = "evaluation.json";
 const CHECKPOINT = /^checkpoint-(\d+)$/;
 /** What a killed process may leave: unfinished files and folders, and folders that were being removed. */
 const TEMPORARY = /^\..*\.zhbert-tmp$/;
@@ -29,6 +34,8 @@ const TEMPORARY = /^\..*\.zhbert-tmp$/;
 export interface CheckpointContent {
   readonly weights: NamedTensors;
   readonly moments: NamedTensors;
+  /** The moving average of the weights, if there is one. */
+  readonly average?: NamedTensors;
   readonly state: TrainerState;
 }
 
@@ -37,11 +44,20 @@ export class RunFolder {
   readonly path: string;
   readonly #files: ReadonlyMap<string, string>;
   readonly #events: EventFile;
+  #unlock: (() => Promise<void>) | undefined;
 
-  private constructor(path: string, files: ReadonlyMap<string, string>) {
+  private constructor(path: string, files: ReadonlyMap<string, string>, unlock: () => Promise<void>) {
     this.path = path;
     this.#files = files;
     this.#events = new EventFile(path);
+    this.#unlock = unlock;
+  }
+
+  /** Gives the folder's lock up; another run may go on with it then. */
+  async close(): Promise<void> {
+    const unlock = this.#unlock;
+    this.#unlock = undefined;
+    await unlock?.();
   }
 
   /**
@@ -65,27 +81,38 @@ export class RunFolder {
   /**
    * Begins a new run.
    * @param overwrite - removes the checkpoints, measurements and model that are there.
-   * @throws {FileError} when the folder holds a run or a model already, or cannot be written.
+   * @throws {FileError} when the folder holds a run or a model already, another process has it, or it cannot be written.
    */
   static async create(path: string, files: ReadonlyMap<string, string>, overwrite = false): Promise<RunFolder> {
     await RunFolder.expectFree(path, overwrite);
-    const steps = await checkpointSteps(path);
+    const folder = new RunFolder(path, files, await lockRun(path));
     try {
-      await mkdir(path, { recursive: true });
-      for (const step of steps) await removeFolder(join(path, `checkpoint-${step}`));
-      for (const name of [METRICS_FILE, MODEL_FILE]) await rm(join(path, name), { force: true });
-      await removeEvents(path);
+      // Another run may have begun, or ended, before the lock.
+      await RunFolder.expectFree(path, overwrite);
+      await folder.#clear();
+      await folder.#writeSmallFiles(path);
+      return folder;
     } catch (error) {
-      throw fileError(path, "a folder that can be written", error);
+      await folder.close();
+      throw error;
     }
-    const folder = new RunFolder(path, files);
-    await folder.#writeSmallFiles(path);
-    return folder;
+  }
+
+  /** Removes what another run left. */
+  async #clear(): Promise<void> {
+    try {
+      for (const step of await checkpointSteps(this.path)) await removeFolder(join(this.path, `checkpoint-${step}`));
+      await removeFolder(join(this.path, BEST_FOLDER));
+      for (const name of [METRICS_FILE, MODEL_FILE]) await rm(join(this.path, name), { force: true });
+      await removeEvents(this.path);
+    } catch (error) {
+      throw fileError(this.path, "a folder that can be written", error);
+    }
   }
 
   /**
    * Opens a run to go on with it, and completes or removes what a killed process left.
-   * @throws {CheckpointError} when there is no checkpoint.
+   * @throws {CheckpointError} when there is no checkpoint. @throws {FileError} when another process has the run.
    */
   static async open(path: string, fileNames: readonly string[]): Promise<{ folder: RunFolder; checkpoint: string }> {
     const step = (await checkpointSteps(path)).at(-1);
@@ -97,36 +124,66 @@ export class RunFolder {
         hint: "Name the folder that pretrain -o wrote; a run stopped before its first checkpoint begins anew.",
       });
     }
-    const checkpoint = join(path, `checkpoint-${step}`);
-    const files = new Map<string, string>();
-    for (const name of fileNames) files.set(name, await readText(join(checkpoint, name)));
-    const folder = new RunFolder(path, files);
-    for (const name of await readdir(path)) {
-      if (TEMPORARY.test(name)) await rm(join(path, name), { recursive: true, force: true });
+    const unlock = await lockRun(path);
+    try {
+      const last = (await checkpointSteps(path)).at(-1) ?? step;
+      const checkpoint = join(path, `checkpoint-${last}`);
+      const files = new Map<string, string>();
+      for (const name of fileNames) files.set(name, await readText(join(checkpoint, name)));
+      const folder = new RunFolder(path, files, unlock);
+      for (const name of await readdir(path)) {
+        if (TEMPORARY.test(name)) await rm(join(path, name), { recursive: true, force: true });
+      }
+      await folder.#promote(checkpoint);
+      return { folder, checkpoint };
+    } catch (error) {
+      await unlock();
+      throw error;
     }
-    await folder.#promote(checkpoint);
-    return { folder, checkpoint };
   }
 
   /** Writes `checkpoint-N/`, then makes its model the one at the top, then removes the oldest beyond `limit`. */
-  async save({ weights, moments, state }: CheckpointContent, limit: number): Promise<void> {
-    const target = join(this.path, `checkpoint-${state.step}`);
-    const temporary = join(this.path, `.checkpoint-${state.step}.zhbert-tmp`);
+  async save({ weights, moments, average, state }: CheckpointContent, limit: number): Promise<void> {
+    const target = await this.#writeFolder(`checkpoint-${state.step}`, async (folder) => {
+      await writeFileAtomic(join(folder, MODEL_FILE), writeSafetensors(weights));
+      await writeFileAtomic(join(folder, MOMENTS_FILE), writeSafetensors(moments));
+      if (average !== undefined) await writeFileAtomic(join(folder, AVERAGE_FILE), writeSafetensors(average));
+      await writeFileAtomic(join(folder, STATE_FILE), formatTrainerState(state));
+    });
+    await this.#promote(target);
+    await this.#keepLast(limit);
+  }
+
+  /** Makes `best/` this model. */
+  async saveBest(weights: NamedTensors, evaluation: object): Promise<void> {
+    await this.#writeFolder(BEST_FOLDER, async (folder) => {
+      await writeFileAtomic(join(folder, MODEL_FILE), writeSafetensors(weights));
+      await writeFileAtomic(join(folder, BEST_FILE), `${JSON.stringify(evaluation)}\n`);
+    });
+  }
+
+  /** Makes the model of `best/`, if there is one, that at the top. */
+  async promoteBest(): Promise<void> {
+    const best = join(this.path, BEST_FOLDER);
+    if (await exists(join(best, MODEL_FILE))) await this.#promote(best);
+  }
+
+  /** Writes a folder with a model's small files and more, whole or not at all; gives its path. */
+  async #writeFolder(name: string, write: (folder: string) => Promise<void>): Promise<string> {
+    const target = join(this.path, name);
+    const temporary = join(this.path, `.${name}.zhbert-tmp`);
     try {
       await removeFolder(temporary);
       await mkdir(temporary, { recursive: true });
       await this.#writeSmallFiles(temporary);
-      await writeFileAtomic(join(temporary, MODEL_FILE), writeSafetensors(weights));
-      await writeFileAtomic(join(temporary, MOMENTS_FILE), writeSafetensors(moments));
-      await writeFileAtomic(join(temporary, STATE_FILE), formatTrainerState(state));
+      await write(temporary);
       await removeFolder(target);
       await rename(temporary, target);
+      return target;
     } catch (error) {
       await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
       throw error instanceof FileError ? error : fileError(target, "a folder that can be written", error);
     }
-    await this.#promote(target);
-    await this.#keepLast(limit);
   }
 
   /** Appends a line to metrics.jsonl, and its numbers to TensorBoard's file. @throws {FileError} when it cannot be written. */
@@ -192,7 +249,8 @@ export async function readCheckpoint(path: string): Promise<CheckpointContent> {
       hint: "Rename the folder back.",
     });
   }
-  return { weights: await read(MODEL_FILE), moments: await read(MOMENTS_FILE), state };
+  const average = (await exists(join(path, AVERAGE_FILE))) ? { average: await read(AVERAGE_FILE) } : {};
+  return { weights: await read(MODEL_FILE), moments: await read(MOMENTS_FILE), ...average, state };
 }
 
 /** The state within a checkpoint's folder. */
@@ -228,6 +286,16 @@ export async function checkpointSteps(path: string): Promise<number[]> {
   }
   const steps = names.flatMap((name) => CHECKPOINT.exec(name)?.[1] ?? []).map(Number);
   return steps.sort((a, b) => a - b);
+}
+
+/** Makes the folder, and keeps other runs out of it. */
+async function lockRun(path: string): Promise<() => Promise<void>> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw fileError(path, "a folder that can be written", error);
+  }
+  return lockFolder(path);
 }
 
 /** Renames first, so that a folder removed in part does not look whole. */

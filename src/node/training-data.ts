@@ -1,4 +1,5 @@
 /** A data folder as training reads it: batches by number, held-out batches, and a digest that tells data apart. */
+import { resolve } from "node:path";
 import { Batches } from "../data/batches.ts";
 import { type DatasetDescription, type InstanceSource, selectInstances } from "../data/dataset.ts";
 import { splitIndexes } from "../data/held-out.ts";
@@ -6,7 +7,8 @@ import type { PretrainingBatch } from "../data/instance.ts";
 import { createMasking } from "../data/masking.ts";
 import { DataError, verbatim } from "../errors.ts";
 import type { Vocabulary } from "../text/vocabulary.ts";
-import type { BatchSource } from "../train/pretrain.ts";
+import type { BatchSource } from "../train/pretraining-run-options.ts";
+import { Random } from "../util/random.ts";
 import { sha256 } from "../util/sha256.ts";
 import { openDataset } from "./dataset.ts";
 import type { PretrainingPlan } from "./pretraining-plan.ts";
@@ -23,11 +25,51 @@ export interface TrainingData {
   close(): Promise<void>;
 }
 
+/** The data of each phase of a run. */
+export interface PhasesData {
+  readonly data: TrainingData;
+  readonly secondData?: TrainingData;
+}
+
+/**
+ * Opens the data folders of a plan.
+ * @param root - what the plan's folders are relative to.
+ * @throws {DataError} when there is nothing to train on, or one phase has pairs and the other none.
+ * @throws {FileError} when a file is missing.
+ */
+export async function openPhases(root: string, plan: PretrainingPlan): Promise<PhasesData> {
+  const data = await openTrainingData(resolve(root, plan.data), plan);
+  if (plan.secondPhase === undefined) return { data };
+  const path = resolve(root, plan.secondPhase.data);
+  try {
+    const secondData = await openTrainingData(path, { ...plan, batchSize: plan.secondPhase.batchSize }, 1);
+    const [first, second] = [data, secondData].map(({ description }) => description.settings.nextSentence);
+    if (first === second) return { data, secondData };
+    await secondData.close();
+    throw new DataError({
+      where: path,
+      expected: first ? "data with sentence pairs, as in the first phase" : "data without pairs, as in the first phase",
+      got: verbatim(second ? "data with pairs" : "data without pairs"),
+      hint: "Make the data of both phases with the same kind of next sentences.",
+    });
+  } catch (error) {
+    await data.close();
+    throw error;
+  }
+}
+
+/** Closes the data of all phases. */
+export async function closePhases({ data, secondData }: PhasesData): Promise<void> {
+  await data.close();
+  await secondData?.close();
+}
+
 /**
  * Opens a data folder and plans its batches.
+ * @param phase - 0 or 1; order and masks of the second phase are drawn apart from those of the first.
  * @throws {DataError} when there is nothing to train on. @throws {FileError} when a file is missing.
  */
-export async function openTrainingData(path: string, plan: PretrainingPlan): Promise<TrainingData> {
+export async function openTrainingData(path: string, plan: PretrainingPlan, phase: 0 | 1 = 0): Promise<TrainingData> {
   const dataset = await openDataset(path);
   try {
     const { description, vocabulary } = dataset;
@@ -43,7 +85,7 @@ export async function openTrainingData(path: string, plan: PretrainingPlan): Pro
     return {
       description,
       vocabulary,
-      batches: trainingBatches(train, description, vocabulary, plan),
+      batches: trainingBatches(train, description, vocabulary, plan, phase),
       heldOut: heldOut.count > 0 ? heldOutBatches(heldOut, description, plan) : undefined,
       identity: identityOf(description),
       close: dataset.close,
@@ -69,13 +111,15 @@ function trainingBatches(
   { settings, generation }: DatasetDescription,
   vocabulary: Vocabulary,
   plan: PretrainingPlan,
+  phase: 0 | 1,
 ): BatchSource {
+  const { seed } = plan.settings;
   const { maxSeqLength, maxPredictionsPerSeq, masking } = settings;
   const { maskedLmProb } = generation;
   const batches = new Batches(source, {
     batchSize: plan.batchSize,
     maxSeqLength,
-    seed: plan.settings.seed,
+    seed: phase === 0 ? seed : Random.derive(seed, SECOND_PHASE_STREAM).uint32(),
     ...(plan.dynamicMasking
       ? { dynamicMasking: createMasking(vocabulary, { masking, maxPredictionsPerSeq, maskedLmProb }) }
       : {}),
@@ -86,6 +130,8 @@ function trainingBatches(
   first.catch(() => undefined);
   return { batchesPerEpoch: 1, batch: () => first };
 }
+
+const SECOND_PHASE_STREAM = 0x70683200;
 
 /** A sample over all lengths, the same at each evaluation. */
 function heldOutBatches(source: InstanceSource, { settings }: DatasetDescription, plan: PretrainingPlan) {

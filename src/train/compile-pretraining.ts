@@ -1,4 +1,5 @@
 /** Binds the model's pre-training graph to an engine: one compiled program for each batch shape and mode. */
+import { graphCost } from "../graph/cost.ts";
 import type { BertConfig } from "../model/config.ts";
 import { DROPOUT_PREFIX } from "../model/context.ts";
 import { pretrainingGraph } from "../model/pretraining.ts";
@@ -50,7 +51,7 @@ export function compilePretraining(
       )
       .sort((a, b) => (a.name < b.name ? -1 : 1));
     const keepMemory = longest === undefined || (isTraining && shape.seqLength === longest);
-    return { executable: await runtime.compile(graph, { keepMemory }), dropoutSites };
+    return { executable: await runtime.compile(graph, { keepMemory }), dropoutSites, flops: graphCost(graph).flops };
   };
 }
 

@@ -13,6 +13,10 @@ export interface MetricSums {
   sequences: number;
   /** Tokens without padding. */
   tokens: number;
+  /** Places in the batches, padding among them. */
+  places: number;
+  /** Floating-point operations of the graphs. */
+  flops: number;
 }
 
 /** Means that one line of metrics.jsonl holds. */
@@ -32,8 +36,16 @@ export interface LoggedMetrics {
   readonly learningRate: number;
   /** Global norm of the last update's gradient, before clipping. */
   readonly gradientNorm: number;
+  /** Sequences of the last update, over all its micro-batches. */
+  readonly batchSize: number;
+  /** 1 or 2, in a run of two phases. */
+  readonly phase?: number;
+  /** The share of places in the batches that held no token, in [0, 1). */
+  readonly paddingShare: number;
   /** Tokens without padding. */
   readonly tokensPerSecond: number;
+  /** 1e9 floating-point operations of the graphs a second, with those that padding costs; 0 where they are not counted. */
+  readonly gigaflopsPerSecond: number;
 }
 
 /** Loss and accuracy on held-out data, without dropout. */
@@ -62,6 +74,8 @@ export function emptySums(): MetricSums {
     nspCorrect: 0,
     sequences: 0,
     tokens: 0,
+    places: 0,
+    flops: 0,
   };
 }
 

@@ -5,12 +5,8 @@ import { DataError, InterruptedError, TrainingError } from "../errors.ts";
 import { builtinConfig } from "../model/config.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "./metrics.ts";
-import {
-  type PretrainingHooks,
-  type PretrainingProgress,
-  type PretrainingRunOptions,
-  runPretraining,
-} from "./pretrain.ts";
+import { runPretraining } from "./pretrain.ts";
+import type { PretrainingHooks, PretrainingProgress, PretrainingRunOptions } from "./pretraining-run-options.ts";
 import type { CompileStep } from "./pretraining-step.ts";
 import type { PretrainingSettings } from "./settings.ts";
 

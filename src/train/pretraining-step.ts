@@ -32,6 +32,8 @@ export interface CompiledStep {
   readonly executable: Executable;
   /** Their order names the random streams, so it must not change from one run to the next. */
   readonly dropoutSites: readonly DropoutSite[];
+  /** Floating-point operations of one run, if they were counted. */
+  readonly flops?: number;
 }
 
 /** Compiles the pre-training graph for a shape, once each. */
@@ -76,17 +78,18 @@ export class PretrainingStep {
    * @param index - the micro-batch's number since the start of training: with the seed it names the dropout masks.
    */
   async train(batch: PretrainingBatch, index: number): Promise<MetricSums> {
-    const { executable, dropoutSites } = await this.#compiledFor(batch, "train");
+    const { executable, dropoutSites, flops = 0 } = await this.#compiledFor(batch, "train");
     const inputs = { ...this.#weights, ...batchInputs(batch), ...this.#drawMasks(dropoutSites, index) };
     const outputs = await executable.run(inputs, this.#gradientOutputs);
     this.#takeBack(outputs);
-    return sums(batch, outputs);
+    return sums(batch, outputs, flops);
   }
 
-  /** Loss and accuracy of one batch, without dropout. */
-  async evaluate(batch: PretrainingBatch): Promise<MetricSums> {
-    const { executable } = await this.#compiledFor(batch, "evaluate");
-    return sums(batch, await executable.run({ ...this.#weights, ...batchInputs(batch) }));
+  /** Loss and accuracy of one batch, without dropout. @param instead - weights to take in place of those of their names. */
+  async evaluate(batch: PretrainingBatch, instead: NamedTensors = new Map()): Promise<MetricSums> {
+    const { executable, flops = 0 } = await this.#compiledFor(batch, "evaluate");
+    const weights = { ...this.#weights, ...Object.fromEntries(instead) };
+    return sums(batch, await executable.run({ ...weights, ...batchInputs(batch) }), flops);
   }
 
   /** Frees the compiled graphs. */
@@ -149,7 +152,7 @@ function batchInputs(batch: PretrainingBatch): Record<string, HostTensor> {
   };
 }
 
-function sums(batch: PretrainingBatch, outputs: Readonly<Record<string, HostTensor>>): MetricSums {
+function sums(batch: PretrainingBatch, outputs: Readonly<Record<string, HostTensor>>, flops: number): MetricSums {
   // Without next sentence prediction the graph does not give its loss.
   const scalar = (name: ScalarName) => Number(outputs[name]?.data[0] ?? 0);
   const total = (values: Float32Array | Int32Array) => {
@@ -167,6 +170,8 @@ function sums(batch: PretrainingBatch, outputs: Readonly<Record<string, HostTens
     nspCorrect: scalar("nsp_correct"),
     sequences: batch.nextSentenceLabels.filter((label) => label !== IGNORED_LABEL).length,
     tokens: total(batch.attentionMask),
+    places: batch.batchSize * batch.seqLength,
+    flops,
   };
 }
 

@@ -30,24 +30,55 @@ export interface PretrainingSettings {
   readonly hours?: number;
   /** With `hours`, instead of `warmupSteps`: the share of the time, in [0, 1); 0.1. */
   readonly warmupShare?: number;
+  /** The share of the first phase over which the micro-batches of an update grow from 1 to all, in [0, 1]; 0. */
+  readonly batchRamp?: number;
+  /** Keeps a moving average of the weights of which this share stays at each update, in (0, 1). */
+  readonly averageDecay?: number;
+  /** Ends the run after so many evaluations of its last phase without a lower loss. */
+  readonly patience?: number;
+  /** A second phase, on other batches. */
+  readonly secondPhase?: SecondPhase;
+}
+
+/** What a second phase changes; moments and their count go on. */
+export interface SecondPhase {
+  readonly steps: number;
+  readonly gradientAccumulationSteps: number;
+  /** The peak of a schedule of its own; without it the one schedule spans both phases. */
+  readonly learningRate?: number;
+  /** Of the schedule of its own; 0. */
+  readonly warmupSteps?: number;
 }
 
 /** The part of the warm-up in a run, where it is not said. */
 export const WARMUP_SHARE = 0.1;
 
-/**
- * The schedule of a run: by steps, or with `hours` by thousandths of the time.
- */
-export function scheduleFor(settings: PretrainingSettings): Schedule {
-  const { optimizer, learningRate: peak, schedulePower: power, endLearningRate: end, hours, warmupShare } = settings;
-  return {
+/** The schedule of a phase, by steps from `begin` on; with `hours` by thousandths of the time. */
+export function scheduleFor(settings: PretrainingSettings, phase: 0 | 1): { schedule: Schedule; begin: number } {
+  const { optimizer, schedulePower: power, endLearningRate: end } = settings;
+  const common = {
     name: settings.schedule ?? scheduleOf(optimizer),
-    peak,
-    warmupSteps: hours === undefined ? settings.warmupSteps : Math.round((warmupShare ?? WARMUP_SHARE) * BUDGET_PARTS),
-    totalSteps: hours === undefined ? settings.steps : BUDGET_PARTS,
     ...(power === undefined ? {} : { power }),
     ...(end === undefined ? {} : { end }),
   };
+  const { begin, ...numbers } = numbersOf(settings, phase);
+  return { schedule: { ...common, ...numbers }, begin };
+}
+
+function numbersOf(
+  { steps, learningRate: peak, warmupSteps, hours, warmupShare, secondPhase }: PretrainingSettings,
+  phase: 0 | 1,
+) {
+  if (hours !== undefined) {
+    const share = warmupShare ?? WARMUP_SHARE;
+    return { peak, warmupSteps: Math.round(share * BUDGET_PARTS), totalSteps: BUDGET_PARTS, begin: 0 };
+  }
+  if (secondPhase?.learningRate === undefined) {
+    return { peak, warmupSteps, totalSteps: steps + (secondPhase?.steps ?? 0), begin: 0 };
+  }
+  if (phase === 0) return { peak, warmupSteps, totalSteps: steps, begin: 0 };
+  const { learningRate, warmupSteps: warmup = 0, steps: more } = secondPhase;
+  return { peak: learningRate, warmupSteps: warmup, totalSteps: more, begin: steps };
 }
 
 /**
@@ -67,7 +98,31 @@ export function checkSettings(
   expectThat(hours > 0 && hours < Number.POSITIVE_INFINITY, "hours", "a number above 0", hours);
   expectThat(warmupShare >= 0 && warmupShare < 1, "warm-up share", "a number from 0 to below 1", warmupShare);
   expectWarmupUnit(settings);
-  checkSchedule(scheduleFor(settings));
+  checkSchedule(scheduleFor(settings, 0).schedule);
+  const { batchRamp = 0, averageDecay = 0.5, patience = 1 } = settings;
+  expectThat(batchRamp >= 0 && batchRamp <= 1, "batch ramp", "a share from 0 to 1", batchRamp);
+  expectThat(averageDecay > 0 && averageDecay < 1, "decay of the average", "a number between 0 and 1", averageDecay);
+  expectAtLeastOne("patience", patience);
+  if (settings.secondPhase !== undefined) checkSecondPhase(settings, settings.secondPhase);
+}
+
+function checkSecondPhase(
+  settings: PretrainingSettings,
+  { steps, gradientAccumulationSteps, warmupSteps, learningRate }: SecondPhase,
+): void {
+  expectAtLeastOne("steps of the second phase", steps);
+  expectAtLeastOne("gradient accumulation steps of the second phase", gradientAccumulationSteps);
+  if (settings.hours !== undefined) {
+    throw new TrainingError({ where: "second phase", expected: "a run by steps", got: verbatim("a run by hours") });
+  }
+  if (warmupSteps !== undefined && learningRate === undefined) {
+    throw new TrainingError({
+      where: "warm-up of the second phase",
+      expected: "a learning rate of its own for that phase",
+      got: verbatim("one schedule over both phases"),
+    });
+  }
+  checkSchedule(scheduleFor(settings, 1).schedule);
 }
 
 /** A run by hours does not know its steps, and one by steps not its time. */

@@ -1,5 +1,6 @@
 /** What stands in a checkpoint beside weights and moments, so that a resumed run equals an uninterrupted one bit for bit. */
 import { CheckpointError, TrainingError, verbatim } from "../errors.ts";
+import { type BestSoFar, parseBest } from "./best.ts";
 import type { MetricSums } from "./metrics.ts";
 import { emptySums } from "./metrics.ts";
 import { type BudgetState, parseBudgetState } from "./time-budget.ts";
@@ -20,7 +21,9 @@ export interface TrainerState {
   /** Updates done; the next one has this number, counted from 0. */
   readonly step: number;
   readonly epoch: number;
-  /** Micro-batches taken from the data; the next one has this number, counted from 0 over all epochs. */
+  /** Micro-batches trained on; the next one has this number, counted from 0. */
+  readonly microBatches: number;
+  /** Of these, those of the phase, over all its epochs. */
   readonly dataPosition: number;
   readonly seed: number;
   /** How randomness follows from the seed: every stream is named by numbers, so none has a state of its own. */
@@ -37,6 +40,8 @@ export interface TrainerState {
   readonly window: Readonly<MetricSums>;
   /** Of a run by hours: the time that went by. */
   readonly budget?: BudgetState;
+  /** What evaluations have shown, if there were any. */
+  readonly best?: BestSoFar;
 }
 
 /** The text of trainer-state.json. */
@@ -63,6 +68,8 @@ export function parseTrainerState(text: string, where: string): TrainerState {
   return {
     step: count("step"),
     epoch: count("epoch"),
+    // Runs of earlier versions have one phase.
+    microBatches: count(json["microBatches"] === undefined ? "dataPosition" : "microBatches"),
     dataPosition: count("dataPosition"),
     seed: count("seed"),
     randomState: objectAt(json, "randomState", where) as unknown as TrainerState["randomState"],
@@ -70,6 +77,7 @@ export function parseTrainerState(text: string, where: string): TrainerState {
     dataIdentity: stringAt(json, "dataIdentity", where),
     options: objectAt(json, "options", where),
     window: windowAt(json, where),
+    ...(json["best"] === undefined ? {} : { best: parseBest(json["best"], `${where}: best`) }),
     ...(json["budget"] === undefined ? {} : { budget: parseBudgetState(json["budget"], `${where}: budget`) }),
   };
 }
@@ -136,7 +144,8 @@ function windowAt(json: Json, where: string): MetricSums {
   const window = objectAt(json, "window", where);
   const sums = emptySums();
   for (const key of Object.keys(sums) as (keyof MetricSums)[]) {
-    const value = window[key];
+    // Earlier versions did not measure these.
+    const value = window[key] ?? (key === "places" || key === "flops" ? 0 : undefined);
     if (typeof value !== "number") throw wrong(`${where}: window: ${key}`, "a number", JSON.stringify(value));
     sums[key] = value;
   }
