@@ -75,11 +75,6 @@ export interface DataReport extends InstanceStats {
   readonly duplicateErrorRate: number;
 }
 
-/** The name of a segmenter. */
-export function segmenterName(segmenter: Segmenter | SegmenterSettings): string {
-  return segmenter.name;
-}
-
 /** Whether a segmenter must get the corpus's own lines, uncut and in order. */
 export function needsWholeLines(segmenter: Segmenter | SegmenterSettings): boolean {
   return "segment" in segmenter ? segmenter.needsWholeLines === true : segmenter.name === "reference";

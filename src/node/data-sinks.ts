@@ -5,7 +5,7 @@ import type { ShardSettings } from "../data/shards.ts";
 import { encodeExample, frameRecord } from "../data/tfrecord.ts";
 import { exceedTokens } from "../text/added-tokens.ts";
 import { SPECIAL_TOKENS } from "../text/vocabulary.ts";
-import { type MakeDataOptions, segmenterName } from "./data-options.ts";
+import type { MakeDataOptions } from "./data-options.ts";
 import { DatasetWriter, type DatasetWriterOptions } from "./dataset.ts";
 import { type AtomicFile, createAtomicFile } from "./files.ts";
 
@@ -28,7 +28,7 @@ export function openShards(
     settings: shardSettings(options),
     vocabulary: tokenizer.vocabulary,
     tokenizer: { rules, lowercase, curlyQuotes, ...added },
-    generation: { maskedLmProb, shortSeqProb, segmenter: segmenterName(segmenter), googleCompatible },
+    generation: { maskedLmProb, shortSeqProb, segmenter: segmenter.name, googleCompatible },
     ...(shardBytes === undefined ? {} : { shardBytes }),
     ...(onShard === undefined ? {} : { onShard }),
   });

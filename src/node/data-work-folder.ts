@@ -3,7 +3,7 @@
  * run that was stopped at any moment goes on where it was.
  */
 import { createHash } from "node:crypto";
-import { appendFile, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { appendFile, mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ShardEntry } from "../data/dataset.ts";
 import { runsOfBlock } from "../data/example-records.ts";
@@ -152,7 +152,8 @@ export class WorkFolder {
       await clear(this.path).catch(() => undefined);
     }
     await this.#unlock();
-    if (!isKept) await rm(this.path, { recursive: true, force: true }).catch(() => undefined);
+    // Only when it is empty: another run may have begun in it.
+    if (!isKept) await rmdir(this.path).catch(() => undefined);
   }
 }
 

@@ -6,39 +6,29 @@
  * and went on. Memory is bounded by the number of workers.
  */
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { decodeRecord } from "../data/_record.ts";
 import { DuplicateFilter } from "../data/duplicate-lines.ts";
 import { addCounts } from "../data/example-records.ts";
-import { activeCounts, type FilterCounts, filterDocuments, NO_FILTERS, noFilterCounts } from "../data/filter-lines.ts";
-import { completeSettings, type InstanceStats } from "../data/instance-settings.ts";
+import { activeCounts, type FilterCounts, filterDocuments, noFilterCounts } from "../data/filter-lines.ts";
+import type { InstanceStats } from "../data/instance-settings.ts";
 import { readBlock } from "../data/read-block.ts";
 import { SPLITS, type Split } from "../data/run-file.ts";
-import { layoutOf } from "../data/shards.ts";
 import { shuffleRuns } from "../data/shuffle-runs.ts";
-import { BLOCK_BYTES, cutBlocks, type TextBlock } from "../data/text-blocks.ts";
+import { cutBlocks, type TextBlock } from "../data/text-blocks.ts";
 import { DataError, verbatim } from "../errors.ts";
-import noSegmenter from "../text/segmenters/none.ts";
+import { commandOf, countWorkers, jobOf } from "./data-command.ts";
 import { interruption, noneHeldOut, noText } from "./data-errors.ts";
 import { type DataJob, prepareWork } from "./data-job.ts";
 import { checkDataOptions, type DataReport, type MakeDataOptions, needsWholeLines } from "./data-options.ts";
 import { type BlockPool, inProcessPool, type OnBlock, WorkerPool } from "./data-pool.ts";
-import { type InstanceFiles, openFiles, openShards, shardSettings } from "./data-sinks.ts";
-import { type DataCommand, WorkFolder } from "./data-work-folder.ts";
+import { type InstanceFiles, openFiles, openShards } from "./data-sinks.ts";
+import { WorkFolder } from "./data-work-folder.ts";
 import type { DatasetWriter } from "./dataset.ts";
-import { readBytes } from "./files.ts";
 import { makeGoogleData } from "./make-data-google.ts";
 
 export { DATA_FORMATS, type DataFormat, type DataReport, type MakeDataOptions } from "./data-options.ts";
 
-/** Changes when the same options give other bytes, so that unfinished work of an older version is not gone on with. */
-const GENERATION = 1;
-const WORK_FOLDER = ".zhbert-work";
-/** More threads than this wait for the disk or for memory more than they help; who has them can ask for more. */
-const MAX_DEFAULT_WORKERS = 4;
 /** Records between two turns of the event loop. */
 const RECORDS_A_TURN = 8192;
 /** The share of the time that making runs takes; for the progress shown alone. */
@@ -293,70 +283,4 @@ function impossible(where: string, got: string): DataError {
     got: verbatim(got),
     hint: "begin anew with --overwrite",
   });
-}
-
-/** Threads that are asked for; else one for each processor and not more than there is text for. */
-function countWorkers({ workers, segmenter, corpus, blockBytes = BLOCK_BYTES }: MakeDataOptions): number {
-  if (workers !== undefined) return workers;
-  if ("segment" in segmenter || needsWholeLines(segmenter)) return 1;
-  const blocks = Math.ceil((corpus.bytes ?? Number.POSITIVE_INFINITY) / blockBytes);
-  return Math.max(1, Math.min(availableParallelism(), MAX_DEFAULT_WORKERS, blocks));
-}
-
-/** @throws {ArgumentError} when an option is out of range. */
-async function jobOf(options: MakeDataOptions): Promise<DataJob> {
-  const { tokenizer, segmenter, masking, maxSeqLength, maxPredictionsPerSeq, maskedLmProb, shortSeqProb } = options;
-  const { dupeFactor, randomSeed, nextSentence, heldOut, splitsSentences, reading = {}, filters } = options;
-  const shares = { maskedLmProb, shortSeqProb };
-  const instances = { masking, maxSeqLength, maxPredictionsPerSeq, dupeFactor, randomSeed, nextSentence, ...shares };
-  completeSettings({ ...instances, tokenizer, segmenter: noSegmenter() });
-  return {
-    folder: await workFolderOf(options),
-    vocabulary: tokenizer.vocabulary.tokens,
-    tokenizer: tokenizer.options,
-    segmenter: "segment" in segmenter ? { name: segmenter.name } : segmenter,
-    instances,
-    layout: layoutOf(shardSettings(options)),
-    heldOut,
-    reading: { format: "text", encoding: "utf-8", textField: "text", ...reading },
-    filters: { ...NO_FILTERS, ...filters },
-    splitsSentences: splitsSentences && reading.format !== "pairs",
-  };
-}
-
-/** Within the data folder, or beside the first file; elsewhere for what is no file, such as a pipe. */
-async function workFolderOf({ format, outputs }: MakeDataOptions): Promise<string> {
-  const output = outputs[0] as string;
-  if (format === "shards") return join(output, WORK_FOLDER);
-  const found = await stat(output).catch(() => undefined);
-  const isSpecial = found !== undefined && !found.isFile() && !found.isDirectory();
-  return isSpecial ? join(tmpdir(), `zhbert-work-${process.pid}`) : `${output}${WORK_FOLDER}`;
-}
-
-/** All that decides the bytes, besides the text; options as people know them. */
-async function commandOf(options: MakeDataOptions, job: DataJob): Promise<DataCommand> {
-  const { userDictionary, referenceFile } = job.segmenter;
-  const digest = async (path: string | undefined) =>
-    path === undefined
-      ? undefined
-      : createHash("sha256")
-          .update(await readBytes(path))
-          .digest("hex");
-  const { format, outputs, shardBytes, blockBytes } = options;
-  return {
-    generation: GENERATION,
-    output: format,
-    ...(format === "shards" ? { shardBytes } : { outputs: outputs.length }),
-    ...job.instances,
-    heldOut: job.heldOut,
-    splitsSentences: job.splitsSentences,
-    ...job.reading,
-    ...job.filters,
-    blockBytes,
-    segmenter: job.segmenter.name,
-    userDictionary: await digest(userDictionary),
-    referenceFile: await digest(referenceFile),
-    vocabulary: options.tokenizer.vocabulary.hash(),
-    tokenizer: job.tokenizer,
-  };
 }

@@ -1,0 +1,87 @@
+/** From options to what workers need and to what tells one command from another. */
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { NO_FILTERS } from "../data/filter-lines.ts";
+import { completeSettings } from "../data/instance-settings.ts";
+import { layoutOf } from "../data/shards.ts";
+import { BLOCK_BYTES } from "../data/text-blocks.ts";
+import noSegmenter from "../text/segmenters/none.ts";
+import type { DataJob } from "./data-job.ts";
+import { type MakeDataOptions, needsWholeLines } from "./data-options.ts";
+import { shardSettings } from "./data-sinks.ts";
+import type { DataCommand } from "./data-work-folder.ts";
+import { readBytes } from "./files.ts";
+
+/** Changes when the same options give other bytes, so that unfinished work of an older version is not gone on with. */
+const GENERATION = 1;
+const WORK_FOLDER = ".zhbert-work";
+/** More threads than this wait for the disk or for memory more than they help; who has them can ask for more. */
+const MAX_DEFAULT_WORKERS = 4;
+
+/** Threads that are asked for; else one for each processor and not more than there is text for. */
+export function countWorkers({ workers, segmenter, corpus, blockBytes = BLOCK_BYTES }: MakeDataOptions): number {
+  if (workers !== undefined) return workers;
+  if ("segment" in segmenter || needsWholeLines(segmenter)) return 1;
+  const blocks = Math.ceil((corpus.bytes ?? Number.POSITIVE_INFINITY) / blockBytes);
+  return Math.max(1, Math.min(availableParallelism(), MAX_DEFAULT_WORKERS, blocks));
+}
+
+/** The work on each block, as plain data. @throws {ArgumentError} when an option is out of range. */
+export async function jobOf(options: MakeDataOptions): Promise<DataJob> {
+  const { tokenizer, segmenter, masking, maxSeqLength, maxPredictionsPerSeq, maskedLmProb, shortSeqProb } = options;
+  const { dupeFactor, randomSeed, nextSentence, heldOut, splitsSentences, reading = {}, filters } = options;
+  const shares = { maskedLmProb, shortSeqProb };
+  const instances = { masking, maxSeqLength, maxPredictionsPerSeq, dupeFactor, randomSeed, nextSentence, ...shares };
+  completeSettings({ ...instances, tokenizer, segmenter: noSegmenter() });
+  return {
+    folder: await workFolderOf(options),
+    vocabulary: tokenizer.vocabulary.tokens,
+    tokenizer: tokenizer.options,
+    segmenter: "segment" in segmenter ? { name: segmenter.name } : segmenter,
+    instances,
+    layout: layoutOf(shardSettings(options)),
+    heldOut,
+    reading: { format: "text", encoding: "utf-8", textField: "text", ...reading },
+    filters: { ...NO_FILTERS, ...filters },
+    splitsSentences: splitsSentences && reading.format !== "pairs",
+  };
+}
+
+/** Within the data folder, or beside the first file; elsewhere for what is no file, such as a pipe. */
+async function workFolderOf({ format, outputs }: MakeDataOptions): Promise<string> {
+  const output = outputs[0] as string;
+  if (format === "shards") return join(output, WORK_FOLDER);
+  const found = await stat(output).catch(() => undefined);
+  const isSpecial = found !== undefined && !found.isFile() && !found.isDirectory();
+  return isSpecial ? join(tmpdir(), `zhbert-work-${process.pid}`) : `${output}${WORK_FOLDER}`;
+}
+
+/** All that decides the bytes, besides the text; options as people know them. */
+export async function commandOf(options: MakeDataOptions, job: DataJob): Promise<DataCommand> {
+  const { userDictionary, referenceFile } = job.segmenter;
+  const digest = async (path: string | undefined) =>
+    path === undefined
+      ? undefined
+      : createHash("sha256")
+          .update(await readBytes(path))
+          .digest("hex");
+  const { format, outputs, shardBytes, blockBytes } = options;
+  return {
+    generation: GENERATION,
+    output: format,
+    ...(format === "shards" ? { shardBytes } : { outputs: outputs.length }),
+    ...job.instances,
+    heldOut: job.heldOut,
+    splitsSentences: job.splitsSentences,
+    ...job.reading,
+    ...job.filters,
+    blockBytes,
+    segmenter: job.segmenter.name,
+    userDictionary: await digest(userDictionary),
+    referenceFile: await digest(referenceFile),
+    vocabulary: options.tokenizer.vocabulary.hash(),
+    tokenizer: job.tokenizer,
+  };
+}
