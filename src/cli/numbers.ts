@@ -92,3 +92,17 @@ export function byteCount(flag: string): (text: string) => number {
     throw new UsageError({ where: flag, expected: "a size such as 500MB or 2GiB", got: text });
   };
 }
+
+/** What the letters after a count stand for. */
+const COUNT_UNITS: Readonly<Record<string, number>> = { "": 1, K: 1e3, M: 1e6, B: 1e9, G: 1e9, T: 1e12 };
+
+/** Counts such as 5.4B, 300M or 1e9. */
+export function tokenCount(flag: string): (text: string) => number {
+  return (text) => {
+    const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?(?:e\d+)?)\s*([a-z]?)$/i.exec(text.trim()) ?? [];
+    const factor = COUNT_UNITS[unit.toUpperCase()];
+    const count = number === "" || factor === undefined ? 0 : Math.round(Number(number) * factor);
+    if (count >= 1 && Number.isSafeInteger(count)) return count;
+    throw new UsageError({ where: flag, expected: "a count such as 5.4B or 300M", got: text });
+  };
+}

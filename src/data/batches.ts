@@ -68,7 +68,7 @@ export class Batches {
    */
   constructor(source: InstanceSource, options: BatchOptions) {
     this.#source = source;
-    const bucketWidth = Math.max(MIN_BUCKET_WIDTH, Math.ceil(options.maxSeqLength / MAX_BUCKETS));
+    const bucketWidth = defaultBucketWidth(options.maxSeqLength);
     this.#options = { bucketWidth, shuffle: true, ...options };
     checkOptions(source, this.#options);
     this.#buckets = fillBuckets(source.seqLengths, this.#options.bucketWidth);
@@ -159,6 +159,11 @@ function checkOptions(source: InstanceSource, options: Required<Omit<BatchOption
     expected: `at most ${options.maxSeqLength} tokens`,
     got: source.seqLengths[tooLong],
   });
+}
+
+/** How many tokens one bucket's length is apart from the next. */
+export function defaultBucketWidth(maxSeqLength: number): number {
+  return Math.max(MIN_BUCKET_WIDTH, Math.ceil(maxSeqLength / MAX_BUCKETS));
 }
 
 /** The indexes of the instances by bucket, in two passes over the lengths. */
