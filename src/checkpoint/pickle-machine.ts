@@ -261,7 +261,10 @@ export class PickleMachine {
         callee instanceof PickleGlobal ? callee.name : "other values",
       );
     }
-    return call(args, this.#failure);
+    const made = call(args, this.#failure);
+    // A list that is remembered can be given to call after call, and its items are made anew each time.
+    if (made instanceof PickleDict) this.#count(made.entries.size);
+    return made;
   }
 
   /** While looking through: an OrderedDict is filled afterwards, of all else only the name counts. */
@@ -311,9 +314,13 @@ export class PickleMachine {
   }
 
   #push(value: unknown): void {
-    this.#objects++;
-    if (this.#objects > MAX_OBJECTS) throw this.#damaged(`at most ${MAX_OBJECTS} objects`, "more");
+    this.#count(1);
     this.#stack.push(value);
+  }
+
+  #count(objects: number): void {
+    this.#objects += objects;
+    if (this.#objects > MAX_OBJECTS) throw this.#damaged(`at most ${MAX_OBJECTS} objects`, "more");
   }
 
   /** The last value, which must lie above the last mark. */

@@ -233,3 +233,13 @@ test.each([2, 4] as const)("what is written in protocol %s reads back", (protoco
   ]);
   expect((value.slice(-2) as PickleBytes[]).map(({ begin, end }) => file.slice(begin, end).length)).toEqual([3, 300]);
 });
+
+test("a list that is remembered and made into dicts again and again counts each time", () => {
+  // 20,000 pairs in one list; 100 calls would make 2,000,000 entries of 300 KB.
+  const int32 = (i: number) => String.fromCharCode(i & 0xff, i >> 8, 0, 0);
+  const pairs = Array.from({ length: 20_000 }, (_, i) => `J${int32(i)}N\x86`).join("");
+  const calls = (count: number) =>
+    `ccollections\nOrderedDict\nq\x00](${pairs}eq\x0100(${"h\x00h\x01\x85R".repeat(count)}l.`;
+  expect(load(calls(2))).toHaveLength(2);
+  expect(() => load(calls(100))).toThrow(/at most 400000 objects/);
+});

@@ -3,8 +3,8 @@ import { verbatim } from "../errors.ts";
 import type { Checkpoint, LazyTensor } from "./format.ts";
 import { type CheckpointSource, damaged, type ModelFiles, noSuchFile } from "./source.ts";
 
-/** An index lists names; one beyond this is no honest file. */
-const MAX_INDEX_BYTES = 100_000_000;
+/** An index lists names, some 100 bytes each; JSON becomes objects of many times its length. */
+const MAX_INDEX_BYTES = 1 << 23;
 
 /**
  * Opens the shards that an index names.

@@ -46,8 +46,8 @@ export interface LoadedModel extends OpenedModel {
 
 const CONFIG_NAMES = [/^config\.json$/, /^bert_config\.json$/, /^model_config\.json$/, /^bert_config.*\.json$/];
 const VOCABULARY_NAMES = [/^vocab\.txt$/, /^vocab.*\.txt$/];
-/** Small files; one beyond this is none of ours. A tokenizer.json of 100,000 entries has 5 MB. */
-const MAX_TEXT_BYTES = 1 << 28;
+/** XLM-R's tokenizer.json has 17 MB, BERT's less than one; JSON becomes objects of many times its length. */
+const MAX_TEXT_BYTES = 1 << 25;
 
 /**
  * Opens a model: reads the small files and the checkpoint's table of contents.

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { lazyTensors } from "../checkpoint/format.ts";
+import { lazyTensor, lazyTensors } from "../checkpoint/format.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
 import { Random } from "../util/random.ts";
+import { hostTensor } from "../util/tensor.ts";
 import { builtinConfig, parseConfig } from "./config.ts";
 import { inferConfig, repairConfig } from "./config-repairs.ts";
 import { initializeWeights } from "./initialize.ts";
@@ -30,4 +31,15 @@ test("sizes of a model without a config are those of its weights, and the heads 
   expect(inferConfig(new Map([...weights].slice(3)))).toBeUndefined();
   const student = lazyTensors(initializeWeights(builtinConfig("tiny", 9), new Random(1), { nextSentence: true }));
   expect(inferConfig(student)?.config.numAttentionHeads).toBe(12);
+});
+
+test("weights of more layers than any BERT has give no config, whose graph would fill the memory", () => {
+  const one = lazyTensor(hostTensor("float32", [1, 1], new Float32Array(1)));
+  const names = ["embeddings.word_embeddings", "embeddings.position_embeddings", "embeddings.token_type_embeddings"];
+  const layers = Array.from({ length: 1025 }, (_, i) => `encoder.layer.${i}.attention.self.query`);
+  const all = [...names, "encoder.layer.0.intermediate.dense", ...layers];
+  const tensors = new Map(all.map((name) => [`bert.${name}.weight`, one]));
+  expect(inferConfig(tensors)).toBeUndefined();
+  tensors.delete("bert.encoder.layer.1024.attention.self.query.weight");
+  expect(inferConfig(tensors)?.config.numHiddenLayers).toBe(1024);
 });

@@ -1,7 +1,7 @@
 /** Configs that are wrong in a known way, and those that are not there: what the vocabulary and the weights tell. */
 import type { LazyTensors } from "../checkpoint/format.ts";
 import type { Vocabulary } from "../text/vocabulary.ts";
-import type { BertConfig } from "./config.ts";
+import { type BertConfig, MAX_LAYERS } from "./config.ts";
 
 /** A config, and what was changed or assumed, for people. */
 export interface RepairedConfig {
@@ -29,7 +29,7 @@ const STUDENT_HEADS = 12;
 /**
  * The config of weights that came without one, from their shapes; what no shape tells is as in BERT's own code.
  * @param tensors - under Transformers' names.
- * @returns undefined when the embeddings or layers are not there.
+ * @returns undefined when the embeddings or layers are not there, or are more than any BERT has.
  */
 export function inferConfig(tensors: LazyTensors): RepairedConfig | undefined {
   const sizes = (name: string) => tensors.get(name)?.shape ?? [];
@@ -39,6 +39,7 @@ export function inferConfig(tensors: LazyTensors): RepairedConfig | undefined {
   const [typeVocabSize] = sizes("bert.embeddings.token_type_embeddings.weight");
   if (!vocabSize || !hiddenSize || !intermediateSize || !maxPositionEmbeddings || !typeVocabSize) return undefined;
   const numHiddenLayers = countLayers(tensors);
+  if (numHiddenLayers > MAX_LAYERS) return undefined;
   const numAttentionHeads = assumedHeads(hiddenSize);
   return {
     config: {
@@ -65,7 +66,7 @@ export function inferConfig(tensors: LazyTensors): RepairedConfig | undefined {
 
 function countLayers(tensors: LazyTensors): number {
   let count = 0;
-  while (tensors.has(`bert.encoder.layer.${count}.attention.self.query.weight`)) count++;
+  while (count <= MAX_LAYERS && tensors.has(`bert.encoder.layer.${count}.attention.self.query.weight`)) count++;
   return count;
 }
 

@@ -55,7 +55,7 @@ const defaults = {
 
 /** Guards against hostile files: no published BERT comes near these. */
 const MAX_SIZE = 1 << 24;
-const MAX_LAYERS = 1 << 10;
+export const MAX_LAYERS = 1 << 10;
 
 /**
  * A built-in size over a vocabulary.

@@ -21,6 +21,7 @@ const shapes = [
   [33, 65],
   [100, 31],
   [0, 5],
+  [2 ** 52, 0],
 ] as const;
 
 /** Every bit at random: among the floats are infinities and NaNs with payloads. */

@@ -57,6 +57,8 @@ function transpose(matrix: HostTensor): HostTensor {
   const [rows, columns] = shape as [number, number];
   const bytes = tensorBytes(matrix);
   const target = new Uint8Array(bytes.length);
+  // A matrix without elements may have rows without end.
+  if (bytes.length === 0) return tensorFromBytes(dtype, [columns, rows], target);
   const size = bytesPerElement(dtype);
   if (size === 1) moveElements(bytes, target, rows, columns);
   else if (size === 2) moveElements(words(Uint16Array, bytes), words(Uint16Array, target), rows, columns);

@@ -166,6 +166,11 @@ test("a tensor named __proto__ is a tensor like others", () => {
   expect([...tensors.keys()]).toEqual(["__proto__"]);
 });
 
+test("a header beyond 8 MiB is refused before it becomes objects of many times its length", () => {
+  const json = `{"a":[${"{},".repeat(2_800_000)}{}]}`;
+  expect(() => readSafetensors(fileWith(json), "f")).toThrow("expected a header length from 2 to 8388608");
+});
+
 test("the metadata name cannot be a tensor's", () => {
   expect(() => writeSafetensors(new Map([["__metadata__", sample().get("flag")!]]))).toThrow("it is reserved");
 });

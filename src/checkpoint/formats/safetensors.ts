@@ -17,8 +17,11 @@ import { type Checkpoint, type CheckpointFormat, type LazyTensor, type LazyTenso
 import { openSharded } from "../sharded.ts";
 import { type CheckpointSource, damaged } from "../source.ts";
 
-/** As the original library: a header beyond it would be parsed for minutes and is no honest file. */
-const MAX_HEADER_BYTES = 100_000_000;
+/**
+ * A BERT-large with its optimiser's state takes 200 KB. The original library allows 100 MB, but as JSON these can become
+ * gigabytes of objects.
+ */
+const MAX_HEADER_BYTES = 1 << 23;
 const LENGTH_BYTES = 8;
 
 const DTYPES: Readonly<Record<string, DType>> = {
@@ -203,16 +206,18 @@ function parseHeader(bytes: Uint8Array, where: string): Record<string, unknown> 
 
 /** The first key that an object of a valid JSON text holds twice; JSON.parse would keep the last one silently. */
 function duplicateKey(text: string): string | undefined {
-  const open: Set<string>[] = [];
+  // Sets of keys, made when the first key comes: a hostile header has millions of empty objects.
+  const open: (Set<string> | undefined)[] = [];
   const tokens = /"(?:[^"\\]+|\\.)*"|[{}[\]]/g;
   const colon = /\s*:/y;
   for (let match = tokens.exec(text); match !== null; match = tokens.exec(text)) {
     const [token] = match;
     colon.lastIndex = tokens.lastIndex;
-    if (token === "{" || token === "[") open.push(new Set());
+    if (token === "{" || token === "[") open.push(undefined);
     else if (token === "}" || token === "]") open.pop();
     else if (colon.test(text)) {
-      const keys = open.at(-1) as Set<string>;
+      const keys = open.at(-1) ?? new Set();
+      open[open.length - 1] = keys;
       const key = JSON.parse(token);
       if (keys.has(key)) return token;
       keys.add(key);
