@@ -31,7 +31,7 @@ export function createOutput({ json, streams = process }: { json: boolean; strea
 
   const note = (text: string): void => {
     stdout.send();
-    writeTo(streams.stderr, `${text}\n`);
+    writeTo(streams.stderr, `${harmless(text)}\n`);
   };
   const print = (text: string): void => stdout.write(`${text}\n`);
   return {
@@ -74,6 +74,9 @@ function batched(deliver: (text: string) => void): { write(text: string): void; 
   return { write, send };
 }
 
+/** The library that aligns columns fails with the stack's end at some 100,000 rows; nobody reads so many. */
+const MAX_ALIGNED_ROWS = 10_000;
+
 /** Rules above and below the head only; Chinese characters count as two columns; numbers to the right. */
 function formatTable(
   head: readonly string[],
@@ -89,12 +92,23 @@ function formatTable(
     chars: { ...none, ...between, top: "", bottom: "", mid: "─" },
     style: { "padding-left": 0, "padding-right": 2, head: [], border: [], compact: true },
   });
-  table.push(...rows.map((row) => row.map(String)));
+  const cells = rows.map((row) => row.map((cell) => harmless(String(cell))));
+  if (rows.length > MAX_ALIGNED_ROWS) return [head, ...cells].map((row) => row.join("\t")).join("\n");
+  table.push(...cells);
   return table
     .toString()
     .split("\n")
     .map((text) => text.trimEnd())
     .join("\n");
+}
+
+/** Control characters, but for the ends of lines, tabs and colours. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+const CONTROL = /\x1b(?!\[[\d;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]/g;
+
+/** Text whose names come from files as a terminal may show it: a file must not move the cursor or rename the window. */
+function harmless(text: string): string {
+  return text.replace(CONTROL, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function isNumeric(rows: readonly (readonly (string | number)[])[], column: number): boolean {
