@@ -6,9 +6,12 @@ import { createOutput } from "./output.ts";
 function textOutput() {
   const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
   const output = createOutput({ json: false, streams: streams as unknown as NonNullable<OutputStreams> });
+  const texts = ["", ""];
+  streams.stdout.on("data", (chunk) => (texts[0] += chunk));
+  streams.stderr.on("data", (chunk) => (texts[1] += chunk));
   const taken = async () => {
     await output.flush();
-    return [String(streams.stdout.read() ?? ""), String(streams.stderr.read() ?? "")];
+    return texts;
   };
   return { output, taken };
 }
