@@ -246,7 +246,10 @@ test("any sequence: positions ascend, stay inside, carry their labels, and unmas
 });
 
 test.each([
-  [{ masking: "words" }, /masking: expected one of char, whole-word, ngram, span, got "words"/],
+  [
+    { masking: "words" },
+    /masking: expected one of char, whole-word, ngram, span, phrase, entity, macbert, none, got "words"/,
+  ],
   [{ masking: "char", maskedLmProb: 1.5 }, /maskedLmProb: expected a share/],
   [{ masking: "char", maxPredictionsPerSeq: 0 }, /maxPredictionsPerSeq: expected an integer/],
   [{ masking: "char", maskTokenProb: 0.9, randomTokenProb: 0.2 }, /at most 1/],

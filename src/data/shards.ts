@@ -23,9 +23,19 @@ export const MAX_SEQ_LENGTH = 512;
 const MAX_VOCAB_SIZE = 1 << 24;
 const MAX_RECORDS = 1 << 28;
 
-/** How a word's pieces are chosen for masking; the order is the code in the file. */
-export const MASKINGS = ["char", "whole-word", "ngram", "span"] as const;
-/** How a word's pieces are chosen for masking. */
+/** How tokens are chosen for masking (masking-variants.ts); the order is the code in the file. */
+export const MASKINGS = [
+  "char",
+  "whole-word",
+  "ngram",
+  "span",
+  "phrase",
+  "entity",
+  "macbert",
+  "mixed",
+  "none",
+] as const;
+/** How tokens are chosen for masking; "mixed" stands for several, which dataset.json names. */
 export type Masking = (typeof MASKINGS)[number];
 
 /** What all instances of a shard, and of a data set, have in common. */
