@@ -1,4 +1,5 @@
 /** Mapped files: what is read is the file, only within it, and the source outlives the file's name. */
+import { execFileSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, rmSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,6 +62,14 @@ test("a file larger than any buffer is mapped in windows; ranges may cross them"
   expect(source.slice(size - 8, size)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
   expect(source.slice(size, size)).toHaveLength(0);
   expect(() => source.slice(size - 1, size + 1)).toThrow(CheckpointError);
+});
+
+test.skipIf(process.platform === "win32")("a pipe, a folder and a device are errors, and nobody waits for them", () => {
+  const pipe = join(folder, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  for (const path of [pipe, folder, "/dev/null"]) {
+    expect(() => mapFile(path)).toThrow(/expected a file, got a folder, a pipe or a device/);
+  }
 });
 
 test("an empty file is empty; a missing one is an error", () => {

@@ -1,10 +1,11 @@
 /**
  * Files as memory maps: a checkpoint's bytes stay in the system's page cache, none in JavaScript's heap. Node.js has no
- * mmap of its own; koffi calls the C library's. Where that fails (Windows, a pipe) files are read in ranges instead.
+ * mmap of its own; koffi calls the C library's. Where that fails (Windows, some file systems) files are read in ranges.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { createRequire } from "node:module";
 import { bytesSource, type CheckpointSource, expectRange } from "../checkpoint/source.ts";
+import { FileError, verbatim } from "../errors.ts";
 import { fileError } from "./files.ts";
 
 // From mman.h; equal on Linux, macOS and the BSDs. Private and writable: a write reaches neither the file nor a signal.
@@ -23,22 +24,25 @@ let mapping: MemoryMapping | undefined;
 /**
  * A file of which the parts that are asked for are in memory, as pages that the system may drop again.
  * The map lives as long as any array over it.
- * @throws {FileError} when it cannot be opened.
+ * @throws {FileError} when it cannot be opened, or is no file but a pipe, a device or a folder.
  */
 export function mapFile(path: string): CheckpointSource {
   let handle: number;
   try {
-    handle = openSync(path, "r");
+    // A pipe in a folder from elsewhere would be waited for without end. (Windows has no such flag, nor such pipes.)
+    handle = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     throw fileError(path, "a file that can be read", error);
   }
   return sourceOfHandle(path, handle);
 }
 
-/** As `mapFile`, for a file that is already open (and may have lost its name); the handle is closed when not needed. */
+/** As `mapFile`, for a file that is already open (and may have lost its name); the handle is its own, and closed when not needed. */
 export function sourceOfHandle(name: string, handle: number): CheckpointSource {
   try {
-    const { size } = fstatSync(handle);
+    const status = fstatSync(handle);
+    if (!status.isFile()) throw noFile(name);
+    const { size } = status;
     if (size === 0) {
       closeSync(handle);
       return bytesSource(name, new Uint8Array(0));
@@ -48,8 +52,18 @@ export function sourceOfHandle(name: string, handle: number): CheckpointSource {
     closeSync(handle);
     return windows.length === 1 ? bytesSource(name, windows[0] as Uint8Array) : windowedSource(name, size, windows);
   } catch (error) {
-    throw fileError(name, "a file that can be read", error);
+    closeSync(handle);
+    throw error instanceof FileError ? error : fileError(name, "a file that can be read", error);
   }
+}
+
+function noFile(name: string): FileError {
+  return new FileError({
+    where: name,
+    expected: "a file",
+    got: verbatim("a folder, a pipe or a device"),
+    hint: "weights are read at many places at once: save what a pipe gives to a file first",
+  });
 }
 
 /** The whole file as arrays one after the other; undefined where files cannot be mapped. */

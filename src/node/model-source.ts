@@ -1,6 +1,6 @@
 /** Where a model's files are: a folder, a weights file, a zip download, or a model of the hub by its name. */
 
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { type FileHandle, mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, normalize } from "node:path";
@@ -53,7 +53,14 @@ function isHubName(name: string): boolean {
 async function openFile(path: string): Promise<ModelSource> {
   if (path.toLowerCase().endsWith(".zip")) return { files: zipFiles(mapFile(path), inflateToDisk) };
   const files = await folderFiles(dirname(path), 1);
-  return { files, checkpoint: basename(path) };
+  const checkpoint = basename(path);
+  if (files.paths.includes(checkpoint)) return { files, checkpoint };
+  throw new FileError({
+    where: path,
+    expected: `a weights file in a folder of at most ${MAX_FILES} files`,
+    got: verbatim("more"),
+    hint: "put it into a folder of its own, with its config and vocabulary",
+  });
 }
 
 /**
@@ -65,10 +72,11 @@ export async function folderFiles(folder: string, depth = MAX_DEPTH): Promise<Mo
   const list = async (inside: string, level: number): Promise<void> => {
     const entries = await readdir(join(folder, inside), { withFileTypes: true });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (paths.length === MAX_FILES) return;
       const path = inside === "" ? entry.name : `${inside}/${entry.name}`;
       if (entry.isDirectory()) {
         if (level < depth && !entry.name.startsWith(".")) await list(path, level + 1);
-      } else if (paths.length < MAX_FILES) paths.push(path);
+      } else paths.push(path);
     }
   };
   try {
@@ -93,17 +101,25 @@ async function inflateToDisk(entry: DeflatedEntry): Promise<CheckpointSource> {
     throw fileError(tmpdir(), "a folder for temporary files", error);
   });
   const path = join(folder, "inflated");
-  let handle: FileHandle | undefined;
+  const remove = () => rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  let writer: FileHandle | undefined;
+  let reader: number | undefined;
   try {
-    handle = await open(path, "wx");
-    for await (const chunk of inflatedChunks(entry)) await handle.writeFile(chunk);
-    return sourceOfHandle(entry.name, openSync(path, "r"));
+    writer = await open(path, "wx");
+    reader = openSync(path, "r");
+    // Without a name from now on, so that nothing stays of a process that is stopped.
+    await remove();
+    for await (const chunk of inflatedChunks(entry)) await writer.writeFile(chunk);
+    const handle = reader;
+    reader = undefined; // the source closes it from here on
+    return sourceOfHandle(entry.name, handle);
   } catch (error) {
+    if (reader !== undefined) closeSync(reader);
     if (error instanceof Error && "syscall" in error) throw fileError(path, "room for the inflated weights", error);
     throw error;
   } finally {
-    await handle?.close();
-    // The map keeps the bytes. Where open files cannot be removed (Windows) they stay among the temporary files.
-    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    await writer?.close();
+    // Where open files cannot be removed (Windows) they stay among the temporary files.
+    await remove();
   }
 }
