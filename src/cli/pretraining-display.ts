@@ -13,6 +13,7 @@ export class PretrainingDisplay {
   /** Of a run by hours. */
   #minutes: number | undefined;
   #tokensPerSecond = 0;
+  #gigaflopsPerSecond = 0;
   #wasComplete = false;
 
   constructor(output: Output) {
@@ -37,22 +38,26 @@ export class PretrainingDisplay {
       }
     },
     onStep: (step, { loss, mlmAccuracy, progress }) => {
-      const tokens = this.#tokensPerSecond;
+      const [tokens, gigaflops] = [this.#tokensPerSecond, this.#gigaflopsPerSecond];
       this.#progress?.update(this.#minutes === undefined ? step : Number((progress * this.#minutes).toFixed(2)), {
         loss: loss.toFixed(3),
         "MLM accuracy": percent(mlmAccuracy),
         ...(tokens === 0 ? {} : { "tokens/s": String(Math.round(tokens)) }),
+        ...(gigaflops === 0 ? {} : { "GFLOP/s": String(Math.round(gigaflops)) }),
       });
     },
     onLog: (metrics) => {
       this.#tokensPerSecond = metrics.tokensPerSecond;
+      this.#gigaflopsPerSecond = metrics.gigaflopsPerSecond;
       this.#output.json(fieldsOf(metrics));
     },
-    onEvaluation: (step, { loss, mlmLoss, nspLoss, mlmAccuracy, nspAccuracy, mostFrequentAccuracy }) => {
+    onEvaluation: (step, evaluation, average) => {
+      const { loss, mlmLoss, nspLoss, mlmAccuracy, nspAccuracy, mostFrequentAccuracy } = evaluation;
       this.#output.note(
         `step ${step}: held-out loss ${loss.toFixed(3)}, MLM loss ${mlmLoss.toFixed(3)}, MLM accuracy ` +
           `${percent(mlmAccuracy)} (most frequent token: ${percent(mostFrequentAccuracy)})` +
-          (nspLoss > 0 ? `, NSP accuracy ${percent(nspAccuracy)}` : ""),
+          (nspLoss > 0 ? `, NSP accuracy ${percent(nspAccuracy)}` : "") +
+          (average ? `; averaged weights: loss ${average.loss.toFixed(3)}, ${percent(average.mlmAccuracy)}` : ""),
       );
     },
   };
@@ -61,7 +66,12 @@ export class PretrainingDisplay {
     this.#progress?.stop();
   }
 
-  end({ output, step, metrics, evaluation, lossCurve }: PretrainResult): void {
+  end({ output, step, metrics, evaluation, best, isStoppedEarly, lossCurve }: PretrainResult): void {
+    if (isStoppedEarly) {
+      this.#output.note(
+        `ended at step ${step}: no lower held-out loss than ${best?.loss.toFixed(3)} of step ${best?.step}`,
+      );
+    }
     if (this.#wasComplete)
       this.#output.note(`the run is complete: ${step} steps; --init ${output} trains its model further`);
     if (metrics !== undefined) {
@@ -96,8 +106,10 @@ function summaryRows(metrics: LoggedMetrics, evaluation: EvaluationMetrics | und
   return [...rows, row("NSP loss", "nspLoss", nats), row("NSP accuracy", "nspAccuracy", percent)];
 }
 
-function fieldsOf({ step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond }: LoggedMetrics) {
-  return { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond };
+function fieldsOf(metrics: LoggedMetrics) {
+  const { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate } = metrics;
+  const { tokensPerSecond, gigaflopsPerSecond, paddingShare } = metrics;
+  return { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond, gigaflopsPerSecond, paddingShare };
 }
 
 /** 12.3 M, 45.6 K. */

@@ -11,6 +11,7 @@ export {
   openDataset,
   openFileSource,
 } from "./dataset.ts";
+export { exportAverage } from "./export-average.ts";
 export { type AtomicFile, createAtomicFile, readBytes, readText, writeFileAtomic } from "./files.ts";
 export {
   type DownloadedFile,

@@ -66,6 +66,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   const { data } = phases;
   const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads));
   try {
+    expectEvaluations(plan, phases);
     const beginning = await beginModel(options, plan, phases);
     const replay = options.replay === undefined ? undefined : await readTrace(options.replay, plan);
     const { nextSentence } = data.description.settings;
@@ -160,6 +161,30 @@ async function readTrace(path: string, { settings }: PretrainingPlan): Promise<r
     expected: "the folder of a run by hours, and hours for this run too",
     got: verbatim(settings.hours === undefined ? "a run by steps" : path),
     hint: "A run by steps needs no replay: the same seed and data give the same bytes.",
+  });
+}
+
+/** Refuses to look for the best of evaluations that are not made. */
+function expectEvaluations(
+  { settings, saveBest, evalSteps }: PretrainingPlan,
+  { data, secondData = data }: PhasesData,
+): void {
+  if (settings.patience === undefined && !saveBest) return;
+  const where = settings.patience === undefined ? "best model" : "early stop";
+  if (secondData.heldOut === undefined) {
+    throw new TrainingError({
+      where,
+      expected: "held-out data",
+      got: verbatim("none"),
+      hint: "Give --held-out, or make data with zhbert data --held-out.",
+    });
+  }
+  if (evalSteps > 0) return;
+  throw new TrainingError({
+    where,
+    expected: "evaluations on the way",
+    got: verbatim("one at the end"),
+    hint: "Give --eval-every.",
   });
 }
 

@@ -22,7 +22,8 @@ export const METRICS_FILE = "metrics.jsonl";
 
 const MOMENTS_FILE = "optimizer.safetensors";
 const AVERAGE_FILE = "average.safetensors";
-const STATE_FILE = "trainer-state.json";
+/** The name of what stands in a checkpoint beside weights and moments. */
+export const STATE_FILE = "trainer-state.json";
 /** The model of the lowest held-out loss. */
 const BEST_FOLDER = "best";
 const BEST_FILE = "evaluation.json";
@@ -224,6 +225,8 @@ export class RunFolder {
       await rm(temporary, { force: true });
       await link(source, temporary).catch(() => copyFile(source, temporary));
       await rename(temporary, join(this.path, MODEL_FILE));
+      // Renaming a link to one of the same file does nothing and leaves both.
+      await rm(temporary, { force: true });
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
       throw fileError(join(this.path, MODEL_FILE), "a file that can be written", error);

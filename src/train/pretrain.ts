@@ -67,7 +67,9 @@ class PretrainingRun {
     this.#options = options;
     checkSettings(settings, hooks);
     for (const { batches } of phasesOf(options)) expectBatches(batches);
-    this.#trained = new Map([...weights].filter(([name]) => isTrainable(part, name)));
+    // The order in which norms are summed must not depend on where the weights come from: a new model, or a file.
+    const inOrder = [...weights].sort(([a], [b]) => (a < b ? -1 : 1));
+    this.#trained = new Map(inOrder.filter(([name]) => isTrainable(part, name)));
     this.#frozen = new Map([...weights].filter(([name]) => !isTrainable(part, name)));
     const { weightDecay, layerDecay = 1, averageDecay } = settings;
     const rateFactor = (name: string) => layerRateFactor(name, layerDecay, config.numHiddenLayers);

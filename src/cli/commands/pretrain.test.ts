@@ -42,7 +42,17 @@ test("--json gives one object for each logged line and nothing else on stdout", 
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  const fields = ["step", "loss", "mlmLoss", "nspLoss", "mlmAccuracy", "learningRate", "tokensPerSecond"];
+  const fields = [
+    "step",
+    "loss",
+    "mlmLoss",
+    "nspLoss",
+    "mlmAccuracy",
+    "learningRate",
+    "tokensPerSecond",
+    "gigaflopsPerSecond",
+    "paddingShare",
+  ];
   expect(lines.map((line) => Object.keys(line))).toEqual([fields, fields]);
   expect(lines.map(({ step }) => step)).toEqual([2, 4]);
   expect(stderr).toContain("step 4: held-out loss");

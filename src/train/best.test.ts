@@ -1,0 +1,22 @@
+/** The best evaluation, and how long ago it was. */
+import { expect, test } from "vitest";
+import { parseBest, withEvaluation } from "./best.ts";
+
+test("counts evaluations since the lowest loss; equal and missing numbers are no better", () => {
+  let best = withEvaluation(undefined, 1, Number.NaN);
+  expect(best).toBeUndefined();
+  const seen = [3, 2, 2, Number.NaN, 1].map((loss, i) => (best = withEvaluation(best, i + 2, loss)));
+  expect(seen).toEqual([
+    { step: 2, loss: 3, since: 0 },
+    { step: 3, loss: 2, since: 0 },
+    { step: 3, loss: 2, since: 1 },
+    { step: 3, loss: 2, since: 2 },
+    { step: 6, loss: 1, since: 0 },
+  ]);
+});
+
+test("a damaged one is refused", () => {
+  expect(parseBest({ step: 3, loss: 1.5, since: 2 }, "x")).toEqual({ step: 3, loss: 1.5, since: 2 });
+  for (const wrong of [undefined, {}, { step: -1, loss: 1, since: 0 }, { step: 1, loss: "1", since: 0 }])
+    expect(() => parseBest(wrong, "state: best")).toThrow("state: best: expected a step, a loss and a count");
+});
