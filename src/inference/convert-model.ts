@@ -229,8 +229,8 @@ function architectureOf(tensors: LazyTensors, original: unknown): string {
   if (!tensors.has("classifier.weight")) return "BertModel";
   // The weights of texts', tokens' and choices' classifiers have the same names.
   const named = (original as { architectures?: unknown } | null | undefined)?.architectures;
-  const first = Array.isArray(named) ? String(named[0]) : "";
-  return first.startsWith("BertFor") ? first : "BertForSequenceClassification";
+  const first: unknown = Array.isArray(named) ? named[0] : undefined;
+  return typeof first === "string" && first.startsWith("BertFor") ? first : "BertForSequenceClassification";
 }
 
 function smallFiles(

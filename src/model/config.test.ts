@@ -94,3 +94,8 @@ describeShared("reference/bert-tiny", "configs of one model by three libraries",
     expect(read("tf/bert_config.json")).toEqual(withDropout);
   });
 });
+
+test("fields that are objects where texts belong are no defect of ours", () => {
+  const sizes = { vocab_size: 9, hidden_size: 4, num_hidden_layers: 1, num_attention_heads: 2 };
+  expect(parseConfig({ ...sizes, init_class: { toString: 1 } }, "c").layerNormEps).toBe(1e-12);
+});

@@ -90,7 +90,8 @@ export function parseConfig(json: unknown, where: string): BertConfig {
   expectBertShaped(fields, where);
   const read = new FieldReader(fields, where);
   const hiddenSize = read.size("hidden_size", MAX_SIZE);
-  const isErnie = fields["init_class"]?.toString().startsWith("Ernie") === true;
+  const initClass = fields["init_class"];
+  const isErnie = typeof initClass === "string" && initClass.startsWith("Ernie");
   const config: BertConfig = {
     vocabSize: read.size("vocab_size", MAX_SIZE),
     hiddenSize,

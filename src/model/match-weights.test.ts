@@ -107,3 +107,10 @@ test("the report is a table: what, how many, which", () => {
     ["ignored: buffer", 1, "p"],
   ]);
 });
+
+test("integers are no weights: a quantised file is named, not read as numbers or refused without a name", () => {
+  const weights = fresh();
+  weights.set("bert.pooler.dense.weight", hostTensor("int8", [4, 4], new Int8Array(16)));
+  expect(() => match(weights)).toThrow(ConfigError);
+  expect(() => match(weights)).toThrow("w: bert.pooler.dense.weight: expected a weight of float32, float16");
+});

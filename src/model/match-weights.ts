@@ -2,7 +2,7 @@
 import type { LazyTensor, LazyTensors } from "../checkpoint/format.ts";
 import { ConfigError, verbatim } from "../errors.ts";
 import { toFloat32 } from "../util/half.ts";
-import { formatType } from "../util/tensor.ts";
+import { type DType, formatType } from "../util/tensor.ts";
 import type { BertConfig } from "./config.ts";
 import { missingParts } from "./loading-report.ts";
 import { transposed } from "./transposed.ts";
@@ -29,7 +29,7 @@ export interface MatchedWeights {
  * are brought to the model's shape and reported.
  * @param shapes - name and shape of each parameter (`parameterShapes`).
  * @param where - the file's name, for messages.
- * @throws {ConfigError} that names the first tensor whose shape contradicts the config.
+ * @throws {ConfigError} that names the first tensor whose shape contradicts the config, or that holds integers.
  */
 export function matchWeights(
   tensors: LazyTensors,
@@ -45,6 +45,7 @@ export function matchWeights(
       missing.push(name);
       continue;
     }
+    if (!FRACTIONS.includes(stored.dtype)) throw quantised(`${where}: ${name}`, stored);
     const tensor = inShape(name, stored, shape);
     if (tensor === undefined) throw wrongShape(`${where}: ${name}`, stored, shape);
     if (tensor !== stored) reshaped.push(`${name}: ${typeOf(stored)} taken as ${typeOf(tensor)}`);
@@ -52,6 +53,17 @@ export function matchWeights(
   }
   const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
   return { weights, report: { loaded: [...weights.keys()], missing, unexpected, reshaped } };
+}
+
+const FRACTIONS: readonly DType[] = ["float32", "float16", "bfloat16", "float64"];
+
+function quantised(where: string, tensor: LazyTensor): ConfigError {
+  return new ConfigError({
+    where,
+    expected: `a weight of ${FRACTIONS.join(", ")}`,
+    got: verbatim(typeOf(tensor)),
+    hint: "The weights are quantised: take the original ones, or save them as float32 with the program that made these.",
+  });
 }
 
 /**

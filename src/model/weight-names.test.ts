@@ -223,3 +223,17 @@ test("embeddings of tasks, which BERT has not, are noted", () => {
     `here: ${name} is not used: ERNIE 2.0 and 3.0 add a task's vector to each token, BERT does not`,
   ]);
 });
+
+test("of two tensors with one meaning the first of the file is taken, and the other is named", () => {
+  const one = (value: number) => lazyTensor(hostTensor("float32", [1], Float32Array.of(value)));
+  const stored = new Map([
+    ["module.bert.pooler.dense.bias", one(1)],
+    ["bert.pooler.dense.bias", one(2)],
+  ]);
+  const { tensors, ignored, notes } = toHuggingFaceNames(stored, "w");
+  expect([...tensors].map(([name, tensor]) => [name, tensor.read().data[0]])).toEqual([["bert.pooler.dense.bias", 1]]);
+  expect(ignored).toEqual(["bert.pooler.dense.bias: stored twice"]);
+  expect(notes).toEqual([
+    "w: bert.pooler.dense.bias is not used: another tensor of the file is bert.pooler.dense.bias as well",
+  ]);
+});

@@ -44,6 +44,7 @@ export function toHuggingFaceNames(tensors: LazyTensors, where: string): NamedWe
   const dialect = detectDialect(candidates.keys());
   const named = new Map<string, LazyTensor>();
   const copies: TiedCopy[] = [];
+  const notes: string[] = [];
   for (const [raw, tensor] of candidates) {
     const of = tiedTo(raw, dialect);
     if (of !== undefined) {
@@ -51,10 +52,14 @@ export function toHuggingFaceNames(tensors: LazyTensors, where: string): NamedWe
       continue;
     }
     const target = translated(raw, dialect);
-    if (target === undefined || named.has(target.name)) named.set(raw, tensor);
+    if (named.has(target?.name ?? raw)) {
+      notes.push(`${where}: ${raw} is not used: another tensor of the file is ${target?.name ?? raw} as well`);
+      if (named.has(raw)) ignored.push(`${raw}: stored twice`);
+      else named.set(raw, tensor);
+    } else if (target === undefined) named.set(raw, tensor);
     else named.set(target.name, target.transposed && isMatrix(tensor) ? transposed(tensor) : tensor);
   }
-  const notes = copies.flatMap((copy) => settleCopy(copy, named, ignored, where));
+  notes.push(...copies.flatMap((copy) => settleCopy(copy, named, ignored, where)));
   const tasks = [...named.keys()].find((name) => name.endsWith("embeddings.task_type_embeddings.weight"));
   if (tasks !== undefined) {
     notes.push(`${where}: ${tasks} is not used: ERNIE 2.0 and 3.0 add a task's vector to each token, BERT does not`);

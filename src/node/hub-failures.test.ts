@@ -201,6 +201,17 @@ describe("a hub that misbehaves", () => {
     }
   });
 
+  test("lists folders without end: the listing is given up", async () => {
+    const folders = Array.from({ length: 4000 }, (_, i) => ({ type: "directory", path: `f${i}`, size: 0, oid: "" }));
+    at.hub.misbehave = ({ path }, response) => {
+      if (!path.includes("/tree/")) return false;
+      const link = `<${at.hub.url}${path}>; rel="next"`;
+      response.writeHead(200, { "content-type": "application/json", link }).end(JSON.stringify(folders));
+      return true;
+    };
+    expect((await failure(download())).message).toContain("at most 10000 files and folders");
+  });
+
   test("has another content from one try to the next: the model is listed anew", async () => {
     const changed = Buffer.from(weights).reverse();
     at.hub.misbehave = ({ path }, response, count) => {

@@ -93,12 +93,12 @@ async function listHuggingFace(http: HubHttp, endpoint: string, name: string, re
   }
   const files: RemoteFile[] = [];
   const listing = listFiles({ ...common, repo: { type: "model", name }, revision: commit, recursive: true });
+  let listed = 0;
   for await (const { type, path, size, oid, lfs } of listing) {
+    expectCount(++listed, where);
     if (type !== "file") continue;
     const url = `${endpoint}/${name}/resolve/${commit}/${encodePath(path)}`;
-    files.push(
-      checkedFile({ path, sizeBytes: lfs?.size ?? size, etag: lfs?.oid ?? oid ?? "", url }, files.length, where),
-    );
+    files.push(checkedFile({ path, sizeBytes: lfs?.size ?? size, etag: lfs?.oid ?? oid ?? "", url }, where));
   }
   return { commit, files };
 }
@@ -175,11 +175,12 @@ async function listModelScope(http: HubHttp, endpoint: string, name: string, rev
     });
   }
   const files: RemoteFile[] = [];
+  expectCount(listed.length, where);
   for (const { Type, Path, Size, Sha256 } of listed as Record<string, unknown>[]) {
     if (Type === "tree") continue;
     const path = String(Path);
     const url = `${api}?${new URLSearchParams({ Revision: revision, FilePath: path })}`;
-    files.push(checkedFile({ path, sizeBytes: Number(Size), etag: String(Sha256), url }, files.length, where));
+    files.push(checkedFile({ path, sizeBytes: Number(Size), etag: String(Sha256), url }, where));
   }
   return { commit: contentId(files), files };
 }
@@ -190,9 +191,19 @@ function contentId(files: readonly RemoteFile[]): string {
   return createHash("sha1").update(lines.join("")).digest("hex");
 }
 
-function checkedFile(file: RemoteFile, count: number, where: string): RemoteFile {
+/** Folders count too: a hostile server lists them without end. @throws {FileError} */
+function expectCount(count: number, where: string): void {
+  if (count <= MAX_FILES) return;
+  throw new FileError({
+    where,
+    expected: `at most ${MAX_FILES} files and folders`,
+    got: verbatim("more"),
+    hint: mirrorHint,
+  });
+}
+
+function checkedFile(file: RemoteFile, where: string): RemoteFile {
   const fail = (expected: string, got: unknown) => new FileError({ where, expected, got, hint: mirrorHint });
-  if (count >= MAX_FILES) throw fail(`at most ${MAX_FILES} files`, verbatim("more"));
   expectSafePath(file.path, where);
   if (!Number.isSafeInteger(file.sizeBytes) || file.sizeBytes < 0)
     throw fail(`the size of ${file.path}`, file.sizeBytes);

@@ -146,3 +146,17 @@ test("an array of an archive with a byte changed is refused when it is read", as
   const { tensors } = await open(bytes, "w.npz");
   expect(() => tensors.get("bert/kernel")!.read()).toThrow("the checksum that the archive gives");
 });
+
+test("an archive whose arrays would fill the memory when inflated is refused by its directory", async () => {
+  // 80 entries of 10 KB that each claim 1 MB; none is inflated.
+  const packed = new Uint8Array(10_000);
+  const zip = join(...zipChunks(Array.from({ length: 80 }, (_, i) => ({ path: `a${i}.npy`, read: () => packed }))));
+  const view = new DataView(zip.buffer);
+  for (let at = 0; at < zip.length - 4; at++) {
+    const shift = { 67324752: 0, 33639248: 2 }[view.getUint32(at, true)];
+    if (shift === undefined) continue;
+    view.setUint16(at + 8 + shift, 8, true);
+    view.setUint32(at + 22 + shift, 1_000_000, true);
+  }
+  await expect(open(zip, "a.npz")).rejects.toThrow("arrays of at most 67108864 bytes when inflated, got 80000000");
+});

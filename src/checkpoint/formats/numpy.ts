@@ -21,6 +21,10 @@ const HEADER_BYTES = 128;
 const MAX_HEADER_BYTES = 10_000;
 /** NumPy's own limit. */
 const MAX_RANK = 64;
+/** Weights hardly pack; an archive whose arrays are inflated to more than this times its size is no honest one. */
+const MAX_RATIO = 20;
+/** Up to here arrays may be inflated from anything: zeros do pack. */
+const HARMLESS_BYTES = 64 * 1024 * 1024;
 
 /** The names of dtypes in .npy; NumPy has none for bfloat16. */
 const DESCRIPTIONS: Readonly<Partial<Record<DType, string>>> = {
@@ -54,7 +58,9 @@ const format: CheckpointFormat = {
     };
     if (!isZip(source.slice(0, Math.min(4, source.size)))) add(arrayName(path), source, () => undefined);
     else {
-      for (const entry of readZip(source)) {
+      const entries = readZip(source);
+      expectPlausible(source, entries);
+      for (const entry of entries) {
         if (!entry.path.endsWith(".npy")) notes.push(`${entry.path} was left out: it is no array`);
         else add(entry.path.slice(0, -4), ...(await openEntry(source, entry)));
       }
@@ -66,6 +72,13 @@ export default format;
 
 function arrayName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1).replace(/\.npy$/, "");
+}
+
+/** @throws {CheckpointError} when the deflated arrays, which are all inflated to memory, would take more than is plausible. */
+function expectPlausible(source: CheckpointSource, entries: readonly ZipEntry[]): void {
+  const bytes = entries.reduce((sum, { size, method }) => sum + (method === "deflated" ? size : 0), 0);
+  const limit = Math.max(HARMLESS_BYTES, source.size * MAX_RATIO);
+  if (bytes > limit) throw damaged(source.name, 0, `arrays of at most ${limit} bytes when inflated`, `${bytes}`);
 }
 
 /** An entry of an archive and the check of its checksum: an inflated one has been checked already. */
