@@ -288,6 +288,26 @@ test("frozen layers and embeddings stay as they are, bit for bit, and have no mo
   await expect(pretrain(deep)).rejects.toThrow("frozen layers: expected at most 2, the layers of the model, got 3");
 });
 
+test("a run by hours ends by the clock, goes on after a stop, and is repeated bit for bit from its trace", async () => {
+  const { steps: _, ...rest } = options("timed", { hours: 1 / 1800, loggingSteps: 1000, saveSteps: 0, batchSize: 4 });
+  const controller = new AbortController();
+  const onStep = (step: number) => (step === 2 ? controller.abort() : undefined);
+  await expect(pretrain({ ...rest, onStep, signal: controller.signal })).rejects.toThrow(
+    "expected 0.0005555555555555556 hours",
+  );
+  const { step } = await resumePretraining(rest.output);
+  expect(step).toBeGreaterThan(2);
+  const again = await pretrain({ ...rest, output: fixture.path("repeated"), hours: 5, replay: rest.output });
+  expect(again.step).toBe(step);
+  expect(bytes("repeated", "model.safetensors").equals(bytes("timed", "model.safetensors"))).toBe(true);
+  await expect(pretrain(options("by-steps", { replay: rest.output }))).rejects.toThrow(
+    "replay: expected the folder of a run by hours",
+  );
+  await pretrain(options("no-hours", { steps: 1 }));
+  const wrong = { ...rest, output: fixture.path("by-hours"), replay: fixture.path("no-hours") };
+  await expect(pretrain(wrong)).rejects.toThrow("replay: expected the folder of a run by hours");
+});
+
 describe("what is kept besides", () => {
   test("the average of the weights is a model on demand, with what was frozen", async () => {
     await pretrain(options("averaged", { averageDecay: 0.5, frozenEmbeddings: true, saveSteps: 0 }));

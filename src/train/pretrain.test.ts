@@ -308,9 +308,9 @@ test("the average is evaluated beside the weights", async () => {
 });
 
 describe("what cannot go on", () => {
-  test("a loss that is not a number: step and batches are told, weights are those before", async () => {
+  test("a loss that is not a number: step and batches are told, weights are those before, and saved", async () => {
     const seen: unknown[] = [];
-    const { options, weights } = setUp(
+    const { options, weights, saves } = setUp(
       {},
       {
         onBadBatches: async (step, batches) => {
@@ -344,6 +344,7 @@ describe("what cannot go on", () => {
     );
     await expect(attempt).rejects.toMatchObject({ hint: expect.stringContaining("its batch is in bad.safetensors") });
     expect(seen).toEqual([3, [2]]);
+    expect(saves).toEqual([2]);
     expect([...weights]).toEqual(before);
   });
 
