@@ -1,10 +1,10 @@
 /** The command line: turns the Command that was asked for into commander's form, and runs it. */
-import { readFileSync } from "node:fs";
 import { Argument, Command as Commander, CommanderError, Option } from "commander";
 import { nearest } from "../errors.ts";
 import type { Command, CommandArgument, CommandContext, CommandOption } from "./command.ts";
 import { findCommands, loadCommand, readSummary } from "./commands.ts";
 import { CommandLineError } from "./failure.ts";
+import { packageVersion } from "./version.ts";
 
 /** What a command gets besides its arguments and options. */
 export type ProgramContext = Pick<CommandContext, "output" | "signal" | "stdinLines">;
@@ -67,12 +67,6 @@ Examples:
 More: zhbert <command> --help`,
   );
   return program;
-}
-
-function packageVersion(): string {
-  // The same place seen from src/cli and from dist/cli.
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 const GLOBAL_GROUP = "Everywhere:";

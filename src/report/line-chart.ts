@@ -4,9 +4,11 @@
  */
 import type { Spec } from "vega";
 import { ArgumentError, verbatim } from "../errors.ts";
+import { FONT_FAMILY } from "./report-style.ts";
 
 /** A line of a chart. */
 export interface ChartSeries {
+  /** In the legend; the only series of a chart may have an empty one, and there is no legend then. */
   readonly name: string;
   /** Pairs [x, y] with ascending x; points that are not finite are left out. */
   readonly points: readonly (readonly [number, number])[];
@@ -29,6 +31,12 @@ export interface LineChartOptions {
   /** Size of the plot in pixels, without title and axes; 720 by 360 when left out. */
   readonly width?: number;
   readonly height?: number;
+  /** The most points of a series; longer ones are averaged. A line has no use for more points than pixels: 1000. */
+  readonly maxPoints?: number;
+  /** False draws long series as they are, where there is no noise in them; true by default. */
+  readonly smooth?: boolean;
+  /** Whether the picture turns dark where the reader's system is; false. */
+  readonly followsColorScheme?: boolean;
 }
 
 interface Row {
@@ -37,19 +45,29 @@ interface Row {
   readonly y: number;
 }
 
-/** A line has no use for more points than pixels; a long run would make the file huge. */
+/** A long run would make the file huge. */
 const MAX_POINTS = 1000;
 /** Shorter series are drawn as they are. */
 const MIN_POINTS_TO_SMOOTH = 40;
 /** The smoothed line averages over a window of this part of the series. */
 const SMOOTHED_PART = 1 / 25;
 
-const FONT = 'system-ui, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif';
 // Okabe and Ito's colours: told apart also by those who do not see all colours.
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+const PAPER = "#ffffff";
 const INK = "#1f2933";
 const MUTED = "#616e7c";
 const GRID = "#e4e7eb";
+/** In place of the light ones, where all are too dark on dark paper. */
+const DARK: Readonly<Record<string, string>> = {
+  [PAPER]: "#1b2128",
+  [INK]: "#e4e8ed",
+  [MUTED]: "#9fabb8",
+  [GRID]: "#333d48",
+  "#0072b2": "#4fa8e0",
+  "#d55e00": "#ef7d31",
+  "#009e73": "#23bd92",
+};
 
 /**
  * Draws a line chart.
@@ -57,7 +75,11 @@ const GRID = "#e4e7eb";
  * @throws {ArgumentError} when no series has a finite point.
  */
 export async function lineChart(options: LineChartOptions): Promise<string> {
-  const series = options.series.map(({ name, points }) => ({ name, points: thin(points.filter(isFinitePoint)) }));
+  const { maxPoints = MAX_POINTS, followsColorScheme = false } = options;
+  const series = options.series.map(({ name, points }) => ({
+    name,
+    points: thin(points.filter(isFinitePoint), maxPoints),
+  }));
   if (series.every(({ points }) => points.length === 0)) {
     throw new ArgumentError({
       where: "lineChart",
@@ -70,7 +92,8 @@ export async function lineChart(options: LineChartOptions): Promise<string> {
   const { parse, View } = await import("vega");
   const view = new View(parse(chartSpec(options, series)), { renderer: "none" });
   try {
-    return await view.toSVG();
+    const svg = await view.toSVG();
+    return followsColorScheme ? svg.replace(">", `>${darkStyle()}`) : svg;
   } finally {
     view.finalize();
   }
@@ -80,9 +103,17 @@ function isFinitePoint([x, y]: readonly [number, number]): boolean {
   return Number.isFinite(x) && Number.isFinite(y);
 }
 
-/** At most MAX_POINTS points: the means of runs of neighbours. */
-function thin(points: readonly (readonly [number, number])[]): readonly (readonly [number, number])[] {
-  const run = Math.ceil(points.length / MAX_POINTS);
+/** Rules over the colours that Vega wrote as attributes, which they outweigh. */
+function darkStyle(): string {
+  const rules = Object.entries(DARK).map(
+    ([light, dark]) => `[fill="${light}"]{fill:${dark}}[stroke="${light}"]{stroke:${dark}}`,
+  );
+  return `<style>@media (prefers-color-scheme:dark){${rules.join("")}}</style>`;
+}
+
+/** At most so many points: the means of runs of neighbours. */
+function thin(points: ChartSeries["points"], maxPoints: number): ChartSeries["points"] {
+  const run = Math.ceil(points.length / maxPoints);
   if (run <= 1) return points;
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   return Array.from({ length: Math.ceil(points.length / run) }, (_, i) => {
@@ -92,13 +123,14 @@ function thin(points: readonly (readonly [number, number])[]): readonly (readonl
 }
 
 function chartSpec(options: LineChartOptions, series: readonly ChartSeries[]): Spec {
-  const { title, subtitle, xLabel, yLabel, referenceLines = [], width = 720, height = 360 } = options;
-  const isLong = (one: ChartSeries): boolean => one.points.length >= MIN_POINTS_TO_SMOOTH;
+  const { title, subtitle, xLabel, yLabel, referenceLines = [], width = 720, height = 360, smooth = true } = options;
+  const hasMany = (one: ChartSeries): boolean => one.points.length >= MIN_POINTS_TO_SMOOTH;
+  const isLong = (one: ChartSeries): boolean => smooth && hasMany(one);
   return {
     width,
     height,
     padding: 16,
-    background: "#ffffff",
+    background: PAPER,
     title: {
       text: title,
       ...(subtitle === undefined ? {} : { subtitle }),
@@ -110,6 +142,7 @@ function chartSpec(options: LineChartOptions, series: readonly ChartSeries[]): S
     data: [
       { name: "raw", values: rowsOf(series.filter(isLong)) },
       { name: "exact", values: rowsOf(series.filter((one) => !isLong(one))) },
+      { name: "few", values: rowsOf(series.filter((one) => !hasMany(one))) },
       ...series.filter(isLong).map((one, i) => smoothed(one, `smooth${i}`)),
       { name: "reference", values: referenceLines.map(({ y, label }) => ({ y, label })) },
     ],
@@ -118,13 +151,13 @@ function chartSpec(options: LineChartOptions, series: readonly ChartSeries[]): S
       { scale: "x", orient: "bottom", title: xLabel, grid: false, tickCount: 8 },
       { scale: "y", orient: "left", title: yLabel, grid: true, tickCount: 6 },
     ],
-    legends: [
-      { stroke: "color", orient: "top", direction: "horizontal", symbolType: "stroke", offset: 8, labelLimit: 320 },
-    ],
+    legends: series.some(({ name }) => name !== "")
+      ? [{ stroke: "color", orient: "top", direction: "horizontal", symbolType: "stroke", offset: 8, labelLimit: 320 }]
+      : [],
     marks: [
       line("raw", { width: 1, opacity: 0.28 }),
       line("exact", { width: 2.25, opacity: 1 }),
-      dots("exact"),
+      dots("few"),
       ...series.filter(isLong).map((_, i) => line(`smooth${i}`, { width: 2.25, opacity: 1 })),
       ...referenceMarks(),
     ],
@@ -224,7 +257,7 @@ function referenceMarks(): Mark[] {
           align: { value: "right" },
           text: { field: "label" },
           fill: { value: MUTED },
-          font: { value: FONT },
+          font: { value: FONT_FAMILY },
           fontSize: { value: 12 },
         },
       },
@@ -234,12 +267,19 @@ function referenceMarks(): Mark[] {
 
 function textConfig(): NonNullable<Spec["config"]> {
   return {
-    title: { font: FONT, fontSize: 17, fontWeight: 600, color: INK, subtitleFont: FONT, subtitleColor: MUTED },
+    title: {
+      font: FONT_FAMILY,
+      fontSize: 17,
+      fontWeight: 600,
+      color: INK,
+      subtitleFont: FONT_FAMILY,
+      subtitleColor: MUTED,
+    },
     axis: {
-      labelFont: FONT,
+      labelFont: FONT_FAMILY,
       labelFontSize: 12,
       labelColor: MUTED,
-      titleFont: FONT,
+      titleFont: FONT_FAMILY,
       titleFontSize: 13,
       titleFontWeight: 500,
       titleColor: INK,
@@ -249,7 +289,7 @@ function textConfig(): NonNullable<Spec["config"]> {
       tickColor: GRID,
     },
     legend: {
-      labelFont: FONT,
+      labelFont: FONT_FAMILY,
       labelFontSize: 13,
       labelColor: INK,
       symbolStrokeWidth: 3,
