@@ -24,6 +24,8 @@ const EPSILON = 1e-6;
  */
 export class Lamb extends MomentOptimizer {
   readonly name: LambName;
+  /** Steps of one tensor, as long as the largest so far: the ratio is known only when all of them are. */
+  #steps = new Float32Array(0);
 
   /** @throws {TrainingError} when a weight is not float32. */
   constructor(weights: NamedTensors, options: LambOptions = {}) {
@@ -36,62 +38,61 @@ export class Lamb extends MomentOptimizer {
     const isNvidia = this.name === "lamb-nvidia";
     const correction1 = isNvidia ? 1 - beta1 ** this.updates : 1;
     const correction2 = isNvidia ? Math.sqrt(1 - beta2 ** this.updates) : 1;
-    const [weight, first, second] = [slot.weight.data, slot.first.data, slot.second.data];
-    const step = {
+    const weight = slot.weight.data;
+    if (this.#steps.length < weight.length) this.#steps = new Float32Array(weight.length);
+    const ratio = computeSteps(weight, gradient, slot.first.data, slot.second.data, this.#steps, {
+      beta1,
+      beta2,
+      scale,
       // m / c1 / (sqrt(v) / c2 + eps) = (c2 / c1) m / (sqrt(v) + c2 eps): one division for each element.
       factor: correction2 / correction1,
       epsilon: correction2 * this.epsilon,
       decay: slot.decay,
-    };
-    moveMoments(gradient, first, second, (1 - beta1) * scale, (1 - beta2) * scale * scale, beta1, beta2);
+    });
     const isScaled = !isNvidia || slot.decay !== 0;
-    const ratio = isScaled ? trustRatio(weight, first, second, step) : 1;
-    takeStep(weight, first, second, step, learningRate * ratio);
+    takeSteps(weight, this.#steps, isScaled ? learningRate * ratio : learningRate);
   }
 }
 
-/** The step is factor m / (sqrt(v) + epsilon) + decay w. */
-interface Step {
+interface Factors {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly scale: number;
   readonly factor: number;
   readonly epsilon: number;
   readonly decay: number;
 }
 
-function moveMoments(
+/**
+ * Moves the moments and computes the steps factor m / (sqrt(v) + epsilon) + decay w.
+ * @returns the trust ratio: the norm of the weights by that of the steps, summed in float64; 1 where either is 0.
+ */
+function computeSteps(
+  weight: Float32Array,
   gradient: Float32Array,
   first: Float32Array,
   second: Float32Array,
-  rest1: number,
-  rest2: number,
-  beta1: number,
-  beta2: number,
-): void {
-  for (let i = 0; i < gradient.length; i++) {
+  steps: Float32Array,
+  { beta1, beta2, scale, factor, epsilon, decay }: Factors,
+): number {
+  const [rest1, rest2] = [(1 - beta1) * scale, (1 - beta2) * scale * scale];
+  let weightSquares = 0;
+  let stepSquares = 0;
+  for (let i = 0; i < weight.length; i++) {
     const g = gradient[i] as number;
-    first[i] = beta1 * (first[i] as number) + rest1 * g;
-    second[i] = beta2 * (second[i] as number) + rest2 * g * g;
+    const w = weight[i] as number;
+    const m = beta1 * (first[i] as number) + rest1 * g;
+    const v = beta2 * (second[i] as number) + rest2 * g * g;
+    first[i] = m;
+    second[i] = v;
+    const step = (factor * m) / (Math.sqrt(v) + epsilon) + decay * w;
+    steps[i] = step;
+    weightSquares += w * w;
+    stepSquares += step * step;
   }
+  return weightSquares > 0 && stepSquares > 0 ? Math.sqrt(weightSquares / stepSquares) : 1;
 }
 
-/** The norm of the weights by that of the step, summed in float64; 1 where either is 0. */
-function trustRatio(weight: Float32Array, first: Float32Array, second: Float32Array, step: Step): number {
-  const { factor, epsilon, decay } = step;
-  let [weights, steps] = [0, 0];
-  for (let i = 0; i < weight.length; i++) {
-    const w = weight[i] as number;
-    const u = (factor * (first[i] as number)) / (Math.sqrt(second[i] as number) + epsilon) + decay * w;
-    weights += w * w;
-    steps += u * u;
-  }
-  return weights > 0 && steps > 0 ? Math.sqrt(weights / steps) : 1;
-}
-
-/** Computes the steps again instead of keeping them: memory for the largest tensor would be as large as its weights. */
-function takeStep(weight: Float32Array, first: Float32Array, second: Float32Array, step: Step, rate: number): void {
-  const { factor, epsilon, decay } = step;
-  for (let i = 0; i < weight.length; i++) {
-    const w = weight[i] as number;
-    const u = (factor * (first[i] as number)) / (Math.sqrt(second[i] as number) + epsilon) + decay * w;
-    weight[i] = w - rate * u;
-  }
+function takeSteps(weight: Float32Array, steps: Float32Array, rate: number): void {
+  for (let i = 0; i < weight.length; i++) weight[i] = (weight[i] as number) - rate * (steps[i] as number);
 }
