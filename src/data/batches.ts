@@ -5,11 +5,12 @@
  * longer bucket, so that only one batch of an epoch is not full: its free rows repeat instances with prediction weights
  * of 0 and an ignored label, and every prediction counts once in an epoch.
  */
-import { ArgumentError } from "../errors.ts";
+import { ArgumentError, verbatim } from "../errors.ts";
 import { Random } from "../util/random.ts";
 import type { InstanceSource } from "./dataset.ts";
 import { IGNORED_LABEL, originalIds, type PretrainingBatch, type PretrainingInstance } from "./instance.ts";
 import { drawMasks, type MaskingPlan, predictionBudget } from "./masking.ts";
+import { type MaskingRatio, ratioAt } from "./masking-ratio.ts";
 
 /** How instances become batches. */
 export interface BatchOptions {
@@ -24,6 +25,8 @@ export interface BatchOptions {
   readonly shuffle?: boolean;
   /** Draws masks anew in each epoch instead of taking the stored ones. */
   readonly dynamicMasking?: MaskingPlan;
+  /** With dynamicMasking: the share of tokens to predict at each step, instead of the plan's. */
+  readonly maskingRatio?: MaskingRatio;
 }
 
 /** One of the static shapes, and how many batches of an epoch have it. */
@@ -48,6 +51,8 @@ const MAX_BUCKETS = 8;
 /** Independent streams of random numbers under one seed. */
 const STREAM = { instances: 1, batches: 2, masks: 3 } as const;
 
+type Dynamic = "dynamicMasking" | "maskingRatio";
+
 /** All batches of all epochs over a source of instances. */
 export class Batches {
   /** Batches of one epoch; the same in every epoch. */
@@ -57,7 +62,7 @@ export class Batches {
   /** The share of places in an epoch's batches that hold no token, in [0, 1). */
   readonly paddingShare: number;
   readonly #source: InstanceSource;
-  readonly #options: Required<Omit<BatchOptions, "dynamicMasking">> & Pick<BatchOptions, "dynamicMasking">;
+  readonly #options: Required<Omit<BatchOptions, Dynamic>> & Pick<BatchOptions, Dynamic>;
   /** uint32; the instances of each bucket, ascending. */
   readonly #buckets: readonly Uint32Array[];
   #plan: { readonly epoch: number; readonly batches: readonly BatchRows[] } | undefined;
@@ -86,7 +91,8 @@ export class Batches {
   async batch(step: number): Promise<PretrainingBatch> {
     const { shape, rows, filled } = this.rows(step);
     const epoch = Math.floor(step / this.batchesPerEpoch);
-    const instances = await Promise.all(Array.from(rows, (index) => this.#instance(index, epoch)));
+    const masking = this.#maskingAt(step);
+    const instances = await Promise.all(Array.from(rows, (index) => this.#instance(index, epoch, masking)));
     return padInstances(instances, shape, filled);
   }
 
@@ -100,17 +106,30 @@ export class Batches {
     return this.#plan.batches[step % this.batchesPerEpoch] as BatchRows;
   }
 
-  async #instance(index: number, epoch: number): Promise<PretrainingInstance> {
+  #maskingAt(step: number): MaskingPlan | undefined {
+    const { dynamicMasking, maskingRatio } = this.#options;
+    if (dynamicMasking === undefined || maskingRatio === undefined) return dynamicMasking;
+    return { ...dynamicMasking, maskedLmProb: ratioAt(maskingRatio, step) };
+  }
+
+  async #instance(index: number, epoch: number, masking: MaskingPlan | undefined): Promise<PretrainingInstance> {
     const instance = await this.#source.instance(index);
-    const masking = this.#options.dynamicMasking;
     if (masking === undefined) return instance;
     const random = Random.derive(this.#options.seed, STREAM.masks, epoch, index);
     const { inputIds, positions, labels } = drawMasks(originalIds(instance), instance.wordStarts, masking, random);
     return { ...instance, inputIds, maskedLmPositions: positions, maskedLmIds: labels };
   }
 
+  /** Dynamic masking at its largest share, for shapes that hold at every step. */
+  #mostMasking(): MaskingPlan | undefined {
+    const { dynamicMasking, maskingRatio } = this.#options;
+    if (dynamicMasking === undefined || maskingRatio === undefined) return dynamicMasking;
+    return { ...dynamicMasking, maskedLmProb: Math.max(maskingRatio.from, maskingRatio.to) };
+  }
+
   #findShapes(): BatchShape[] {
-    const { batchSize, bucketWidth, maxSeqLength, dynamicMasking } = this.#options;
+    const { batchSize, bucketWidth, maxSeqLength } = this.#options;
+    const masking = this.#mostMasking();
     const shapes: BatchShape[] = [];
     let carried = 0;
     let maxPredictions = 1;
@@ -121,7 +140,7 @@ export class Batches {
       carried = waiting - batches * batchSize;
       for (const index of bucket) maxPredictions = Math.max(maxPredictions, this.#source.predictionCounts[index] ?? 0);
       const seqLength = Math.min((i + 1) * bucketWidth, maxSeqLength);
-      const slots = dynamicMasking === undefined ? maxPredictions : predictionBudget(seqLength, dynamicMasking);
+      const slots = masking === undefined ? maxPredictions : predictionBudget(seqLength, masking);
       shapes.push({ batchSize, seqLength, maxPredictions: slots, batches });
     });
     return shapes.filter(({ batches }) => batches > 0);
@@ -146,12 +165,16 @@ export class Batches {
   }
 }
 
-function checkOptions(source: InstanceSource, options: Required<Omit<BatchOptions, "dynamicMasking">>): void {
+function checkOptions(source: InstanceSource, options: Required<Omit<BatchOptions, Dynamic>> & BatchOptions): void {
   for (const name of ["batchSize", "maxSeqLength", "bucketWidth"] as const) {
     if (Number.isSafeInteger(options[name]) && options[name] >= 1) continue;
     throw new ArgumentError({ where: `batches: ${name}`, expected: "an integer of at least 1", got: options[name] });
   }
   if (source.count === 0) throw new ArgumentError({ where: "batches", expected: "at least one instance", got: 0 });
+  if (options.dynamicMasking === undefined && source.predictionCounts.every((count) => count === 0)) {
+    const hint = "the data was made with --masking none: train with dynamic masking";
+    throw new ArgumentError({ where: "batches", expected: "instances with predictions", got: verbatim("none"), hint });
+  }
   const tooLong = source.seqLengths.findIndex((length) => length > options.maxSeqLength);
   if (tooLong < 0) return;
   throw new ArgumentError({

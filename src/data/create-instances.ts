@@ -10,6 +10,7 @@ import { PythonRandom } from "../util/python-random.ts";
 import { Random } from "../util/random.ts";
 import { assembleExample } from "./assemble.ts";
 import type { Document } from "./corpus.ts";
+import { takeBlock } from "./example-records.ts";
 import { googleInstances, googleVocabulary, googleWordMarker } from "./google-compatible.ts";
 import type { PretrainingInstance } from "./instance.ts";
 import {
@@ -71,9 +72,9 @@ async function* ownBlocks(
   for await (const document of documents) {
     builder.add(document);
     if (builder.tokens < blockTokens) continue;
-    yield { ...packInstances(builder.take(), settings, number++), counts: builder.counts };
+    yield { ...packInstances(takeBlock(builder, settings), settings, number++), counts: builder.counts };
   }
-  const last = builder.take();
+  const last = takeBlock(builder, settings);
   if (builder.counts.tokens === 0) throw emptyCorpus();
   yield { ...packInstances(last, settings, number), counts: builder.counts };
 }

@@ -40,6 +40,15 @@ export interface GenerationSettings {
   readonly shortSeqProb: number;
   readonly segmenter: string;
   readonly googleCompatible: boolean;
+  /** As in the options of the same names, where they are not the usual; what a mixture of masks is made of. */
+  readonly masking?: string;
+  readonly maskTokenProb?: number;
+  readonly randomTokenProb?: number;
+  readonly ngramWeights?: readonly number[];
+  /** Hex digest of masking.json, where there is one. */
+  readonly maskingWords?: string;
+  readonly swapSegments?: boolean;
+  readonly crossDocuments?: boolean;
 }
 
 /** The content of dataset.json. */
@@ -100,6 +109,10 @@ export function parseDescription(text: string, where: string): DatasetDescriptio
       shortSeqProb: numberAt(generation, "shortSeqProb", where),
       segmenter: stringAt(generation, "segmenter", where),
       googleCompatible: booleanAt(generation, "googleCompatible", where),
+      ...optionalAt(generation, ["masking", "maskingWords"], stringAt, where),
+      ...optionalAt(generation, ["maskTokenProb", "randomTokenProb"], numberAt, where),
+      ...optionalAt(generation, ["ngramWeights"], numbersAt, where),
+      ...optionalAt(generation, ["swapSegments", "crossDocuments"], booleanAt, where),
     },
     shards: shardsAt(json, "shards", where),
     heldOutShards: shardsAt(json, "heldOutShards", where),
@@ -128,6 +141,23 @@ function numberAt(json: Json, key: string, where: string): number {
   const value = json[key];
   if (typeof value === "number") return value;
   throw wrong(`${where}: ${key}`, "a number", JSON.stringify(value) ?? "nothing");
+}
+
+function numbersAt(json: Json, key: string, where: string): number[] {
+  const value = json[key];
+  if (Array.isArray(value) && value.every((entry) => typeof entry === "number")) return value;
+  throw wrong(`${where}: ${key}`, "a list of numbers", JSON.stringify(value) ?? "nothing");
+}
+
+/** Those of the keys that are there. */
+function optionalAt<Key extends string, T>(
+  json: Json,
+  keys: readonly Key[],
+  read: (json: Json, key: string, where: string) => T,
+  where: string,
+): { readonly [key in Key]?: T } {
+  const found = keys.filter((key) => json[key] !== undefined);
+  return Object.fromEntries(found.map((key) => [key, read(json, key, where)])) as { readonly [key in Key]?: T };
 }
 
 function stringAt(json: Json, key: string, where: string): string {

@@ -9,6 +9,7 @@ import { Random } from "../util/random.ts";
 import { type RecordLayout, recordSize, writeRecord } from "./_record.ts";
 import { assembleInto, exampleLength } from "./assemble.ts";
 import type { Document } from "./corpus.ts";
+import { joinDocuments } from "./full-sentences.ts";
 import { isHeldOut } from "./held-out.ts";
 import type { InstanceSettings, InstanceStats } from "./instance-settings.ts";
 import { MaskDrawer } from "./masking.ts";
@@ -78,7 +79,7 @@ export async function* createRuns(
     builders[isHeldOut(document, heldOut, randomSeed) ? 1 : 0].add(document);
     if (++read % DOCUMENTS_A_TURN === 0) await pause();
   }
-  const blocks = builders.map((builder) => builder.take());
+  const blocks = builders.map((builder) => takeBlock(builder, settings));
   let counts = addCounts(builders[0].counts, builders[1].counts);
   for (let group = 0; group < runsOfBlock(dupeFactor); group++) {
     const passes = Math.min(PASSES_OF_RUN, dupeFactor - group * PASSES_OF_RUN);
@@ -108,6 +109,12 @@ function blockBuilder(settings: InstanceSettings): TokenBlockBuilder {
     markWords: (_text, pieces, wordEnds) => alignWords(pieces, wordEnds, continues),
     maxSentenceTokens: maxTextTokens(settings),
   });
+}
+
+/** The block of a builder as it is packed. */
+export function takeBlock(builder: TokenBlockBuilder, { crossDocuments, tokenizer }: InstanceSettings): TokenBlock {
+  const block = builder.take();
+  return crossDocuments ? joinDocuments(block, tokenizer.vocabulary.ids.sep) : block;
 }
 
 /** The sum of two lots of counts, times a factor. */

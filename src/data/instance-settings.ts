@@ -26,6 +26,10 @@ export interface CreateInstancesOptions extends MaskingOptions {
   readonly randomSeed?: number;
   /** Pairs with a next sentence label (true unless said), or full sentences in one segment. */
   readonly nextSentence?: boolean;
+  /** With nextSentence: label 1 stands for B before A instead of a random B (sentence order prediction); false unless said. */
+  readonly swapSegments?: boolean;
+  /** Without nextSentence: examples go on over the ends of documents, with [SEP] there; false unless said. */
+  readonly crossDocuments?: boolean;
   /** Google's order and random numbers, bit for bit; holds all text in memory. */
   readonly googleCompatible?: boolean;
   /** Tokens of a block; BLOCK_TOKENS unless said. Part of what decides the examples. */
@@ -68,6 +72,8 @@ export function completeSettings(options: CreateInstancesOptions): InstanceSetti
     dupeFactor: options.dupeFactor ?? 10,
     randomSeed: options.randomSeed ?? 12345,
     nextSentence: options.nextSentence ?? true,
+    swapSegments: options.swapSegments ?? false,
+    crossDocuments: options.crossDocuments ?? false,
     googleCompatible: options.googleCompatible ?? false,
     blockTokens: options.blockTokens ?? BLOCK_TOKENS,
     onStats: options.onStats ?? (() => undefined),
@@ -85,6 +91,7 @@ export function completeSettings(options: CreateInstancesOptions): InstanceSetti
   );
   check("blockTokens", "an integer of at least 1", settings.blockTokens, (tokens) => isAtLeast(tokens, 1));
   check("shortSeqProb", "a share from 0 to 1", settings.shortSeqProb, (share) => share >= 0 && share <= 1);
+  checkSentences(settings);
   if (settings.googleCompatible) checkGoogle(settings);
   else check("randomSeed", "an integer from 0 to 2^53 - 1", settings.randomSeed, (seed) => isAtLeast(seed, 0));
   return settings;
@@ -94,10 +101,18 @@ function isAtLeast(value: number, least: number): boolean {
   return Number.isSafeInteger(value) && value >= least;
 }
 
+function checkSentences({ nextSentence, swapSegments, crossDocuments }: InstanceSettings): void {
+  if (swapSegments && !nextSentence) throw new ArgumentError({ where: "swapSegments", expected: "pairs", got: "none" });
+  if (!crossDocuments || !nextSentence) return;
+  throw new ArgumentError({ where: "crossDocuments", expected: "no pairs (nextSentence false)", got: "pairs" });
+}
+
 /** Google's program knows pairs, characters and whole words, and fixed shares. */
-function checkGoogle({ nextSentence, masking }: InstanceSettings): void {
+function checkGoogle({ nextSentence, swapSegments, masking }: InstanceSettings): void {
   const hint = "leave out googleCompatible";
   if (!nextSentence) throw new ArgumentError({ where: "googleCompatible", expected: "nextSentence", got: false, hint });
+  if (swapSegments)
+    throw new ArgumentError({ where: "googleCompatible", expected: "no swapSegments", got: true, hint });
   if (masking.masking !== "char" && masking.masking !== "whole-word") {
     throw new ArgumentError({
       where: "googleCompatible",

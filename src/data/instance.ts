@@ -15,7 +15,7 @@ export interface PretrainingInstance {
   readonly maskedLmPositions: Int32Array;
   /** int32 [predictions]; the original ids at these positions. */
   readonly maskedLmIds: Int32Array;
-  /** 0 when B follows A, 1 when it is random; 0 where there is no pair. */
+  /** 0 when B follows A; 1 when it is random or, for sentence order prediction, comes before A; 0 where there is no pair. */
   readonly nextSentenceLabel: 0 | 1;
 }
 

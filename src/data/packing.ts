@@ -1,5 +1,6 @@
 /**
- * Packs the sentences of a block into examples: pairs for next sentence prediction as in BERT, or full sentences alone.
+ * Packs the sentences of a block into examples: pairs for next sentence prediction as in BERT or for sentence order prediction
+ * as in ALBERT and MacBERT, or full sentences alone.
  * Follows create_instances_from_document of google-research/bert; the order of random numbers is our own.
  */
 import type { Random } from "../util/random.ts";
@@ -13,12 +14,14 @@ export interface PackingOptions {
   readonly shortSeqProb: number;
   /** Pairs with a next sentence label, or single segments. */
   readonly nextSentence: boolean;
+  /** Pairs are always neighbours, in half of them the second first, with label 1. */
+  readonly swapSegments: boolean;
 }
 
 /** Examples as ranges of a block, so that many can be held and shuffled. */
 export interface PackedExamples {
   readonly count: number;
-  /** int32 [examples, 5]; start and end of A, start and end of B (equal when there is none), next sentence label. */
+  /** int32 [examples, 5]; start and end of A, start and end of B (equal when there is none), label. */
   readonly ranges: Int32Array;
 }
 
@@ -63,14 +66,15 @@ class Packer {
 
   /** Sentences in a row, as many as fit; none is cut (the block holds no sentence longer than a sequence). */
   packSingles(document: number): void {
-    const { documentStarts, sentenceStarts } = this.#block;
+    const { ids, documentStarts, sentenceStarts, separatorId } = this.#block;
     const end = documentStarts[document + 1] as number;
     for (let first = documentStarts[document] as number; first < end; ) {
       const start = sentenceStarts[first] as number;
       const target = this.#drawTarget();
       let last = first + 1;
       while (last < end && (sentenceStarts[last + 1] as number) - start <= target) last += 1;
-      this.#ranges.push(start, sentenceStarts[last] as number, 0, 0, 0);
+      const stop = sentenceStarts[last] as number;
+      this.#ranges.push(start, ids[stop - 1] === separatorId ? stop - 1 : stop, 0, 0, 0);
       first = last;
     }
   }
@@ -95,6 +99,10 @@ class Packer {
     const chunkEnd = sentenceStarts[last] as number;
     const middle = last - first >= 2 ? first + 1 + this.#random.integer(last - first - 1) : last;
     const aEnd = sentenceStarts[middle] as number;
+    if (this.#options.swapSegments) {
+      this.#emitInOrder(start, middle === last ? this.#middleWord(start, chunkEnd) : aEnd, chunkEnd);
+      return last;
+    }
     if (middle === last || this.#random.uniform() < 0.5) {
       const next = this.#drawRandomNext(document, first, middle, target - (aEnd - start));
       if (next !== undefined) {
@@ -106,6 +114,13 @@ class Packer {
     const cut = middle === last ? this.#middleWord(start, chunkEnd) : aEnd;
     if (cut > start) this.#emit(start, cut, cut, chunkEnd, 0);
     return last;
+  }
+
+  /** The two parts of a range, swapped in half of the cases. Source: Lan et al. 2020 (ALBERT), section 3.1; MacBERT. */
+  #emitInOrder(start: number, cut: number, end: number): void {
+    if (cut === start) return;
+    if (this.#random.uniform() < 0.5) this.#emit(cut, end, start, cut, 1);
+    else this.#emit(start, cut, cut, end, 0);
   }
 
   /**

@@ -17,6 +17,8 @@ export interface TokenBlock {
   readonly sentenceStarts: Int32Array;
   /** int32 [documents + 1]; the sentence at which each document begins, and the end. */
   readonly documentStarts: Int32Array;
+  /** The id that stands between documents where they are joined; no example ends with it. */
+  readonly separatorId?: number;
 }
 
 /** What was read into blocks so far. */

@@ -5,9 +5,11 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { NO_FILTERS } from "../data/filter-lines.ts";
 import { completeSettings } from "../data/instance-settings.ts";
+import { formatMaskingWords } from "../data/masking-words.ts";
 import { layoutOf } from "../data/shards.ts";
 import { BLOCK_BYTES } from "../data/text-blocks.ts";
 import noSegmenter from "../text/segmenters/none.ts";
+import { sha256 } from "../util/sha256.ts";
 import type { DataJob } from "./data-job.ts";
 import { type MakeDataOptions, needsWholeLines } from "./data-options.ts";
 import { shardSettings } from "./data-sinks.ts";
@@ -15,8 +17,10 @@ import type { DataCommand } from "./data-work-folder.ts";
 import { readBytes } from "./files.ts";
 
 /** Changes when the same options give other bytes, so that unfinished work of an older version is not gone on with. */
-const GENERATION = 1;
+const GENERATION = 2;
 const WORK_FOLDER = ".zhbert-work";
+/** For outputs that have no folder of their own. */
+const TEMPORARY_WORK = join(tmpdir(), "zhbert-work-");
 /** More threads than this wait for the disk or for memory more than they help; who has them can ask for more. */
 const MAX_DEFAULT_WORKERS = 4;
 
@@ -32,7 +36,7 @@ export function countWorkers({ workers, segmenter, corpus, blockBytes = BLOCK_BY
 export async function jobOf(options: MakeDataOptions): Promise<DataJob> {
   const { tokenizer, segmenter, masking, maxSeqLength, maxPredictionsPerSeq, maskedLmProb, shortSeqProb } = options;
   const { dupeFactor, randomSeed, nextSentence, heldOut, splitsSentences, reading = {}, filters } = options;
-  const shares = { maskedLmProb, shortSeqProb };
+  const shares = { maskedLmProb, shortSeqProb, ...variantOf(options) };
   const instances = { masking, maxSeqLength, maxPredictionsPerSeq, dupeFactor, randomSeed, nextSentence, ...shares };
   completeSettings({ ...instances, tokenizer, segmenter: noSegmenter() });
   return {
@@ -49,18 +53,38 @@ export async function jobOf(options: MakeDataOptions): Promise<DataJob> {
   };
 }
 
+/** The options of masking and packing that are given. */
+function variantOf(options: MakeDataOptions): Partial<DataJob["instances"]> {
+  const names = [
+    "maskTokenProb",
+    "randomTokenProb",
+    "ngramWeights",
+    "words",
+    "swapSegments",
+    "crossDocuments",
+  ] as const;
+  const given = names.filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]]));
+}
+
+/** Whether a later run can find what this one has finished, and go on with it. */
+export function isResumable(options: MakeDataOptions, { folder }: DataJob): boolean {
+  return !needsWholeLines(options.segmenter) && !folder.startsWith(TEMPORARY_WORK);
+}
+
 /** Within the data folder, or beside the first file; elsewhere for what is no file, such as a pipe. */
 async function workFolderOf({ format, outputs }: MakeDataOptions): Promise<string> {
   const output = outputs[0] as string;
   if (format === "shards") return join(output, WORK_FOLDER);
   const found = await stat(output).catch(() => undefined);
   const isSpecial = found !== undefined && !found.isFile() && !found.isDirectory();
-  return isSpecial ? join(tmpdir(), `zhbert-work-${process.pid}`) : `${output}${WORK_FOLDER}`;
+  return isSpecial ? `${TEMPORARY_WORK}${process.pid}` : `${output}${WORK_FOLDER}`;
 }
 
 /** All that decides the bytes, besides the text; options as people know them. */
 export async function commandOf(options: MakeDataOptions, job: DataJob): Promise<DataCommand> {
   const { userDictionary, referenceFile } = job.segmenter;
+  const { words } = job.instances;
   const digest = async (path: string | undefined) =>
     path === undefined
       ? undefined
@@ -73,6 +97,7 @@ export async function commandOf(options: MakeDataOptions, job: DataJob): Promise
     output: format,
     ...(format === "shards" ? { shardBytes } : { outputs: outputs.length }),
     ...job.instances,
+    words: words && sha256(new TextEncoder().encode(formatMaskingWords(words))),
     heldOut: job.heldOut,
     splitsSentences: job.splitsSentences,
     ...job.reading,

@@ -2,8 +2,9 @@
 import { resolve } from "node:path";
 import { activeCounts, checkFilters, type FilterCounts, type FilterOptions, NO_FILTERS } from "../data/filter-lines.ts";
 import type { InstanceStats } from "../data/instance-settings.ts";
+import type { MaskingOptions } from "../data/masking.ts";
 import type { TextReading } from "../data/read-block.ts";
-import { MAX_SEQ_LENGTH, type Masking } from "../data/shards.ts";
+import { MAX_SEQ_LENGTH } from "../data/shards.ts";
 import { ArgumentError } from "../errors.ts";
 import type { Segmenter } from "../text/segmenter.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
@@ -19,7 +20,7 @@ export type DataFormat = (typeof DATA_FORMATS)[number];
 const MAX_LINE_BYTES = 256 << 20;
 
 /** Options of {@link makeData}. */
-export interface MakeDataOptions {
+export interface MakeDataOptions extends MaskingOptions {
   readonly corpus: Corpus;
   /** How the corpus is to be read: plain text in UTF-8 unless said. */
   readonly reading?: Partial<TextReading>;
@@ -31,7 +32,6 @@ export interface MakeDataOptions {
   readonly tokenizer: BertTokenizer;
   /** By name, or one of your own: that one works in this thread only. */
   readonly segmenter: Segmenter | SegmenterSettings;
-  readonly masking: Masking;
   readonly maxSeqLength: number;
   readonly maxPredictionsPerSeq: number;
   readonly maskedLmProb: number;
@@ -39,6 +39,10 @@ export interface MakeDataOptions {
   readonly dupeFactor: number;
   readonly randomSeed: number;
   readonly nextSentence: boolean;
+  /** With nextSentence: B before A with label 1, instead of a random B. */
+  readonly swapSegments?: boolean;
+  /** Without nextSentence: examples go on over the ends of documents. */
+  readonly crossDocuments?: boolean;
   readonly googleCompatible: boolean;
   /** Cut lines at 。！？； and the like, so that a line may be a paragraph. */
   readonly splitsSentences: boolean;

@@ -1,6 +1,8 @@
 /** Where instances go: the shards of a data folder, or files that they fill in turn. */
+import type { GenerationSettings } from "../data/dataset.ts";
 import type { PretrainingInstance } from "../data/instance.ts";
 import { encodeInstanceLine } from "../data/jsonl.ts";
+import { maskingCode, parseMasking } from "../data/masking-variants.ts";
 import type { ShardSettings } from "../data/shards.ts";
 import { encodeExample, frameRecord } from "../data/tfrecord.ts";
 import { exceedTokens } from "../text/added-tokens.ts";
@@ -12,7 +14,14 @@ import { type AtomicFile, createAtomicFile } from "./files.ts";
 /** The settings that shards of these options have. */
 export function shardSettings(options: MakeDataOptions): ShardSettings {
   const { maxSeqLength, maxPredictionsPerSeq, masking, nextSentence, randomSeed, dupeFactor, tokenizer } = options;
-  const common = { maxSeqLength, maxPredictionsPerSeq, masking, nextSentence, randomSeed, dupeFactor };
+  const common = {
+    maxSeqLength,
+    maxPredictionsPerSeq,
+    masking: maskingCode(masking),
+    nextSentence,
+    randomSeed,
+    dupeFactor,
+  };
   return { vocabularyHash: tokenizer.vocabulary.hash(), vocabSize: tokenizer.vocabulary.size, ...common };
 }
 
@@ -28,10 +37,30 @@ export function openShards(
     settings: shardSettings(options),
     vocabulary: tokenizer.vocabulary,
     tokenizer: { rules, lowercase, curlyQuotes, ...added },
-    generation: { maskedLmProb, shortSeqProb, segmenter: segmenter.name, googleCompatible },
+    generation: {
+      maskedLmProb,
+      shortSeqProb,
+      segmenter: segmenter.name,
+      googleCompatible,
+      ...variantSettings(options),
+    },
+    ...(options.words === undefined ? {} : { maskingWords: options.words }),
     ...(shardBytes === undefined ? {} : { shardBytes }),
     ...(onShard === undefined ? {} : { onShard }),
   });
+}
+
+/** What is not the usual. */
+function variantSettings(options: MakeDataOptions): Partial<GenerationSettings> {
+  const { masking, maskTokenProb, randomTokenProb, ngramWeights, swapSegments, crossDocuments } = options;
+  return {
+    ...(parseMasking(masking).length === 1 ? {} : { masking }),
+    ...(maskTokenProb === undefined ? {} : { maskTokenProb }),
+    ...(randomTokenProb === undefined ? {} : { randomTokenProb }),
+    ...(ngramWeights === undefined ? {} : { ngramWeights }),
+    ...(swapSegments === true ? { swapSegments } : {}),
+    ...(crossDocuments === true ? { crossDocuments } : {}),
+  };
 }
 
 /** Files that appear together when they are committed. */

@@ -19,11 +19,13 @@ import {
   VOCABULARY_FILE,
 } from "../data/dataset.ts";
 import type { PretrainingInstance } from "../data/instance.ts";
+import { formatMaskingWords, MASKING_WORDS_FILE, type MaskingWords, parseMaskingWords } from "../data/masking-words.ts";
 import type { Split } from "../data/run-file.ts";
 import { type ByteSource, ShardBuilder, ShardReader, type ShardSettings } from "../data/shards.ts";
 import { DataError, FileError, verbatim } from "../errors.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
-import { createAtomicFile, fileError, readText, writeFileAtomic } from "./files.ts";
+import { sha256 } from "../util/sha256.ts";
+import { type AtomicFile, createAtomicFile, fileError, readText, writeFileAtomic } from "./files.ts";
 
 const DEFAULT_SHARD_BYTES = 64 * 1024 * 1024;
 
@@ -33,6 +35,8 @@ export interface DatasetWriterOptions {
   readonly vocabulary: Vocabulary;
   readonly tokenizer: TokenizerSettings;
   readonly generation: GenerationSettings;
+  /** Words that masks are drawn by; they lie in the folder as masking.json, so that masks can be drawn anew. */
+  readonly maskingWords?: MaskingWords;
   /** A shard is closed when it has grown to this size, 64 MiB by default; a writer holds one of each split in memory. */
   readonly shardBytes?: number;
   /** Called when a shard is on the disk. */
@@ -112,11 +116,18 @@ export class DatasetWriter {
   /** Makes what was added the folder's data and removes shards that no longer belong to it. @returns bytes written. */
   async commit(statistics: Readonly<Record<string, number>>): Promise<number> {
     for (const split of this.#builders.keys()) await this.#flush(split);
-    const { settings, vocabulary, tokenizer, generation } = this.#options;
+    const { settings, vocabulary, tokenizer, maskingWords } = this.#options;
+    const words = maskingWords && new TextEncoder().encode(formatMaskingWords(maskingWords));
+    const generation = { ...this.#options.generation, ...(words && { maskingWords: sha256(words) }) };
     const shards = this.#written.data;
     const heldOutShards = this.#written["held-out"];
     const description = { settings, tokenizer, generation, shards, heldOutShards, statistics };
-    await this.#replaceBoth(vocabulary.toText(), formatDescription(description));
+    const encoder = new TextEncoder();
+    await this.#replace([
+      [VOCABULARY_FILE, encoder.encode(vocabulary.toText())],
+      ...(words ? [[MASKING_WORDS_FILE, words] as const] : []),
+      [DATASET_FILE, encoder.encode(formatDescription(description))],
+    ]);
     this.#isOpen = false;
     const listed = new Set([...shards, ...heldOutShards].map(({ file }) => file));
     await this.#remove((await shardFiles(this.#folder)).filter((file) => !listed.has(file)));
@@ -139,21 +150,19 @@ export class DatasetWriter {
     if (this.#existing === undefined) await rmdir(this.#folder).catch(() => undefined);
   }
 
-  /** Both are on the disk before the first is renamed, so that a full disk cannot part them. */
-  async #replaceBoth(vocabulary: string, description: string): Promise<void> {
-    const encoder = new TextEncoder();
-    const first = await createAtomicFile(join(this.#folder, VOCABULARY_FILE));
-    const second = await createAtomicFile(join(this.#folder, DATASET_FILE));
+  /** All are on the disk before the first is renamed, so that a full disk cannot part them. */
+  async #replace(contents: readonly (readonly [name: string, bytes: Uint8Array])[]): Promise<void> {
+    const files: AtomicFile[] = [];
     try {
-      await first.write(encoder.encode(vocabulary));
-      await second.write(encoder.encode(description));
-      await first.sync();
-      await second.sync();
-      await first.commit();
-      await second.commit();
+      for (const [name, bytes] of contents) {
+        const file = await createAtomicFile(join(this.#folder, name));
+        files.push(file);
+        await file.write(bytes);
+      }
+      for (const file of files) await file.sync();
+      for (const file of files) await file.commit();
     } finally {
-      await first.abort();
-      await second.abort();
+      for (const file of files) await file.abort();
     }
   }
 
@@ -196,6 +205,8 @@ export interface OpenedDataset {
   readonly train: InstanceSource;
   /** Instances of documents that were kept apart; none (count 0) when the data was made without --held-out. */
   readonly heldOut: InstanceSource;
+  /** What is in masking.json; nothing where the data has none. */
+  readonly maskingWords: MaskingWords;
   /** Closes the files. */
   close(): Promise<void>;
 }
@@ -211,6 +222,7 @@ export async function openDataset(folder: string): Promise<OpenedDataset> {
   if (vocabulary.hash() !== description.settings.vocabularyHash) {
     throw foreign(vocabularyPath, "the vocabulary that the data was made with");
   }
+  const maskingWords = await readMaskingWords(folder, description);
   const files: FileSource[] = [];
   const openAll = async (entries: readonly ShardEntry[]): Promise<InstanceSource> => {
     const shards: ShardReader[] = [];
@@ -226,11 +238,20 @@ export async function openDataset(folder: string): Promise<OpenedDataset> {
   };
   try {
     const train = await openAll(description.shards);
-    return { description, vocabulary, train, heldOut: await openAll(description.heldOutShards), close };
+    const heldOut = await openAll(description.heldOutShards);
+    return { description, vocabulary, train, heldOut, maskingWords, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function readMaskingWords(folder: string, { generation }: DatasetDescription): Promise<MaskingWords> {
+  if (generation.maskingWords === undefined) return {};
+  const path = join(folder, MASKING_WORDS_FILE);
+  const text = await readText(path);
+  if (sha256(new TextEncoder().encode(text)) === generation.maskingWords) return parseMaskingWords(text, path);
+  throw foreign(path, "the words that the data was made with");
 }
 
 async function readDescription(folder: string): Promise<string> {

@@ -2,15 +2,15 @@
 import { resolve } from "node:path";
 import { Batches } from "../data/batches.ts";
 import { type DatasetDescription, type InstanceSource, selectInstances } from "../data/dataset.ts";
+import { dynamicMasking } from "../data/dynamic-masking.ts";
 import { splitIndexes } from "../data/held-out.ts";
 import type { PretrainingBatch } from "../data/instance.ts";
-import { createMasking } from "../data/masking.ts";
 import { DataError, verbatim } from "../errors.ts";
 import type { Vocabulary } from "../text/vocabulary.ts";
 import type { BatchSource } from "../train/pretraining-run-options.ts";
 import { Random } from "../util/random.ts";
 import { sha256 } from "../util/sha256.ts";
-import { openDataset } from "./dataset.ts";
+import { type OpenedDataset, openDataset } from "./dataset.ts";
 import type { PretrainingPlan } from "./pretraining-plan.ts";
 
 /** An opened data folder, planned for a run. */
@@ -85,7 +85,7 @@ export async function openTrainingData(path: string, plan: PretrainingPlan, phas
     return {
       description,
       vocabulary,
-      batches: trainingBatches(train, description, vocabulary, plan, phase),
+      batches: trainingBatches(train, dataset, plan, phase),
       heldOut: heldOut.count > 0 ? heldOutBatches(heldOut, description, plan) : undefined,
       identity: identityOf(description),
       close: dataset.close,
@@ -108,21 +108,16 @@ function split(
 
 function trainingBatches(
   source: InstanceSource,
-  { settings, generation }: DatasetDescription,
-  vocabulary: Vocabulary,
+  dataset: OpenedDataset,
   plan: PretrainingPlan,
   phase: 0 | 1,
 ): BatchSource {
   const { seed } = plan.settings;
-  const { maxSeqLength, maxPredictionsPerSeq, masking } = settings;
-  const { maskedLmProb } = generation;
   const batches = new Batches(source, {
     batchSize: plan.batchSize,
-    maxSeqLength,
+    maxSeqLength: dataset.description.settings.maxSeqLength,
     seed: phase === 0 ? seed : Random.derive(seed, SECOND_PHASE_STREAM).uint32(),
-    ...(plan.dynamicMasking
-      ? { dynamicMasking: createMasking(vocabulary, { masking, maxPredictionsPerSeq, maskedLmProb }) }
-      : {}),
+    ...(plan.dynamicMasking ? dynamicMasking(dataset) : {}),
   });
   if (!plan.overfitOneBatch) return batches;
   const first = batches.batch(0);

@@ -1,7 +1,6 @@
 /** `zhbert data`: pre-training data from plain text. Google's flags in kebab-case, words masked whole by default. */
 import type { FilterCounts } from "../../data/filter-lines.ts";
 import { TEXT_ENCODINGS } from "../../data/read-block.ts";
-import { MASKINGS, type Masking } from "../../data/shards.ts";
 import { TEXT_FORMATS } from "../../data/text-blocks.ts";
 import { UsageError } from "../../errors.ts";
 import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
@@ -15,12 +14,17 @@ import {
 import { SEGMENTERS } from "../../node/segmenters.ts";
 import { loadTokenizer } from "../../node/vocabulary-file.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
+import { maskingOption, maskingOptions, readMaskingOptions } from "../masking-options.ts";
 import { inMegabytes, probability, sequenceLength, share, wholeNumber } from "../numbers.ts";
 import { openEndedProgress } from "../progress.ts";
 import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
 /** Five passes, as the Chinese whole word masking models were trained (ymcui/Chinese-BERT-wwm issue 28). */
 const DUPE_FACTOR = 5;
+/** What the next sentence head learns. */
+const SENTENCE_TASKS = ["nsp", "sop", "none"] as const;
+type SentenceTask = (typeof SENTENCE_TASKS)[number];
+
 /** The default of Google's program. */
 const GOOGLE_DUPE_FACTOR = 10;
 
@@ -39,18 +43,7 @@ const options: readonly CommandOption[] = [
     default: 128,
     parse: wholeNumber("--max-seq-length", 8),
   },
-  {
-    flags: "--max-predictions-per-seq <n>",
-    description: "the most tokens to predict",
-    default: 20,
-    parse: wholeNumber("--max-predictions-per-seq", 1),
-  },
-  {
-    flags: "--masked-lm-prob <share>",
-    description: "share of tokens to predict",
-    default: 0.15,
-    parse: probability("--masked-lm-prob"),
-  },
+  ...maskingOptions,
   {
     flags: "--short-seq-prob <share>",
     description: "share of shorter sequences",
@@ -68,16 +61,18 @@ const options: readonly CommandOption[] = [
     default: 12345,
     parse: wholeNumber("--random-seed"),
   },
-  {
-    flags: "--masking <unit>",
-    description: "what is masked together (default: whole-word; char with --google-compatible --segmenter none)",
-    choices: MASKINGS,
-  },
+  maskingOption(" (default: whole-word; char with --google-compatible --segmenter none)"),
   { flags: "--do-whole-word-mask", description: "the same as --masking whole-word" },
   { flags: "--segmenter <name>", description: "what finds words", default: "jieba", choices: SEGMENTERS },
   { flags: "--user-dictionary <path>", description: "words for jieba: word [frequency] [tag] a line" },
   { flags: "--reference-file <path>", description: "words for --segmenter reference: Hugging Face's reference file" },
-  { flags: "--no-nsp", description: "full sentences without next sentence prediction" },
+  {
+    flags: "--sentence-task <name>",
+    description: "nsp: is B next or random; sop: are A and B in order; none: full sentences (default: nsp)",
+    choices: SENTENCE_TASKS,
+  },
+  { flags: "--no-nsp", description: "the same as --sentence-task none" },
+  { flags: "--cross-documents", description: "none: go on over the ends of documents, with [SEP] there" },
   { flags: "--no-split-sentences", description: "a line is one sentence; do not cut paragraphs at 。！？；" },
   { flags: "--input <format>", description: "what the corpus is", default: "text", choices: TEXT_FORMATS },
   { flags: "--text-field <name>", description: "jsonl: the field that holds a document's text", default: "text" },
@@ -207,13 +202,12 @@ async function readOptions({ args, options, signal, stdinLines }: CommandContext
     tokenizer,
     segmenter,
     masking,
+    ...(await readMaskingOptions({ options, signal }, tokenizer)),
     maxSeqLength: sequenceLength(options["maxSeqLength"]),
-    maxPredictionsPerSeq: options["maxPredictionsPerSeq"],
-    maskedLmProb: options["maskedLmProb"],
     shortSeqProb: options["shortSeqProb"],
     dupeFactor: options["dupeFactor"] ?? (googleCompatible ? GOOGLE_DUPE_FACTOR : DUPE_FACTOR),
     randomSeed: options["randomSeed"] ?? options["seed"],
-    nextSentence: options["nsp"] !== false,
+    ...sentenceTaskOf(options),
     googleCompatible,
     splitsSentences: splits,
     heldOut: options["heldOut"],
@@ -247,8 +241,22 @@ function outputPaths(output: string | undefined, format: DataFormat): string[] {
   return format === "tfrecord" ? output.split(",").filter((path) => path !== "") : [output];
 }
 
-function maskingOf(options: CommandContext["options"], googleCompatible: boolean): Masking {
-  const named = options["masking"] as Masking | undefined;
+function sentenceTaskOf(options: CommandContext["options"]) {
+  const task = (options["sentenceTask"] ?? (options["nsp"] === false ? "none" : "nsp")) as SentenceTask;
+  if (options["nsp"] === false && task !== "none") {
+    throw usage("--sentence-task", "none beside --no-nsp", task, "give only one of the two");
+  }
+  const crossDocuments = options["crossDocuments"] === true;
+  if (crossDocuments && task !== "none") throw usage("--cross-documents", "--sentence-task none", task);
+  return {
+    nextSentence: task !== "none",
+    ...(task === "sop" ? { swapSegments: true } : {}),
+    ...(crossDocuments ? { crossDocuments } : {}),
+  };
+}
+
+function maskingOf(options: CommandContext["options"], googleCompatible: boolean): string {
+  const named = options["masking"] as string | undefined;
   if (options["doWholeWordMask"] === true) {
     if (named === undefined || named === "whole-word") return "whole-word";
     throw usage("--masking", "whole-word beside --do-whole-word-mask", named, "give only one of the two");
@@ -346,7 +354,12 @@ function printReport({ output }: CommandContext, made: MakeDataOptions, report: 
     ["masked tokens", count(report.maskedTokens), percent(shares.maskedShare)],
     ["padding", percent(shares.paddingShare), `if all are padded to ${made.maxSeqLength}`],
   ];
-  if (made.nextSentence) rows.push(["random next", count(report.randomNext), percent(shares.randomNextShare)]);
+  if (made.nextSentence)
+    rows.push([
+      made.swapSegments ? "swapped" : "random next",
+      count(report.randomNext),
+      percent(shares.randomNextShare),
+    ]);
   if (made.heldOut > 0) rows.push(["held-out instances", count(report.heldOutInstances), "of the instances above"]);
   rows.push(["written", `${inMegabytes(report.outputBytes)} MB`, made.outputs.join(", ")]);
   output.table(["what", "count", ""], rows);

@@ -3,7 +3,6 @@ import colors from "picocolors";
 import { instanceLine } from "../../data/jsonl.ts";
 import { compareMasking, createSampler, type MaskedSample, type SampleOptions } from "../../data/mask-sample.ts";
 import { referencePositions } from "../../data/reference-lines.ts";
-import { MASKINGS } from "../../data/shards.ts";
 import { CorpusError, verbatim } from "../../errors.ts";
 import { type Corpus, corpusOfLines, openCorpus } from "../../node/corpus.ts";
 import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
@@ -12,7 +11,8 @@ import type { Vocabulary } from "../../text/vocabulary.ts";
 import { Random } from "../../util/random.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { legend, renderSample, SampleTotals } from "../masked-text.ts";
-import { probability, sequenceLength, wholeNumber } from "../numbers.ts";
+import { maskingOption, maskingOptions, readMaskingOptions } from "../masking-options.ts";
+import { sequenceLength, wholeNumber } from "../numbers.ts";
 import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
 /** Samples are drawn from so many lines at the head of the corpus, so that a large one need not be read to its end. */
@@ -28,19 +28,8 @@ const options: readonly CommandOption[] = [
     choices: SEGMENTERS.filter((name) => name !== "reference"),
   },
   { flags: "--user-dictionary <file>", description: "words for jieba: word [frequency] [tag] a line" },
-  { flags: "--masking <unit>", description: "what is masked together", default: "whole-word", choices: MASKINGS },
-  {
-    flags: "--masked-lm-prob <share>",
-    description: "share of tokens to predict",
-    default: 0.15,
-    parse: probability("--masked-lm-prob"),
-  },
-  {
-    flags: "--max-predictions-per-seq <n>",
-    description: "the most tokens to predict",
-    default: 20,
-    parse: wholeNumber("--max-predictions-per-seq", 1),
-  },
+  maskingOption("", { default: "whole-word" }),
+  ...maskingOptions,
   {
     flags: "--max-seq-length <n>",
     description: "tokens shown of a line, at most 512",
@@ -94,8 +83,7 @@ async function showSamples({ args, options, output, signal, stdinLines }: Comman
     tokenizer,
     segmenter,
     masking: options["masking"],
-    maskedLmProb: options["maskedLmProb"],
-    maxPredictionsPerSeq: options["maxPredictionsPerSeq"],
+    ...(await readMaskingOptions({ options, signal }, tokenizer)),
     maxSeqLength: sequenceLength(options["maxSeqLength"]),
   };
   const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
