@@ -1,4 +1,7 @@
 /** ONNX Runtime behind the Runtime interface: what it refuses, what it keeps, and where it writes. */
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, describe, expect, test } from "vitest";
 import { numbers, randomTensor } from "../../test/graph-checks.ts";
 import { ArgumentError, RuntimeError } from "../errors.ts";
@@ -210,4 +213,25 @@ describe("compile", () => {
     await own.dispose();
     await expect(kept.run({ x: pair(1, 2) })).rejects.toThrow(/disposed/);
   });
+});
+
+test("weights are the engine's own after compiling: nothing else holds them", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const graph = buildGraph({ y: linear(input("x", "float32", ["n", 2]), parameter("w", [3, 2])) });
+  const compile = async () => {
+    const weight = hostTensor("float32", [3, 2], Float32Array.of(1, 2, 3, 4, 5, 6));
+    return {
+      executable: await runtime.compile(graph, { weights: new Map([["w", weight]]) }),
+      kept: new WeakRef(weight),
+    };
+  };
+  const { executable, kept } = await compile();
+  for (let turn = 0; turn < 10 && kept.deref() !== undefined; turn++) {
+    await setImmediate();
+    collect();
+  }
+  expect(kept.deref()).toBeUndefined();
+  const { y } = await executable.run({ x: pair(1, 1) });
+  expect(y?.data).toEqual(Float32Array.of(3, 7, 11));
 });

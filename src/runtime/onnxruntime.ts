@@ -34,9 +34,11 @@ export function onnxRuntime(ort: OnnxRuntimeModule, { threads }: OnnxRuntimeOpti
   const compiled = new Map<Graph, Promise<OnnxExecutable>>();
   const all = new Set<OnnxExecutable>();
   const create = async (graph: Graph, options: CompileOptions) => {
+    // What is called at the end must not hold the options: the weights would stay beside the engine's own copy.
+    const isKept = options.weights === undefined;
     const executable = await compileSession(ort, graph, threads, options, () => {
       all.delete(executable);
-      if (!options.weights) compiled.delete(graph);
+      if (isKept) compiled.delete(graph);
     });
     all.add(executable);
     return executable;
