@@ -45,7 +45,10 @@ export const MLM_HEAD_DEFAULTS = {
 /** The share of tokens to predict, as BERT was trained. */
 const MASKED_LM_PROB = 0.15;
 
-type Choices = Omit<PretrainingChoices, "dropout" | "dynamicMasking" | "recompute" | "overfitOneBatch">;
+type Choices = Omit<
+  PretrainingChoices,
+  "dropout" | "dynamicMasking" | "recompute" | "overfitOneBatch" | "frozenLayers" | "frozenEmbeddings" | "secondPhase"
+>;
 
 /** What to train, on what, and where the result goes. */
 export interface TrainMlmHeadOptions extends Choices, PretrainEnvironment {

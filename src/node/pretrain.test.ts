@@ -157,6 +157,23 @@ describe("resuming", () => {
     await expect(resumePretraining(output)).rejects.toMatchObject({ code: "ERR_CHECKPOINT" });
   });
 
+  test("a checkpoint from before phases, averages and counts of work goes on", async () => {
+    await pretrain(options("older", { steps: 6, saveSteps: 3 }));
+    const newer = bytes("older", "model.safetensors");
+    rmSync(fixture.path("older/checkpoint-6"), { recursive: true });
+    const path = fixture.path("older/checkpoint-3/trainer-state.json");
+    const { microBatches, ...state } = JSON.parse(readFileSync(path, "utf8"));
+    expect(microBatches).toBe(3);
+    for (const name of ["trainable", "frozenLayers", "frozenEmbeddings", "saveBest", "loadBest"]) {
+      expect(state.options).toHaveProperty(name);
+      delete state.options[name];
+    }
+    for (const name of ["places", "flops"]) delete state.window[name];
+    writeFileSync(path, JSON.stringify(state));
+    expect((await resumePretraining(fixture.path("older"))).step).toBe(6);
+    expect(bytes("older", "model.safetensors")).toEqual(newer);
+  });
+
   test("a folder without a checkpoint is refused", async () => {
     await expect(resumePretraining(fixture.path("nothing"))).rejects.toMatchObject({ code: "ERR_CHECKPOINT" });
   });

@@ -268,6 +268,14 @@ describe("two phases", () => {
     expect(stopped.masks).toEqual(whole.masks);
   });
 
+  test("settings without data for it, and data without settings, are refused", async () => {
+    const { secondPhase, ...alone } = phases().options;
+    await expect(runPretraining(alone)).rejects.toThrow("expected settings and batches for it, got settings alone");
+    await expect(runPretraining({ ...setUp().options, secondPhase: secondPhase! })).rejects.toThrow(
+      "got batches alone",
+    );
+  });
+
   test("the best is looked for in the second alone, and early stop ends only that", async () => {
     const best: number[] = [];
     const hooks: Partial<PretrainingHooks> = {

@@ -66,6 +66,7 @@ class PretrainingRun {
     const { settings, weights, resume, hooks, config, trainable: part = "all" } = options;
     this.#options = options;
     checkSettings(settings, hooks);
+    expectSecondPhase(options);
     for (const { batches } of phasesOf(options)) expectBatches(batches);
     // The order in which norms are summed must not depend on where the weights come from: a new model, or a file.
     const inOrder = [...weights].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -278,6 +279,16 @@ function phasesOf({ batches, compile, hooks, secondPhase }: PretrainingRunOption
   const { heldOut } = hooks;
   const first = { batches, compile, ...(heldOut === undefined ? {} : { heldOut }) };
   return secondPhase === undefined ? [first] : [first, secondPhase];
+}
+
+/** The settings and the data of a second phase come together. */
+function expectSecondPhase({ settings, secondPhase }: PretrainingRunOptions): void {
+  if ((settings.secondPhase === undefined) === (secondPhase === undefined)) return;
+  throw new TrainingError({
+    where: "second phase",
+    expected: "settings and batches for it",
+    got: verbatim(secondPhase === undefined ? "settings alone" : "batches alone"),
+  });
 }
 
 function budgetOf({ settings, hooks, resume, replay }: PretrainingRunOptions): TimeBudget | undefined {
