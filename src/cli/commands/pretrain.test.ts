@@ -1,6 +1,6 @@
 /** zhbert pretrain as a user calls it: JSON lines, tables, wrong use, Ctrl-C. */
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -67,7 +67,65 @@ test("people get a table of results, the files, and the way to resume a finished
   expect(stderr).toContain("the run is complete: 2 steps");
 });
 
+test("every option reaches the run: NVIDIA's recipe in small, with all that can be kept", async () => {
+  const output = fixture.path("recipe");
+  const recipe = ["--optimizer", "lamb-nvidia", "--schedule", "nvidia", "--schedule-power", "0.6", "--lr", "6e-3"];
+  const course = ["--steps", "4", "--warmup-steps", "1", "--layer-decay", "0.9", "--end-learning-rate", "1e-5"];
+  const second = [
+    "--phase2-steps",
+    "3",
+    "--phase2-lr",
+    "4e-3",
+    "--phase2-warmup-steps",
+    "1",
+    "--phase2-batch-size",
+    "4",
+  ];
+  const batches = [
+    "--gradient-accumulation-steps",
+    "3",
+    "--batch-ramp",
+    "0.5",
+    "--phase2-gradient-accumulation-steps",
+    "2",
+  ];
+  const kept = ["--ema", "0.9", "--load-best", "--early-stop", "9", "--eval-every", "1", "--freeze-layers", "1"];
+  const { stderr } = await zhbert(
+    ...[fixture.data, "-o", output, ...small(), ...recipe, ...course, ...second, ...batches, ...kept],
+    ...["--freeze-embeddings", "--phase2-data", fixture.data],
+  );
+  expect(stderr).toContain("of them trained");
+  expect(stderr).toMatch(/averaged weights: loss \d/);
+  const { options } = JSON.parse(readFileSync(join(output, "checkpoint-7/trainer-state.json"), "utf8"));
+  expect(options).toMatchObject({
+    settings: {
+      ...{ steps: 4, optimizer: "lamb-nvidia", learningRate: 6e-3, warmupSteps: 1, gradientAccumulationSteps: 3 },
+      ...{ schedule: "nvidia", schedulePower: 0.6, endLearningRate: 1e-5, layerDecay: 0.9 },
+      ...{ batchRamp: 0.5, averageDecay: 0.9, patience: 9 },
+      secondPhase: { steps: 3, gradientAccumulationSteps: 2, learningRate: 4e-3, warmupSteps: 1 },
+    },
+    ...{ frozenLayers: 1, frozenEmbeddings: true, saveBest: true, loadBest: true },
+    secondPhase: { data: "../data", batchSize: 4 },
+  });
+  const average = fixture.path("recipe-average");
+  const { stdout } = await zhbert(output, "--export-ema", average);
+  expect(stdout).toContain(`${average}: the moving average of 7 updates`);
+  expect(existsSync(join(average, "model.safetensors"))).toBe(true);
+});
+
+test("a run by hours shows its time", async () => {
+  const run = ["--hours", "0.0001", "--warmup-share", "0.2", "--schedule", "cosine", "--json"];
+  const { stdout } = await zhbert(fixture.data, "-o", fixture.path("hours"), ...small(), ...run);
+  expect(JSON.parse(stdout.trim().split("\n").at(-1)!).step).toBeGreaterThan(0);
+  const { stderr } = await zhbert(fixture.path("hours"), "--resume");
+  expect(stderr).toMatch(/resuming at step \d+\n/);
+});
+
 test.each<[string[], string]>([
+  [["--resume", "--phase2-lr", "1"], "--phase2-lr: expected a resumed run to keep its own, got 1"],
+  [["--phase2-lr", "1"], "a second phase: expected --phase2-steps"],
+  [["--layer-decay", "2"], "--layer-decay: expected a number from 0 to 1"],
+  [["--ema", "1"], "--ema: expected a number from 0 to below 1"],
   [["--resume", "--steps", "9"], "--steps: expected a resumed run to keep its own, got 9"],
   [["--resume", "--seed", "9"], "--seed: expected a resumed run to keep its own, got 9"],
   [["--resume", "--lr", "9"], "--lr: expected a resumed run to keep its own, got 9"],
