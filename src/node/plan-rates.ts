@@ -32,8 +32,8 @@ const LAYERS = 2;
 const TOKENS = 2048;
 /** Runs of each side, in turn; more while there is time. */
 const MIN_RUNS = 2;
-const MAX_RUNS = 8;
-const MILLISECONDS = 2500;
+const MAX_RUNS = 12;
+const MILLISECONDS = 4000;
 
 /** The rates of a machine on a model at one length: the best of some runs, as on a machine that does nothing else. */
 export async function measureRates(runtime: Runtime, options: MeasureOptions): Promise<MeasuredRates> {
