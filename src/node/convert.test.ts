@@ -231,4 +231,14 @@ describe("refused", () => {
     await expect(convert(model(), at("out"), options)).rejects.toThrow(message);
     expect(existsSync(at("out"))).toBe(false);
   });
+
+  test("weights of another model that programs read first are pointed out; those of the input are not", async () => {
+    const source = model();
+    await convert(source, at("out"), to("safetensors"));
+    const { notes } = await convert(model(), at("out"), to("pytorch"));
+    expect(notes.join("\n")).toContain(
+      `${at("out", "model.safetensors")} was there before, and programs read it first`,
+    );
+    expect((await convert(at("out"), at("out"), to("paddle"))).notes.join("\n")).not.toContain("was there before");
+  });
 });

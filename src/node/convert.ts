@@ -2,6 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { OutputFile } from "../checkpoint/format.ts";
+import { findCheckpoints } from "../checkpoint/formats.ts";
 import type { ModelFiles } from "../checkpoint/source.ts";
 import {
   type Conversion,
@@ -14,7 +15,7 @@ import type { Dialect } from "../model/weight-names.ts";
 import type { DownloadOptions } from "./hub.ts";
 import { SMALL_FILES } from "./model-files.ts";
 import { openModelSource } from "./model-source.ts";
-import { identityOf, inTheWay, ownInput, type WrittenFile, writeFolder } from "./write-folder.ts";
+import { identities, identityOf, inTheWay, ownInput, type WrittenFile, writeFolder } from "./write-folder.ts";
 
 /** How a model is converted and where its files go. */
 export interface ConvertOptions extends ConversionOptions {
@@ -61,7 +62,11 @@ export async function convert(name: string, folder: string, options: ConvertOpti
     onBytes: (bytes) => onBytes?.(Math.min(bytes, facts.bytes), facts.bytes),
   });
   const removed = overwrite ? await removeStale(folder, options.to, written) : [];
-  const notes = [...facts.notes, ...removed.map((file) => `${file} of an earlier conversion was removed`)];
+  const notes = [
+    ...facts.notes,
+    ...removed.map((file) => `${file} of an earlier conversion was removed`),
+    ...(await noteOtherWeights(folder, options.to, written, inputs)),
+  ];
   const { format, checkpoint: read, named, where } = model;
   const seconds = (performance.now() - began) / 1000;
   return {
@@ -85,11 +90,6 @@ function recordOpened(files: ModelFiles): { readonly files: ModelFiles; readonly
     return files.open(path);
   };
   return { files: { name: files.name, paths: files.paths, open }, opened };
-}
-
-async function identities(paths: readonly string[]): Promise<Set<string>> {
-  const found = await Promise.all(paths.map(identityOf));
-  return new Set(found.filter((identity) => identity !== undefined));
 }
 
 /** Without those that belong to the input: a second format in the same folder shares its config and vocabulary. */
@@ -130,6 +130,21 @@ async function expectFree(
     if (inputs.has((await identityOf(path)) ?? "")) throw ownInput(path);
     if (!overwrite) throw inTheWay(path);
   }
+}
+
+/** What to tell of weights in the folder that programs read before the new ones: they may be of another model. */
+async function noteOtherWeights(
+  folder: string,
+  to: ConversionTarget,
+  written: readonly WrittenFile[],
+  inputs: ReadonlySet<string>,
+): Promise<string[]> {
+  if (to === "onnx") return [];
+  const first = findCheckpoints(await readdir(folder).catch(() => []))[0]?.path;
+  if (first === undefined || written.some(({ path }) => path === first)) return [];
+  const other = join(folder, first);
+  if (inputs.has((await identityOf(other)) ?? "")) return [];
+  return [`${other} was there before, and programs read it first: remove it if it is of another model`];
 }
 
 /** Removes what an earlier conversion to the same format left beside the new files. */

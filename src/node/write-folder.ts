@@ -7,7 +7,8 @@ import { mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { OutputFile } from "../checkpoint/format.ts";
 import { FileError, InterruptedError, verbatim } from "../errors.ts";
-import { type AtomicFile, createAtomicFile, fileError, readBytes } from "./files.ts";
+import { type AtomicFile, createAtomicFile, fileError } from "./files.ts";
+import { mapFile } from "./memory-map.ts";
 
 /** How a folder is written. */
 export interface WriteFolderOptions {
@@ -29,13 +30,17 @@ export interface WrittenFile {
 
 /** A piece between two looks at the signal, and between two steps of progress. */
 const PIECE_BYTES = 1 << 23;
-/** Files of at most this size are compared with what is there before they count as different. */
-const COMPARED_BYTES = 1 << 26;
 
 /** What tells a file from every other one, whatever name it is reached by; undefined where there is none. */
 export async function identityOf(path: string): Promise<string | undefined> {
   const found = await stat(path, { bigint: true }).catch(() => undefined);
   return found?.isFile() ? `${found.dev}:${found.ino}` : undefined;
+}
+
+/** `identityOf` of the files that are there. */
+export async function identities(paths: readonly string[]): Promise<Set<string>> {
+  const found = await Promise.all(paths.map(identityOf));
+  return new Set(found.filter((identity) => identity !== undefined));
 }
 
 /**
@@ -115,8 +120,8 @@ class FolderWriting {
     const identity = await identityOf(target);
     if (identity === undefined) return undefined;
     // Only contents that are at hand can be compared; weights would have to be made twice.
-    const isSmall = Array.isArray(chunks);
-    if (isSmall && (await hasContent(target, chunks))) return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (Array.isArray(chunks) && hasContent(target, chunks))
+      return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     if (this.#options.inputs?.has(identity)) throw ownInput(target);
     if (!this.#options.overwrite) throw inTheWay(target);
     return undefined;
@@ -142,11 +147,16 @@ class FolderWriting {
   }
 }
 
-async function hasContent(path: string, chunks: readonly Uint8Array[]): Promise<boolean> {
-  const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  const found = await stat(path);
-  if (found.size !== size || size > COMPARED_BYTES) return false;
-  return Buffer.concat(chunks).equals(await readBytes(path));
+function hasContent(path: string, chunks: readonly Uint8Array[]): boolean {
+  const found = mapFile(path);
+  if (found.size !== chunks.reduce((sum, chunk) => sum + chunk.length, 0)) return false;
+  let at = 0;
+  for (const chunk of chunks) {
+    const there = found.slice(at, at + chunk.length);
+    if (Buffer.compare(there, chunk) !== 0) return false;
+    at += chunk.length;
+  }
+  return true;
 }
 
 /** Removes folders from the inside out, as far as they are empty. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -57,6 +57,20 @@ test("-o copies into a plain folder, --all takes everything", async () => {
     ["README.md", "config.json", "model.safetensors", "onnx", join("onnx", "model.onnx"), "vocab.txt"].sort(),
   );
   expect(readFileSync(join(output, "model.safetensors")).equals(weights)).toBe(true);
+});
+
+test("-o leaves what is there and the same, and replaces nothing else without being told", async () => {
+  const output = join(folder, "plain");
+  await run("hfl/rbt3", "-o", output);
+  await run("hfl/rbt3", "-o", output);
+  writeFileSync(join(output, "config.json"), "mine");
+  rmSync(join(output, "vocab.txt"));
+  await expect(run("hfl/rbt3", "-o", output)).rejects.toThrow("config.json: expected no file of this name");
+  expect(readFileSync(join(output, "config.json"), "utf8")).toBe("mine");
+  expect(readdirSync(output).sort()).toEqual(["config.json", "model.safetensors"]);
+  await run("hfl/rbt3", "-o", output, "--overwrite");
+  expect(readFileSync(join(output, "config.json"), "utf8")).toBe("{}");
+  expect(readdirSync(output).sort()).toEqual(["config.json", "model.safetensors", "vocab.txt"]);
 });
 
 test("asks the environment's hub, and ModelScope where told", async () => {
