@@ -17,7 +17,7 @@ type Ids = readonly number[];
 export function replaceBySimilarWords(options: ReplacementShares & { readonly words: MaskingWords }): Replace {
   const { vocabulary, maskTokenProb, randomTokenProb } = options;
   const randomIds = ordinaryIds(vocabulary);
-  const { similar, byLength } = readTable(options);
+  const { similar, byLength } = readTable(options, new Set(randomIds));
   const copy = (ids: Int32Array, word: Ids, at: number) => {
     for (let i = 0; i < word.length; i++) ids[at + i] = word[i]!;
   };
@@ -41,18 +41,28 @@ export function replaceBySimilarWords(options: ReplacementShares & { readonly wo
   };
 }
 
-/** Similar words by the word's ids, and all words by their number of tokens. */
-function readTable({ vocabulary, words }: ReplacementShares & { readonly words: MaskingWords }) {
+/**
+ * Similar words by the word's ids, and all words by their number of tokens.
+ * @param ordinary - other ids, such as [MASK], are in no word.
+ */
+function readTable(
+  { vocabulary, words }: ReplacementShares & { readonly words: MaskingWords },
+  ordinary: ReadonlySet<number>,
+) {
+  const idsOf = (word: string) => {
+    const ids = wordIds(vocabulary, word);
+    return ids?.every((id) => ordinary.has(id)) ? ids : undefined;
+  };
   const similar = new Map<string, Ids[]>();
   const byLength = new Map<number, Ids[]>();
   for (const [word = "", ...others] of words.similarWords ?? []) {
-    const ids = wordIds(vocabulary, word);
+    const ids = idsOf(word);
     if (ids === undefined) continue;
     const list = byLength.get(ids.length) ?? [];
     list.push(ids);
     byLength.set(ids.length, list);
     const found = others.flatMap((other) => {
-      const otherIds = wordIds(vocabulary, other);
+      const otherIds = idsOf(other);
       return otherIds?.length === ids.length ? [otherIds] : [];
     });
     if (found.length > 0) similar.set(ids.join(), found);
