@@ -96,9 +96,12 @@ const FIXED: readonly Named<NewRunName>[] = [
   ["frozenLayers", whole("--freeze-layers", "leave the first n layers as they are", 0, 0)],
   ["frozenEmbeddings", option("--freeze-embeddings", "leave the embeddings as they are")],
   ["weightDecay", number("--weight-decay", "not on biases and LayerNorm", defaults.weightDecay, nonNegativeNumber)],
+  ["beta1", number("--adam-beta1", "share of the mean of gradients that stays", 0.9, share)],
+  ["beta2", number("--adam-beta2", "share of the mean of their squares that stays", 0.999, share)],
+  ["epsilon", number("--adam-epsilon", "added to its root", "as the optimiser's program", positiveNumber)],
   [
     "maxGradientNorm",
-    number("--max-grad-norm", "limit of the gradient's norm", defaults.maxGradientNorm, positiveNumber),
+    number("--max-grad-norm", "limit of the gradient's norm; 0: none", defaults.maxGradientNorm, nonNegativeNumber),
   ],
   ["dropout", option("--dropout <rate>", "instead of the config's rates", "as the config", share("--dropout"))],
   ["averageDecay", number("--ema", "keep a moving average of the weights: the share that stays", undefined, share)],

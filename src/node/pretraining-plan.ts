@@ -35,7 +35,12 @@ export interface PretrainingChoices {
   readonly frozenEmbeddings?: boolean;
   /** 0.01; not on biases and LayerNorm. */
   readonly weightDecay?: number;
-  /** Limit of the gradient's global norm; 1. */
+  /** Of the moving averages of the gradient and of its square; 0.9 and 0.999. */
+  readonly beta1?: number;
+  readonly beta2?: number;
+  /** Added to the root of the second average; as the optimiser's program. */
+  readonly epsilon?: number;
+  /** Limit of the gradient's global norm; 1. 0 clips nothing. */
   readonly maxGradientNorm?: number;
   /** Of initialisation, order of the data, masks and dropout; 12345. */
   readonly seed?: number;
@@ -139,7 +144,7 @@ export function completePlan(choices: PretrainingChoices, data: string, secondDa
   const chosen = { ...PRETRAINING_DEFAULTS, ...withoutUndefined(choices) };
   const { seed, optimizer, learningRate, weightDecay, maxGradientNorm, gradientAccumulationSteps } = chosen;
   const { schedule, schedulePower, endLearningRate, layerDecay, hours, warmupShare } = choices;
-  const { batchRamp, averageDecay, patience } = choices;
+  const { beta1, beta2, epsilon, batchRamp, averageDecay, patience } = choices;
   const secondPhase = choices.secondPhase && completeSecondPhase(choices.secondPhase, gradientAccumulationSteps);
   const steps = choices.steps ?? (hours === undefined ? PRETRAINING_DEFAULTS.steps : UNLIMITED_STEPS);
   const scheduled = steps + (secondPhase?.learningRate === undefined ? (secondPhase?.steps ?? 0) : 0);
@@ -156,7 +161,7 @@ export function completePlan(choices: PretrainingChoices, data: string, secondDa
       maxGradientNorm,
       gradientAccumulationSteps,
       ...withoutUndefined({ schedule, schedulePower, endLearningRate, layerDecay, hours, warmupShare }),
-      ...withoutUndefined({ batchRamp, averageDecay, patience, secondPhase }),
+      ...withoutUndefined({ beta1, beta2, epsilon, batchRamp, averageDecay, patience, secondPhase }),
     },
     batchSize: chosen.batchSize,
     dynamicMasking: choices.dynamicMasking ?? false,

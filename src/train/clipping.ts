@@ -38,11 +38,11 @@ function sumOfSquares(values: Float32Array): number {
 
 /**
  * The factor for every gradient so that the global norm stays within `limit`.
- * @param norm - the global norm before clipping. @param limit - > 0; Infinity clips nothing.
+ * @param norm - the global norm before clipping. @param limit - > 0; 0 and Infinity clip nothing.
  * Source: tf.clip_by_global_norm (limit / max(norm, limit)); torch.nn.utils.clip_grad_norm_ (limit / (norm + 1e-6), at most 1).
  */
 export function clipScale(norm: number, limit: number, rule: ClipRule): number {
-  if (limit === Number.POSITIVE_INFINITY) return 1;
+  if (limit === 0 || limit === Number.POSITIVE_INFINITY) return 1;
   return rule === "google" ? limit / Math.max(norm, limit) : Math.min(1, limit / (norm + 1e-6));
 }
 

@@ -135,6 +135,20 @@ const meanOfTargets: CompileStep = async (shape, mode) => {
   };
 };
 
+test("the optimiser's numbers and no clipping at all", async () => {
+  // With beta1 = beta2 = 0 and a large epsilon a step is rate x gradient / epsilon.
+  const { options, weights } = setUp({
+    steps: 1,
+    beta1: 0,
+    beta2: 0,
+    epsilon: 1e6,
+    maxGradientNorm: 0,
+    learningRate: 1e5,
+  });
+  await runPretraining(options);
+  expect([...weights]).toEqual([expect.closeTo(2.7, 4), expect.closeTo(-0.9, 4)]);
+});
+
 test("an engine that returns its own memory trains the same", async () => {
   const inPlace = setUp();
   await runPretraining(inPlace.options);
@@ -377,7 +391,10 @@ describe("what cannot go on", () => {
   test.each<[Partial<PretrainingSettings>, string]>([
     [{ steps: 0 }, "steps: expected an integer of 1 or more, got 0"],
     [{ gradientAccumulationSteps: 0 }, "gradient accumulation steps: expected an integer of 1 or more, got 0"],
-    [{ maxGradientNorm: 0 }, "gradient norm limit: expected a number above 0, got 0"],
+    [{ maxGradientNorm: -1 }, "gradient norm limit: expected a number of 0 or more, got -1"],
+    [{ beta2: 1 }, "beta2: expected a number from 0 to below 1, got 1"],
+    [{ epsilon: 0 }, "epsilon: expected a number above 0, got 0"],
+    [{ weightDecay: -0.1 }, "weight decay: expected 0 or more, got -0.1"],
     [{ warmupSteps: 4 }, "warm-up steps: expected an integer from 0 to 3"],
   ])("settings %j", async (changes, message) => {
     await expect(runPretraining(setUp(changes).options)).rejects.toThrow(message);

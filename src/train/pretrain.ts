@@ -72,9 +72,12 @@ class PretrainingRun {
     const inOrder = [...weights].sort(([a], [b]) => (a < b ? -1 : 1));
     this.#trained = new Map(inOrder.filter(([name]) => isTrainable(part, name)));
     this.#frozen = new Map([...weights].filter(([name]) => !isTrainable(part, name)));
-    const { weightDecay, layerDecay = 1, averageDecay } = settings;
+    const { layerDecay = 1, averageDecay } = settings;
     const rateFactor = (name: string) => layerRateFactor(name, layerDecay, config.numHiddenLayers);
-    this.#optimizer = createOptimizer(settings.optimizer, this.#trained, { weightDecay, rateFactor });
+    const { weightDecay, beta1, beta2, epsilon } = settings;
+    const given = Object.entries({ beta1, beta2, epsilon }).filter(([, value]) => value !== undefined);
+    const numbers = { weightDecay, rateFactor, ...Object.fromEntries(given) };
+    this.#optimizer = createOptimizer(settings.optimizer, this.#trained, numbers);
     this.#average = averageDecay === undefined ? undefined : new MovingAverage(this.#trained, averageDecay);
     if (resume !== undefined) {
       this.#optimizer.restore(resume.moments, resume.step);

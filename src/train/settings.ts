@@ -14,7 +14,12 @@ export interface PretrainingSettings {
   readonly learningRate: number;
   readonly warmupSteps: number;
   readonly weightDecay: number;
-  /** Limit of the gradient's global norm. */
+  /** Of the moving averages of the gradient and of its square; 0.9 and 0.999. */
+  readonly beta1?: number;
+  readonly beta2?: number;
+  /** Added to the root of the second average; that of the optimiser's program when left out. */
+  readonly epsilon?: number;
+  /** Limit of the gradient's global norm; 0 clips nothing. */
   readonly maxGradientNorm: number;
   /** Micro-batches whose gradients are averaged for one update. */
   readonly gradientAccumulationSteps: number;
@@ -93,7 +98,8 @@ export function checkSettings(
   expectAtLeastOne("steps", steps);
   expectAtLeastOne("gradient accumulation steps", gradientAccumulationSteps);
   expectAtLeastOne("logging steps", loggingSteps);
-  expectThat(maxGradientNorm > 0, "gradient norm limit", "a number above 0", maxGradientNorm);
+  expectThat(maxGradientNorm >= 0, "gradient norm limit", "a number of 0 or more", maxGradientNorm);
+  checkOptimizer(settings);
   expectThat(layerDecay > 0 && layerDecay <= 1, "layer decay", "a number above 0, 1 at most", layerDecay);
   expectThat(hours > 0 && hours < Number.POSITIVE_INFINITY, "hours", "a number above 0", hours);
   expectThat(warmupShare >= 0 && warmupShare < 1, "warm-up share", "a number from 0 to below 1", warmupShare);
@@ -104,6 +110,14 @@ export function checkSettings(
   expectThat(averageDecay > 0 && averageDecay < 1, "decay of the average", "a number between 0 and 1", averageDecay);
   expectAtLeastOne("patience", patience);
   if (settings.secondPhase !== undefined) checkSecondPhase(settings, settings.secondPhase);
+}
+
+function checkOptimizer({ weightDecay, beta1 = 0, beta2 = 0, epsilon = 1 }: PretrainingSettings): void {
+  for (const [where, beta] of Object.entries({ beta1, beta2 })) {
+    expectThat(beta >= 0 && beta < 1, where, "a number from 0 to below 1", beta);
+  }
+  expectThat(epsilon > 0 && epsilon < Number.POSITIVE_INFINITY, "epsilon", "a number above 0", epsilon);
+  expectThat(weightDecay >= 0 && weightDecay < Number.POSITIVE_INFINITY, "weight decay", "0 or more", weightDecay);
 }
 
 function checkSecondPhase(

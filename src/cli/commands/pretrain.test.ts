@@ -90,9 +90,10 @@ test("every option reaches the run: NVIDIA's recipe in small, with all that can 
     "2",
   ];
   const kept = ["--ema", "0.9", "--load-best", "--early-stop", "9", "--eval-every", "1", "--freeze-layers", "1"];
+  const adam = ["--adam-beta1", "0.8", "--adam-beta2", "0.98", "--adam-epsilon", "1e-7", "--max-grad-norm", "0"];
   const { stderr } = await zhbert(
     ...[fixture.data, "-o", output, ...small(), ...recipe, ...course, ...second, ...batches, ...kept],
-    ...["--freeze-embeddings", "--phase2-data", fixture.data],
+    ...["--freeze-embeddings", "--phase2-data", fixture.data, ...adam],
   );
   expect(stderr).toContain("of them trained");
   expect(stderr).toMatch(/averaged weights: loss \d/);
@@ -101,6 +102,7 @@ test("every option reaches the run: NVIDIA's recipe in small, with all that can 
     settings: {
       ...{ steps: 4, optimizer: "lamb-nvidia", learningRate: 6e-3, warmupSteps: 1, gradientAccumulationSteps: 3 },
       ...{ schedule: "nvidia", schedulePower: 0.6, endLearningRate: 1e-5, layerDecay: 0.9 },
+      ...{ beta1: 0.8, beta2: 0.98, epsilon: 1e-7, maxGradientNorm: 0 },
       ...{ batchRamp: 0.5, averageDecay: 0.9, patience: 9 },
       secondPhase: { steps: 3, gradientAccumulationSteps: 2, learningRate: 4e-3, warmupSteps: 1 },
     },
