@@ -19,9 +19,10 @@ export async function runProgram(argv: readonly string[], context: ProgramContex
   const program = createProgram();
   const commands = findCommands();
   const operands = argv.filter((argument) => !argument.startsWith("-"));
-  const wanted = operands[0] === "help" ? operands[1] : operands[0];
+  const { wanted, words } = wantedCommand(argv, operands, commands);
   const file = commands.get(wanted ?? "");
-  if (file !== undefined) addCommand(program, await loadCommand(file), context);
+  let command: Commander | undefined;
+  if (file !== undefined) command = addCommand(program, await loadCommand(file), context);
   else if (wanted !== undefined) throw unknownCommand(wanted, commands.keys());
   else for (const [name, listed] of commands) program.command(name).description(readSummary(listed));
 
@@ -30,13 +31,39 @@ export async function runProgram(argv: readonly string[], context: ProgramContex
     return 2;
   }
   try {
-    await program.parseAsync(argv, { from: "user" });
+    await program.parseAsync(command === undefined ? argv : namedOnce(argv, words, command), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
-    throw explain(error, program, wanted);
+    throw explain(error, program, command);
   }
   return 0;
+}
+
+interface WantedCommand {
+  /** As its file is named; undefined when none is given. */
+  readonly wanted: string | undefined;
+  /** How it was written: one word, or two one after the other. */
+  readonly words: readonly string[];
+}
+
+/** Which command is meant: `data convert` is the command data-convert, `data corpus.txt` is data. */
+function wantedCommand(
+  argv: readonly string[],
+  operands: readonly string[],
+  commands: ReadonlyMap<string, URL>,
+): WantedCommand {
+  const [first, second] = operands[0] === "help" ? operands.slice(1) : operands;
+  if (first === undefined) return { wanted: undefined, words: [] };
+  const isNext = second !== undefined && argv[argv.indexOf(first) + 1] === second;
+  const both = `${first}-${second}`;
+  return isNext && commands.has(both) ? { wanted: both, words: [first, second] } : { wanted: first, words: [first] };
+}
+
+/** The command line with the command's own name, which may be two words, in the place of how it was written. */
+function namedOnce(argv: readonly string[], words: readonly string[], command: Commander): string[] {
+  const at = argv.indexOf(words[0] as string);
+  return [...argv.slice(0, at), command.name(), ...argv.slice(at + words.length)];
 }
 
 function createProgram(): Commander {
@@ -78,7 +105,7 @@ function addGlobalOptions(command: Commander): void {
   command.addOption(new Option("--debug", "show the stack of errors").helpGroup(GLOBAL_GROUP));
 }
 
-function addCommand(program: Commander, declared: Command, context: ProgramContext): void {
+function addCommand(program: Commander, declared: Command, context: ProgramContext): Commander {
   const command = program.command(declared.name).description(declared.summary);
   for (const argument of declared.arguments ?? []) command.addArgument(toArgument(argument));
   for (const option of declared.options ?? []) command.addOption(toOption(option));
@@ -92,6 +119,7 @@ function addCommand(program: Commander, declared: Command, context: ProgramConte
     );
     await declared.run({ ...context, args, options: withSeedAliases(command.opts()) });
   });
+  return command;
 }
 
 function toArgument({ name, description, optional, variadic }: CommandArgument): Argument {
@@ -126,9 +154,8 @@ function withSeedAliases(options: Record<string, unknown>): Record<string, unkno
 }
 
 /** A parser error in our form, with the nearest valid name or the way to help as its hint. */
-function explain(error: CommanderError, program: Commander, wanted: string | undefined): CommandLineError {
+function explain(error: CommanderError, program: Commander, command: Commander | undefined): CommandLineError {
   const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
-  const command = program.commands.find((candidate) => candidate.name() === wanted);
   const quoted = /'([^']*)'/.exec(message)?.[1] ?? "";
   const help = `see zhbert ${command === undefined ? "" : `${command.name()} `}--help`;
   if (error.code === "commander.unknownOption") {
