@@ -266,6 +266,17 @@ describe("data that were stopped", () => {
     expect(filesOf(out)).toEqual(filesOf(join(folder, "whole")));
   });
 
+  test("leave nothing when it could not be gone on with: words that are counted by line", async () => {
+    const referenceFile = join(folder, "references.txt");
+    writeFileSync(referenceFile, "[]\n".repeat(2000));
+    const segmenter = { name: "reference", referenceFile };
+    const out = join(folder, "data");
+    const options = { segmenter, splitsSentences: false, heldOut: 0 };
+    expect(await interrupt(out, options)).toMatchObject({ hint: expect.stringContaining("nothing was written") });
+    expect(existsSync(out)).toBe(false);
+    expect((await make(out, options)).instances).toBeGreaterThan(0);
+  });
+
   test("leave nothing when no block was finished", async () => {
     const out = join(folder, "data");
     expect(await make(out, { signal: AbortSignal.abort() }).catch((error: unknown) => error)).toMatchObject({

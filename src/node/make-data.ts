@@ -17,10 +17,10 @@ import { SPLITS, type Split } from "../data/run-file.ts";
 import { shuffleRuns } from "../data/shuffle-runs.ts";
 import { cutBlocks, type TextBlock } from "../data/text-blocks.ts";
 import { DataError, verbatim } from "../errors.ts";
-import { commandOf, countWorkers, jobOf } from "./data-command.ts";
+import { commandOf, countWorkers, isResumable, jobOf } from "./data-command.ts";
 import { interruption, noneHeldOut, noText } from "./data-errors.ts";
 import { type DataJob, prepareWork } from "./data-job.ts";
-import { checkDataOptions, type DataReport, type MakeDataOptions, needsWholeLines } from "./data-options.ts";
+import { checkDataOptions, type DataReport, type MakeDataOptions } from "./data-options.ts";
 import { type BlockPool, inProcessPool, type OnBlock, WorkerPool } from "./data-pool.ts";
 import { type InstanceFiles, openFiles, openShards } from "./data-sinks.ts";
 import { WorkFolder } from "./data-work-folder.ts";
@@ -74,28 +74,29 @@ class DataMaking {
     let work: WorkFolder | undefined;
     const shards =
       options.format === "shards" ? await openShards(options, async (shard) => work?.noteShard(shard)) : undefined;
+    const resumable = isResumable(options, this.#job);
     let isFinished = false;
     try {
-      const isResumable = !needsWholeLines(options.segmenter);
       const { dupeFactor, overwrite = false } = options;
-      work = await WorkFolder.open(this.#job.folder, command, { dupeFactor, overwrite, isResumable });
-      const sources = await this.#makeRuns(work, isResumable);
+      work = await WorkFolder.open(this.#job.folder, command, { dupeFactor, overwrite, isResumable: resumable });
+      const sources = await this.#makeRuns(work, resumable);
       const report = await this.#write(work, sources, shards);
       isFinished = true;
       return report;
     } catch (error) {
-      throw interruption(error, options.signal, this.#interruptionHint());
+      throw interruption(error, options.signal, this.#interruptionHint(resumable));
     } finally {
-      const isKept = !isFinished && this.#blocksDone > 0;
+      const isKept = !isFinished && resumable && this.#blocksDone > 0;
       await work?.close(isKept);
       if (isKept) shards?.suspend();
       else await shards?.abort();
     }
   }
 
-  #interruptionHint(): string {
+  #interruptionHint(isResumable: boolean): string {
     const outputs = this.#options.outputs.join(", ");
-    if (this.#blocksDone === 0) return `nothing was written; what was in ${outputs} before is unchanged`;
+    if (this.#blocksDone === 0 || !isResumable)
+      return `nothing was written; what was in ${outputs} before is unchanged`;
     const kept = `${this.#blocksDone} finished blocks of text are kept in ${this.#job.folder}`;
     return `${kept}: the same command goes on from there; what was in ${outputs} before is unchanged`;
   }
