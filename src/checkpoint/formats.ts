@@ -36,12 +36,17 @@ export function findCheckpoints(paths: readonly string[]): FoundCheckpoint[] {
       const name = path.slice(path.lastIndexOf("/") + 1);
       const rank = format.fileNames.findIndex((pattern) => pattern.test(name));
       const step = Number(/\d+(?=\D*$)/.exec(name)?.[0] ?? 0);
-      const isUsual = WHOLE_NAME.test(String(format.fileNames[rank]?.source));
-      const order = [path.split("/").length, isUsual ? 0 : 1, preference, rank, -step];
+      const order = [path.split("/").length, hasUsualName({ format, path }) ? 0 : 1, preference, rank, -step];
       return rank === -1 ? [] : [{ format, path, order }];
     }),
   );
   return found.sort((a, b) => firstDifference(a.order, b.order)).map(({ format, path }) => ({ format, path }));
+}
+
+/** Whether a checkpoint has the one name that its format has in a model's folder, so that no other file can be meant. */
+export function hasUsualName({ format, path }: FoundCheckpoint): boolean {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return format.fileNames.some((pattern) => WHOLE_NAME.test(pattern.source) && pattern.test(name));
 }
 
 /** A pattern that is one name: `^model\.safetensors$`. */

@@ -54,6 +54,15 @@ describe("loadModel", () => {
     expect(await loaded.fillMask(["今天[MASK]"])).toEqual(await made.fillMask(["今天[MASK]"]));
   });
 
+  test("of several checkpoints of a format one is read and the others are named; a model in a folder below is none of it", async () => {
+    const several = { ...without("model.safetensors"), "b.safetensors": safetensors, "a.safetensors": safetensors };
+    const { where, notes } = await loadModel(files({ ...several, "roberta/merges.txt": bytes("") }));
+    expect(where).toBe("model/b.safetensors");
+    expect(notes).toEqual(["b.safetensors is read; name the file to read another one: a.safetensors"]);
+    const named = await loadModel(files(several), { checkpoint: "a.safetensors" });
+    expect([named.where, named.notes]).toEqual(["model/a.safetensors", []]);
+  });
+
   test.each<[string, Record<string, Uint8Array>]>([
     ["in a folder of a download", inside("chinese_wwm", complete)],
     ["with Google's name of the config", { ...without("config.json"), "bert_config.json": configJson }],

@@ -3,7 +3,13 @@
  * to Hugging Face's names. What a model is comes from its config and shapes, never from its name.
  */
 import type { Checkpoint, CheckpointFormat } from "../checkpoint/format.ts";
-import { checkpointFormats, type FoundCheckpoint, findCheckpoints, formatOfFile } from "../checkpoint/formats.ts";
+import {
+  checkpointFormats,
+  type FoundCheckpoint,
+  findCheckpoints,
+  formatOfFile,
+  hasUsualName,
+} from "../checkpoint/formats.ts";
 import { damaged, type ModelFiles } from "../checkpoint/source.ts";
 import { CheckpointError, ConfigError, FileError, VocabularyError, verbatim } from "../errors.ts";
 import { type BertConfig, parseConfig } from "../model/config.ts";
@@ -61,6 +67,7 @@ export async function openModel(files: ModelFiles, options: OpenModelOptions = {
   const where = files.name === "" ? path : `${files.name}/${path}`;
   const named = toHuggingFaceNames(checkpoint.tensors, where);
   const notes = [...checkpoint.notes, ...named.notes];
+  if (options.checkpoint === undefined) notes.push(...noteOthers(files, { format, path }));
   const tokenizer = await readTokenizer(folder, notes);
   const configPath = folder.find(CONFIG_NAMES);
   const configJson = configPath === undefined ? undefined : await folder.readJson(configPath);
@@ -114,6 +121,29 @@ export async function chooseCheckpoint(files: ModelFiles, path: string | undefin
   });
 }
 
+/** One of several files of a checkpoint. */
+const SHARD = /-\d+-of-\d+\./;
+
+/** What to tell when a folder holds several checkpoints of one format, of which nothing says which one is meant. */
+function noteOthers(files: ModelFiles, { format, path }: FoundCheckpoint): string[] {
+  if (hasUsualName({ format, path })) return [];
+  const folder = path.slice(0, path.lastIndexOf("/") + 1);
+  const others = findCheckpoints(files.paths).filter(
+    (other) =>
+      other.format === format &&
+      other.path !== path &&
+      other.path.lastIndexOf("/") + 1 === folder.length &&
+      !SHARD.test(other.path),
+  );
+  if (others.length === 0) return [];
+  return [
+    `${path} is read; name the file to read another one: ${others
+      .map((other) => other.path)
+      .slice(0, 3)
+      .join(", ")}`,
+  ];
+}
+
 /** The small files beside a checkpoint, or in a folder above it. */
 class ModelFolder {
   readonly files: ModelFiles;
@@ -134,6 +164,11 @@ class ModelFolder {
       }
       if (folder === "") return undefined;
     }
+  }
+
+  /** Of the files in this folder and in those above it; what lies elsewhere is of other models. */
+  get paths(): string[] {
+    return this.files.paths.filter((path) => this.folder.startsWith(path.slice(0, path.lastIndexOf("/") + 1)));
   }
 
   async readText(path: string): Promise<string> {
@@ -162,7 +197,7 @@ async function readTokenizer(folder: ModelFolder, notes: string[]): Promise<Bert
   const config = configPath === undefined ? {} : await folder.readJson(configPath);
   const jsonPath = folder.find([/^tokenizer\.json$/]);
   const json = jsonPath === undefined ? undefined : await folder.readJson(jsonPath);
-  expectBertTokenizer(folder.files.paths, config, configPath ?? folder.files.name, json);
+  expectBertTokenizer(folder.paths, config, configPath ?? folder.files.name, json);
   const given = (config as { do_lower_case?: unknown } | null)?.do_lower_case;
   if (jsonPath !== undefined) {
     const stored = BertTokenizer.fromTokenizerJson(json);

@@ -320,6 +320,12 @@ test("quantised and sparse tensors are told by their kind", async () => {
   await expect(open(packed(pickle("_rebuild_sparse_tensor")))).rejects.toThrow("got a sparse tensor");
 });
 
+test("a view with the sign of a conjugated tensor is told, not read with the other sign", async () => {
+  const tensor = "(NK\x00))NN}U\x03neg\x88stR";
+  const pickle = latin1(`}U\x01wctorch._utils\n_rebuild_tensor_v2\n${tensor}s.`);
+  await expect(open(packed(pickle))).rejects.toThrow('a dense tensor "w", got a view that negates its storage');
+});
+
 test("damaged bytes of a storage are found when a tensor is read", async () => {
   const bytes = archive({ w: {} });
   const entry = readZip(bytesSource("f", bytes)).find(({ path }) => path.endsWith("data/0"))!;

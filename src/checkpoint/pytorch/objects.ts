@@ -4,7 +4,14 @@
  */
 import { bytesPerElement, type DType, elementCount } from "../../util/tensor.ts";
 import type { LazyTensor } from "../format.ts";
-import { formatValue, type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "../pickle-values.ts";
+import {
+  formatValue,
+  PickleDict,
+  type PickleFailure,
+  PickleGlobal,
+  type PickleList,
+  type PickleRules,
+} from "../pickle-values.ts";
 import { type CheckpointSource, damaged } from "../source.ts";
 import { orderedDict } from "../state-dict.ts";
 import { readLayout, spanOf } from "../strided.ts";
@@ -155,18 +162,26 @@ const globals: PickleRules["globals"] = new Map<string, ((args: PickleList, fail
   ],
 );
 
-/** Arguments: storage, offset, size, stride, and what training needs. */
-function rebuildTensor([view, offset, shape, strides]: PickleList, failure: PickleFailure): TorchTensor {
+/** Arguments: storage, offset, size, stride, what training needs, and marks of a view. */
+function rebuildTensor(args: PickleList, failure: PickleFailure): TorchTensor | ForeignTensor {
+  const [view, offset, shape, strides, , , marks] = args;
+  if (isNegated(marks)) return new ForeignTensor("view that negates its storage", failure);
   const { storage } = expectView(view, failure);
   return makeTensor(view as StorageView, storage.dtype ?? "uint8", offset, shape, strides, failure);
 }
 
-/** Arguments: as before, requires_grad, backward_hooks, and the dtype of a storage without one. */
-function rebuildTyped(args: PickleList, failure: PickleFailure): TorchTensor {
-  const [view, offset, shape, strides, , , dtype] = args;
+/** Arguments: as before, with the dtype of a storage without one before the marks. */
+function rebuildTyped(args: PickleList, failure: PickleFailure): TorchTensor | ForeignTensor {
+  const [view, offset, shape, strides, , , dtype, marks] = args;
+  if (isNegated(marks)) return new ForeignTensor("view that negates its storage", failure);
   expectView(view, failure);
   if (!(dtype instanceof PickleGlobal)) throw failure("a dtype as seventh argument", formatValue(dtype));
   return makeTensor(view as StorageView, dtype.name.replace("torch.", ""), offset, shape, strides, failure);
+}
+
+/** Parts of conjugated tensors are views whose numbers have the other sign; torch marks them so. */
+function isNegated(marks: unknown): boolean {
+  return marks instanceof PickleDict && [...marks.entries.values()].includes(true);
 }
 
 function expectView(view: unknown, failure: PickleFailure): StorageView {
