@@ -9,7 +9,7 @@ const WORD_BORDER = "|";
 export function legend(): string {
   const border = colors.dim(WORD_BORDER);
   const kinds = [paintMask("字", "[MASK]"), paintMask("字", "词"), paintMask("字", "字")] as const;
-  return `${border} between words; ${kinds[0]} masked, ${kinds[1]} replaced at random, ${kinds[2]} kept but predicted`;
+  return `${border} between words; ${kinds[0]} masked, ${kinds[1]} replaced by another, ${kinds[2]} kept but predicted`;
 }
 
 /** The tokens of a sample, words parted by a border, tokens to predict as `[original→what the model sees]`. */
@@ -64,7 +64,7 @@ export class SampleTotals {
     const replaced = this.#predicted - this.#masked - this.#kept;
     return [
       `${this.#samples} samples, ${this.#tokens} tokens with [CLS] and [SEP], ${this.#words} words`,
-      `to predict: ${this.#predicted} (${rate} %): ${this.#masked} [MASK], ${replaced} random, ${this.#kept} kept`,
+      `to predict: ${this.#predicted} (${rate} %): ${this.#masked} [MASK], ${replaced} replaced, ${this.#kept} kept`,
       `unaligned, masked by character: ${this.#unaligned}; [UNK] tokens: ${this.#unknown}`,
     ].join("\n");
   }

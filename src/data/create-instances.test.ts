@@ -119,6 +119,86 @@ describe("pairs", () => {
   });
 });
 
+describe("sentence order", () => {
+  const documents = spacedDocuments(40);
+
+  test("B follows A, or they are swapped with label 1, in half of the cases each", async () => {
+    const { instances, stats } = await create(documents, { swapSegments: true, dupeFactor: 20 });
+    const texts = plainText(documents).split("|");
+    for (const instance of instances) {
+      const [a, b] = segments(instance) as [string, string];
+      expect(a.length * b.length).toBeGreaterThan(0);
+      const inOrder = instance.nextSentenceLabel === 0 ? [a, b] : [b, a];
+      // Truncation may cut where the two meet; what is left stands in this order in one document.
+      expect(texts.some((text) => text.indexOf(inOrder[1] as string, text.indexOf(inOrder[0] as string)) >= 0)).toBe(
+        true,
+      );
+      expect(texts.some((text) => text.includes(a) && text.includes(b))).toBe(true);
+    }
+    const swapped = instances.filter((instance) => instance.nextSentenceLabel === 1).length;
+    expect(instances.length).toBeGreaterThan(2000);
+    // Three standard errors of 2,000 draws.
+    expect(Math.abs(swapped / instances.length - 0.5)).toBeLessThan(0.034);
+    expect(stats.randomNext).toBe(swapped);
+  });
+
+  test("where nothing is cut, the two make up the text exactly", async () => {
+    const document = ["春天。", "东风。", "夏天。", "南山。"];
+    const { instances } = await create([document], { swapSegments: true, dupeFactor: 20, shortSeqProb: 0 });
+    const seen = new Set<number>();
+    for (const instance of instances) {
+      const [a, b] = segments(instance) as [string, string];
+      expect(instance.nextSentenceLabel === 0 ? a + b : b + a).toBe(document.join(""));
+      seen.add(instance.nextSentenceLabel);
+    }
+    expect(seen).toEqual(new Set([0, 1]));
+  });
+});
+
+describe("full sentences across documents", () => {
+  const documents = spacedDocuments(30);
+  const options = { nextSentence: false, crossDocuments: true, dupeFactor: 1 };
+
+  test("go on over the ends of documents with one [SEP] there, and hold all text once", async () => {
+    const { instances } = await create(documents, { ...options, maxSeqLength: 64 });
+    const ends = new Set(documents.map((document) => document.at(-1)?.replaceAll(" ", "") as string));
+    let crossing = 0;
+    for (const { inputIds, wordStarts, maskedLmPositions } of instances) {
+      expect(inputIds.length).toBeLessThanOrEqual(64);
+      expect(inputIds.at(-1)).toBe(sep);
+      inputIds.forEach((id, i) => {
+        if (id !== sep) return;
+        expect(inputIds[i - 1]).not.toBe(sep);
+        expect(inputIds[i - 1]).not.toBe(cls);
+        expect(wordStarts[i]).toBe(1);
+        expect(maskedLmPositions).not.toContain(i);
+      });
+      if (inputIds.indexOf(sep) < inputIds.length - 1) crossing += 1;
+    }
+    expect(crossing).toBeGreaterThan(5);
+    const parts = instances.flatMap(segments);
+    expect(parts.join("").length).toBe(plainText(documents).replaceAll("|", "").length);
+    // Each [SEP] inside an example stands where a document ends.
+    for (const instance of instances) {
+      for (const part of segments(instance).slice(0, -1)) {
+        expect([...ends].some((end) => part.endsWith(end) || end.endsWith(part))).toBe(true);
+      }
+    }
+  });
+
+  test("fill sequences better than documents one by one", async () => {
+    const lengths = async (crossDocuments: boolean) =>
+      (await create(documents, { ...options, crossDocuments, maxSeqLength: 64, shortSeqProb: 0 })).instances.length;
+    expect(await lengths(true)).toBeLessThan(await lengths(false));
+  });
+
+  test("a sentence as long as a sequence leaves its [SEP] to the example", async () => {
+    const long = `${"山水".repeat(3)}`;
+    const { instances } = await create([[long], [long]], { ...options, maxSeqLength: 8, shortSeqProb: 0 });
+    expect(instances.map(segments)).toEqual([[long], [long]]);
+  });
+});
+
 test("word boundaries stay right at truncation: each segment begins a word, the others are the segmenter's", async () => {
   const documents = [["春天 东风 夏 南山 秋日 西北 冬雪"], ["早茶 晚酒 人 水画 日月星 木花 琴"]];
   const texts = documents.flat().map((sentence) => sentence.replaceAll(" ", ""));
@@ -297,6 +377,10 @@ describe("is refused:", () => {
     [{ maskedLmProb: -0.1 }, /maskedLmProb/],
     [{ googleCompatible: true, nextSentence: false }, /googleCompatible: expected nextSentence/],
     [{ googleCompatible: true, masking: "span" }, /masking char or whole-word/],
+    [{ nextSentence: false, swapSegments: true }, /swapSegments: expected pairs/],
+    [{ crossDocuments: true }, /crossDocuments: expected no pairs/],
+    [{ googleCompatible: true, swapSegments: true }, /no swapSegments/],
+    [{ googleCompatible: true, masking: "whole-word:0.5,char:0.5" }, /masking char or whole-word/],
     [{ googleCompatible: true, maskTokenProb: 0.7 }, /maskTokenProb 0.8/],
   ] as const)("%j", async (options, message) => {
     await expect(create([["春天。"]], options)).rejects.toThrow(message);

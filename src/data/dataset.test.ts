@@ -48,6 +48,10 @@ describe("the description", () => {
     const added = { content: "北京", id: 7, special: false, lstrip: false, rstrip: true, singleWord: false };
     const more = { ...description, tokenizer: { ...description.tokenizer, curlyQuotes: "map", addedTokens: [added] } };
     expect(parseDescription(formatDescription(more as DatasetDescription), "dataset.json")).toEqual(more);
+    const variant = { masking: "ngram:0.5,char:0.5", ngramWeights: [1, 0.5], maskTokenProb: 1, randomTokenProb: 0 };
+    const others = { maskingWords: "ab".repeat(32), swapSegments: true, crossDocuments: false };
+    const masked = { ...description, generation: { ...description.generation, ...variant, ...others } };
+    expect(parseDescription(formatDescription(masked), "dataset.json")).toEqual(masked);
     const older = { rules: "huggingface", lowercase: true };
     const text = formatDescription({ ...description, tokenizer: older as DatasetDescription["tokenizer"] });
     expect(parseDescription(text, "dataset.json").tokenizer).toEqual({ ...older, curlyQuotes: "keep" });

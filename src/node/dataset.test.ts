@@ -56,6 +56,20 @@ async function write(
   await writer.commit({ instances: values.length });
 }
 
+test("words for masking lie beside the data, and others are refused", async () => {
+  const maskingWords = { entities: ["山 高"], similarWords: [["山", "水"]] };
+  const writer = await DatasetWriter.create(folder, { ...optionsFor(vocabulary), maskingWords });
+  await writer.add(instance(1));
+  await writer.commit({});
+  const opened = await openDataset(folder);
+  await opened.close();
+  expect(opened.maskingWords).toEqual(maskingWords);
+  writeFileSync(join(folder, "masking.json"), '{"entities":["水 高"]}');
+  await expect(openDataset(folder)).rejects.toThrow(/masking\.json: expected the words that the data was made with/);
+  rmSync(join(folder, "masking.json"));
+  await expect(openDataset(folder)).rejects.toThrow(FileError);
+});
+
 async function read(): Promise<number[]> {
   const { train, close } = await openDataset(folder);
   const values = [];

@@ -5,6 +5,8 @@ import { PassThrough } from "node:stream";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { describeShared, shared } from "../../../test/shared.ts";
+import { Batches } from "../../data/batches.ts";
+import { dynamicMasking } from "../../data/dynamic-masking.ts";
 import { readTfrecord } from "../../data/tfrecord.ts";
 import { InterruptedError, UsageError } from "../../errors.ts";
 import { openDataset } from "../../node/dataset.ts";
@@ -117,6 +119,58 @@ describe("zhbert data", () => {
     }
   });
 
+  test("masks by a mixture with a dictionary and word vectors, keeps all that decides it, and draws it anew", async () => {
+    const out = join(folder, "data");
+    const [entities, vectors] = [join(folder, "entities.txt"), join(folder, "vectors.txt.gz")];
+    writeFileSync(entities, "清晨的雾\n旁边等人\tphrase\n");
+    const numbers = [..."灯塔渔船码头海风"].map((_, i) => (i % 2 === 0 ? "1 0 0.1" : "1 0 0.2"));
+    const lines = ["灯塔", "渔船", "码头", "海风"].map((word, i) => `${word} ${numbers[i]}`);
+    writeFileSync(vectors, gzipSync(`4 3\n${lines.join("\n")}\n`));
+    const masking = "entity:0.3,macbert:0.4,ngram:0.3";
+    const shares = ["--mask-token-prob", "0.9", "--random-token-prob", "0.05", "--ngram-weights", "1,1/2"];
+    const words = ["--entities", entities, "--word-vectors", vectors];
+    const { stdout } = await run(
+      corpus,
+      "-o",
+      out,
+      "--masking",
+      masking,
+      ...shares,
+      ...words,
+      "--sentence-task",
+      "sop",
+    );
+    expect(stdout).toMatch(/swapped +\d+ +[45]\d\./);
+    const dataset = await openDataset(out);
+    try {
+      const { description, maskingWords, train } = dataset;
+      expect(description.settings).toMatchObject({ masking: "mixed", nextSentence: true });
+      const variant = { masking, maskTokenProb: 0.9, randomTokenProb: 0.05, ngramWeights: [1, 0.5] };
+      expect(description.generation).toMatchObject({ ...variant, swapSegments: true });
+      expect(maskingWords.entities).toEqual(["清 晨 的 雾"]);
+      expect(maskingWords.phrases).toEqual(["旁 边 等 人"]);
+      expect(maskingWords.similarWords?.[0]?.[0]).toBe("灯 塔");
+      const batches = new Batches(train, { batchSize: 8, maxSeqLength: 48, seed: 1, ...dynamicMasking(dataset) });
+      expect((await batches.batch(batches.batchesPerEpoch)).maskedLmWeights.some((weight) => weight === 1)).toBe(true);
+    } finally {
+      await dataset.close();
+    }
+    const again = join(folder, "again");
+    const options = ["--masking", masking, ...shares, ...words, "--sentence-task", "sop", "--workers", "2"];
+    await run(corpus, "-o", again, ...options);
+    expect(filesOf(again)).toEqual(filesOf(out));
+  }, 30_000);
+
+  test("writes unmasked full sentences across documents for dynamic masking", async () => {
+    const out = join(folder, "x.jsonl");
+    const options = ["--sentence-task", "none", "--cross-documents", "--masking", "none", "--dupe-factor", "1"];
+    await run(corpus, "-o", out, "--format", "jsonl", ...options);
+    const lines = readFileSync(out, "utf8").trim().split("\n");
+    const tokens = lines.map((text) => JSON.parse(text).tokens as string[]);
+    expect(lines.every((text) => JSON.parse(text).maskedLmPositions.length === 0)).toBe(true);
+    expect(tokens.some((line) => line.indexOf("[SEP]") < line.length - 1)).toBe(true);
+  });
+
   test("writes TFRecord files in turn", async () => {
     const outputs = ["a", "b", "c"].map((name) => join(folder, `${name}.tfrecord`));
     await run(corpus, "-o", outputs.join(","), "--format", "tfrecord", "--google-compatible", "--dupe-factor", "2");
@@ -202,6 +256,16 @@ describe("zhbert data refuses", () => {
     );
     await expect(run(corpus, "-o", out, "--do-whole-word-mask", "--masking", "char")).rejects.toThrow(
       "whole-word beside",
+    );
+    await expect(run(corpus, "-o", out, "--masking", "char:0.5")).rejects.toThrow("shares that sum to 1");
+    await expect(run(corpus, "-o", out, "--masking", "macbert")).rejects.toThrow("similar words");
+    await expect(run(corpus, "-o", out, "--ngram-weights", "1,x")).rejects.toThrow("weights such as");
+    await expect(run(corpus, "-o", out, "--cross-documents")).rejects.toThrow("--sentence-task none");
+    await expect(run(corpus, "-o", out, "--no-nsp", "--sentence-task", "sop")).rejects.toThrow("none beside --no-nsp");
+    const dictionary = join(folder, "entities.txt");
+    writeFileSync(dictionary, "海风\n潮水\tperson\n");
+    await expect(run(corpus, "-o", out, "--masking", "entity", "--entities", dictionary)).rejects.toThrow(
+      "line 2: expected entity or phrase",
     );
     await expect(run(corpus, "-o", out, "--max-predictions-per-seq", "513")).rejects.toThrow("at most 512");
     await expect(run(corpus, "-o", out, "--held-out", "0.1", "--format", "jsonl")).rejects.toThrow("heldOut");

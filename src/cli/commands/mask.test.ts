@@ -72,7 +72,7 @@ test("shows text, words and masks of each line, and what they come to", async ()
   expect(text).toContain("line 4\n");
   expect(text).toMatch(/masked .*\|.*\[.→/);
   expect(text).toMatch(/3 samples, 33 tokens with \[CLS\] and \[SEP\], \d+ words\n/);
-  expect(text).toMatch(/to predict: \d+ \(\d+\.\d %\): \d+ \[MASK\], \d+ random, \d+ kept\n/);
+  expect(text).toMatch(/to predict: \d+ \(\d+\.\d %\): \d+ \[MASK\], \d+ replaced, \d+ kept\n/);
   expect(text).toMatch(/masked by character: 0; \[UNK\] tokens: 0/);
 });
 
