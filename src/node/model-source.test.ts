@@ -30,6 +30,14 @@ test("a folder of very many files is listed up to a limit; a file beyond it is a
   expect((await openModelSource(join(folder, "10003.txt"))).checkpoint).toBe("10003.txt");
 });
 
+test.each(["out/model.safetensors", "out/bert_model.ckpt", "downloads/wwm.zip", "out/model.ckpt-2000.index"])(
+  "%s that is not there is a missing file; no hub is asked for it",
+  async (name) => {
+    const asked = openModelSource(name, { mirror: "http://127.0.0.1:1", patience: { attempts: 1 } });
+    await expect(asked).rejects.toThrow("got no such file or folder");
+  },
+);
+
 /** An archive of one stored entry, made one of a deflated entry by its headers. */
 function deflatedZip(path: string, content: Uint8Array): Uint8Array {
   const packed = deflateRawSync(content);

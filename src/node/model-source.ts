@@ -4,6 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { type FileHandle, mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, normalize } from "node:path";
+import { findCheckpoints } from "../checkpoint/formats.ts";
 import { type CheckpointSource, type ModelFiles, noSuchFile } from "../checkpoint/source.ts";
 import { type DeflatedEntry, inflatedChunks, zipFiles } from "../checkpoint/zip-files.ts";
 import { FileError, verbatim } from "../errors.ts";
@@ -44,9 +45,9 @@ export async function openModelSource(name: string, options: DownloadOptions = {
   });
 }
 
-/** `organisation/model` or an alias of the zoo; anything else was meant as a path. */
+/** `organisation/model` or an alias of the zoo; anything else, `out/model.safetensors` too, was meant as a path. */
 function isHubName(name: string): boolean {
-  if (name.toLowerCase().endsWith(".zip")) return false;
+  if (/\.(zip|ckpt)$/i.test(name) || findCheckpoints([name]).length > 0) return false;
   return resolveHubName(name) !== name || /^[A-Za-z\d][\w.-]*\/[A-Za-z\d][\w.-]*$/.test(name);
 }
 
