@@ -30,7 +30,7 @@ else {
     layerDecay: 0.9,
     patience: 100,
     saveBest: true,
-    dynamicMasking: true,
+    maskingRatio: "0.30:0.15",
     saveSteps: 3,
     loggingSteps: 4,
     evalSteps: 2,

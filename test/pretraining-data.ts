@@ -29,7 +29,7 @@ export function tinyConfig(changes: Readonly<Record<string, unknown>> = {}): str
 }
 
 /** `[CLS] A [SEP] B [SEP]`, each segment one character again and again; B is that of A, or drawn anew. */
-function instance(random: Random, nextSentence: boolean): PretrainingInstance {
+function instance(random: Random, nextSentence: boolean, isMasked: boolean): PretrainingInstance {
   const first = vocabulary.id(CHARACTERS[0] as string) as number;
   const { cls, sep, mask } = vocabulary.ids;
   const segment = (character: number, length: number) => new Array<number>(length).fill(first + character);
@@ -42,6 +42,7 @@ function instance(random: Random, nextSentence: boolean): PretrainingInstance {
   const inputIds = Int32Array.from(ids);
   const positions = ids.flatMap((id, i) => (id >= first && random.uniform() < 0.1 ? [i] : [])).slice(0, 6);
   if (positions.length === 0) positions.push(1);
+  if (!isMasked) positions.length = 0;
   const maskedLmIds = Int32Array.from(positions, (position) => ids[position] as number);
   for (const position of positions) inputIds[position] = mask;
   return {
@@ -57,7 +58,7 @@ function instance(random: Random, nextSentence: boolean): PretrainingInstance {
 /** Writes a data folder. */
 export async function writeData(
   folder: string,
-  { count = 200, heldOut = 24, nextSentence = true, seed = 1 } = {},
+  { count = 200, heldOut = 24, nextSentence = true, seed = 1, isMasked = true } = {},
 ): Promise<void> {
   const writer = await DatasetWriter.create(folder, {
     settings: {
@@ -65,7 +66,7 @@ export async function writeData(
       vocabSize: vocabulary.size,
       maxSeqLength: MAX_SEQ_LENGTH,
       maxPredictionsPerSeq: 6,
-      masking: "char",
+      masking: isMasked ? "char" : "none",
       nextSentence,
       randomSeed: seed,
       dupeFactor: 1,
@@ -75,8 +76,8 @@ export async function writeData(
     generation: { maskedLmProb: 0.15, shortSeqProb: 0.1, segmenter: "none", googleCompatible: false },
   });
   const random = new Random(seed);
-  for (let i = 0; i < count; i++) await writer.add(instance(random, nextSentence), "data");
-  for (let i = 0; i < heldOut; i++) await writer.add(instance(random, nextSentence), "held-out");
+  for (let i = 0; i < count; i++) await writer.add(instance(random, nextSentence, isMasked), "data");
+  for (let i = 0; i < heldOut; i++) await writer.add(instance(random, nextSentence, isMasked), "held-out");
   await writer.commit({ instances: count + heldOut });
 }
 

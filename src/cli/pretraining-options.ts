@@ -110,6 +110,18 @@ const FIXED: readonly Named<NewRunName>[] = [
   ["loadBest", option("--load-best", "keep it, and make it the run's model in the end")],
   ["dynamicMasking", option("--dynamic-masking", "draw masks anew in each epoch")],
   [
+    "masking",
+    option("--masking <names>", "the same, otherwise than the data: a way of masking or a mixture", "the data's"),
+  ],
+  [
+    "maskingRatio",
+    option(
+      "--masking-ratio <share>",
+      "the same: share of tokens to predict, 0.30:0.15 from first to last",
+      "the data's",
+    ),
+  ],
+  [
     "heldOutShare",
     option("--held-out <share>", "instances to hold out where the data have no held-out part", 0, share("--held-out")),
   ],

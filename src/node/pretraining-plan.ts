@@ -48,6 +48,10 @@ export interface PretrainingChoices {
   readonly dropout?: number;
   /** Draws masks anew in each epoch instead of taking the stored ones. */
   readonly dynamicMasking?: boolean;
+  /** With dynamic masking, which it brings: another way of masking than the data's, or a mixture of several. */
+  readonly masking?: string;
+  /** With dynamic masking, which it brings: the share of tokens to predict, as `0.15`, or `0.30:0.15` from first to last. */
+  readonly maskingRatio?: string;
   /** Computes layers again for their gradients: less memory, about a third more time. */
   readonly recompute?: boolean;
   /** Trains on the first batch alone, without dropout unless it is given: the loss must fall towards 0. */
@@ -98,6 +102,8 @@ export interface PretrainingPlan {
   readonly settings: PretrainingSettings;
   readonly batchSize: number;
   readonly dynamicMasking: boolean;
+  readonly masking?: string;
+  readonly maskingRatio?: string;
   readonly trainable: TrainablePart;
   readonly frozenLayers: number;
   readonly frozenEmbeddings: boolean;
@@ -164,7 +170,8 @@ export function completePlan(choices: PretrainingChoices, data: string, secondDa
       ...withoutUndefined({ beta1, beta2, epsilon, batchRamp, averageDecay, patience, secondPhase }),
     },
     batchSize: chosen.batchSize,
-    dynamicMasking: choices.dynamicMasking ?? false,
+    dynamicMasking: choices.dynamicMasking ?? (choices.masking ?? choices.maskingRatio) !== undefined,
+    ...withoutUndefined({ masking: choices.masking, maskingRatio: choices.maskingRatio }),
     trainable: "all",
     frozenLayers: choices.frozenLayers ?? 0,
     frozenEmbeddings: choices.frozenEmbeddings ?? false,

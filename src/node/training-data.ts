@@ -2,11 +2,13 @@
 import { resolve } from "node:path";
 import { Batches } from "../data/batches.ts";
 import { type DatasetDescription, type InstanceSource, selectInstances } from "../data/dataset.ts";
-import { dynamicMasking } from "../data/dynamic-masking.ts";
+import { type DynamicMaskingChoices, dynamicMasking } from "../data/dynamic-masking.ts";
 import { splitIndexes } from "../data/held-out.ts";
 import type { PretrainingBatch } from "../data/instance.ts";
-import { DataError, verbatim } from "../errors.ts";
+import { parseMaskingRatio, ratioAt } from "../data/masking-ratio.ts";
+import { DataError, TrainingError, verbatim } from "../errors.ts";
 import type { Vocabulary } from "../text/vocabulary.ts";
+import { microBatchesIn, totalSteps } from "../train/course.ts";
 import type { BatchSource } from "../train/pretraining-run-options.ts";
 import { Random } from "../util/random.ts";
 import { sha256 } from "../util/sha256.ts";
@@ -86,7 +88,7 @@ export async function openTrainingData(path: string, plan: PretrainingPlan, phas
       description,
       vocabulary,
       batches: trainingBatches(train, dataset, plan, phase),
-      heldOut: heldOut.count > 0 ? heldOutBatches(heldOut, description, plan) : undefined,
+      heldOut: heldOut.count > 0 ? heldOutBatches(heldOut, dataset, plan) : undefined,
       identity: identityOf(description),
       close: dataset.close,
     };
@@ -117,7 +119,7 @@ function trainingBatches(
     batchSize: plan.batchSize,
     maxSeqLength: dataset.description.settings.maxSeqLength,
     seed: phase === 0 ? seed : Random.derive(seed, SECOND_PHASE_STREAM).uint32(),
-    ...(plan.dynamicMasking ? dynamicMasking(dataset) : {}),
+    ...(plan.dynamicMasking ? dynamicMasking(dataset, choicesOf(plan, phase)) : {}),
   });
   if (!plan.overfitOneBatch) return batches;
   const first = batches.batch(0);
@@ -126,18 +128,45 @@ function trainingBatches(
   return { batchesPerEpoch: 1, batch: () => first };
 }
 
+/** A share of tokens that changes does so over the micro-batches of all phases, in each by its part of the updates. */
+function choicesOf({ masking, maskingRatio, settings }: PretrainingPlan, phase: 0 | 1): DynamicMaskingChoices {
+  const named = masking === undefined ? {} : { masking };
+  if (maskingRatio === undefined) return named;
+  const whole = parseMaskingRatio(maskingRatio, totalSteps(settings));
+  if (whole.from === whole.to) return { ...named, ratio: whole };
+  if (settings.hours !== undefined) {
+    throw new TrainingError({
+      where: "masking ratio",
+      expected: "one share, or a run by steps",
+      got: verbatim(`${maskingRatio} in a run by hours`),
+    });
+  }
+  const middle = ratioAt(whole, settings.steps);
+  const [from, to] = phase === 0 ? [whole.from, middle] : [middle, whole.to];
+  return { ...named, ratio: { from, to, steps: microBatchesIn(settings, phase) } };
+}
+
 const SECOND_PHASE_STREAM = 0x70683200;
 
-/** A sample over all lengths, the same at each evaluation. */
-function heldOutBatches(source: InstanceSource, { settings }: DatasetDescription, plan: PretrainingPlan) {
-  const { maxSeqLength } = settings;
-  const batches = new Batches(source, { batchSize: Math.min(plan.batchSize, source.count), maxSeqLength, seed: 0 });
+/** A sample over all lengths, the same at each evaluation; masks are the stored ones, where the data have any. */
+function heldOutBatches(source: InstanceSource, dataset: OpenedDataset, plan: PretrainingPlan) {
+  const { maxSeqLength } = dataset.description.settings;
+  const isMasked = source.predictionCounts.some((count) => count > 0);
+  const masking = plan.masking === undefined ? {} : { masking: plan.masking };
+  const batches = new Batches(source, {
+    batchSize: Math.min(plan.batchSize, source.count),
+    maxSeqLength,
+    seed: 0,
+    ...(plan.dynamicMasking && !isMasked ? dynamicMasking(dataset, masking) : {}),
+  });
   const count = Math.min(plan.evalBatches, batches.batchesPerEpoch);
   return async function* () {
     for (let i = 0; i < count; i++) yield batches.batch(i);
   };
 }
 
-function identityOf({ settings, shards, heldOutShards }: DatasetDescription): string {
-  return sha256(new TextEncoder().encode(JSON.stringify([settings, shards, heldOutShards])));
+function identityOf({ settings, generation, shards, heldOutShards }: DatasetDescription): string {
+  // Shards of masked data tell how they were masked; where there are no masks, how they are drawn is in the description alone.
+  const drawing = settings.masking === "none" ? [generation] : [];
+  return sha256(new TextEncoder().encode(JSON.stringify([settings, shards, heldOutShards, ...drawing])));
 }

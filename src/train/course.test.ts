@@ -1,6 +1,6 @@
 /** What each update does: phases with one schedule or two, and the ramp of batches. */
 import { describe, expect, test } from "vitest";
-import { phaseAt, planUpdate, totalSteps } from "./course.ts";
+import { microBatchesIn, phaseAt, planUpdate, totalSteps } from "./course.ts";
 import { checkSettings, type PretrainingSettings, scheduleFor } from "./settings.ts";
 
 const settings: PretrainingSettings = {
@@ -61,6 +61,18 @@ describe("the ramp of batches", () => {
     const secondPhase = { steps: 2, gradientAccumulationSteps: 2 };
     expect(sizes({ steps: 4, batchRamp: 1, secondPhase })).toEqual([1, 2, 3, 4, 2, 2]);
   });
+
+  test.each([{ steps: 17, batchRamp: 0.5 }, { steps: 7, batchRamp: 1 }, { steps: 5 }, { steps: 3, batchRamp: 0.1 }])(
+    "the micro-batches of a phase are known beforehand: %j",
+    (changes) => {
+      const secondPhase = { steps: 2, gradientAccumulationSteps: 3 };
+      const all = { ...settings, ...changes, secondPhase };
+      const counts = course({ ...changes, secondPhase }).map(({ microBatches }) => microBatches);
+      const sum = (part: number[]) => part.reduce((total, count) => total + count, 0);
+      expect(microBatchesIn(all, 0)).toBe(sum(counts.slice(0, changes.steps)));
+      expect(microBatchesIn(all, 1)).toBe(6);
+    },
+  );
 
   test("follows the time in a run by hours", () => {
     const byHours = { ...settings, steps: 1e9, hours: 1, warmupSteps: 0, batchRamp: 0.5 };

@@ -36,6 +36,17 @@ export function planUpdate(settings: PretrainingSettings, step: number, parts?: 
   };
 }
 
+/** Micro-batches of a whole phase; of a run by steps. */
+export function microBatchesIn(settings: PretrainingSettings, phase: 0 | 1): number {
+  const { steps, gradientAccumulationSteps, batchRamp = 0, secondPhase } = settings;
+  if (phase === 1) return (secondPhase?.steps ?? 0) * (secondPhase?.gradientAccumulationSteps ?? 1);
+  // From here on every update has all of them.
+  const ramp = Math.min(steps, Math.ceil(steps * batchRamp));
+  let sum = (steps - ramp) * gradientAccumulationSteps;
+  for (let step = 0; step < ramp; step++) sum += firstPhaseSize(settings, step, undefined);
+  return sum;
+}
+
 /** Over the ramp the micro-batches grow in equal steps from 1 to all. */
 function firstPhaseSize(settings: PretrainingSettings, step: number, parts: number | undefined): number {
   const { gradientAccumulationSteps: all, batchRamp = 0, steps } = settings;
