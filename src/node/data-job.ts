@@ -1,5 +1,4 @@
 /** Work on blocks of text: from a block to its runs on the disk, by whichever thread. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { RecordLayout } from "../data/_record.ts";
 import { createRuns, type RecordOptions } from "../data/example-records.ts";
@@ -13,7 +12,7 @@ import type { Segmenter } from "../text/segmenter.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import type { TokenizerOptions } from "../text/tokenizer-options.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
-import { writeFileAtomic } from "./files.ts";
+import { makeFolder, writeFileAtomic } from "./files.ts";
 import { createSegmenter } from "./segmenters.ts";
 
 /** A segmenter by its name, as {@link createSegmenter} makes it: plain data, so that each worker can make its own. */
@@ -79,7 +78,7 @@ export async function prepareWork(
     let instances = 0;
     for await (const run of createRuns(documents, block.number, options)) {
       const path = runPath(job.folder, block.number, run.group);
-      await mkdir(join(path, ".."), { recursive: true });
+      await makeFolder(join(path, ".."));
       await writeFileAtomic(
         path,
         encodeRun(run, { source, filtered: run.group === 0 ? counts : noFilterCounts() }, job.layout),

@@ -3,7 +3,7 @@
  * run that was stopped at any moment goes on where it was.
  */
 import { createHash } from "node:crypto";
-import { appendFile, mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
+import { appendFile, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ShardEntry } from "../data/dataset.ts";
 import { runsOfBlock } from "../data/example-records.ts";
@@ -14,7 +14,7 @@ import { FileError, verbatim } from "../errors.ts";
 import { runPath } from "./data-job.ts";
 import { lockFolder } from "./data-lock.ts";
 import { openFileSource } from "./dataset.ts";
-import { fileError, readText, writeFileAtomic } from "./files.ts";
+import { fileError, makeFolder, readText, writeFileAtomic } from "./files.ts";
 
 const COMMAND_FILE = "command.json";
 const SHARDS_FILE = "shards.jsonl";
@@ -49,7 +49,7 @@ export class WorkFolder {
     command: DataCommand,
     options: { readonly dupeFactor: number; readonly overwrite: boolean; readonly isResumable: boolean },
   ): Promise<WorkFolder> {
-    await makeFolder(path);
+    await makeWorkFolder(path);
     const unlock = await lockFolder(path);
     try {
       const file = join(path, COMMAND_FILE);
@@ -157,9 +157,9 @@ export class WorkFolder {
   }
 }
 
-async function makeFolder(path: string): Promise<void> {
+async function makeWorkFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
   } catch (error) {
     throw fileError(path, "a folder for unfinished data", error);
   }

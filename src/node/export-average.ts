@@ -1,9 +1,8 @@
 /** The moving average of a run's weights as a model's folder. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import { CheckpointError, verbatim } from "../errors.ts";
-import { fileError, readText, writeFileAtomic } from "./files.ts";
+import { fileError, makeFolder, readText, writeFileAtomic } from "./files.ts";
 import { SMALL_FILES } from "./model-files.ts";
 import { checkpointSteps, MODEL_FILE, RunFolder, readCheckpoint } from "./run-folder.ts";
 
@@ -26,7 +25,7 @@ export async function exportAverage(run: string, output: string): Promise<number
     });
   }
   await RunFolder.expectFree(output);
-  await mkdir(output, { recursive: true }).catch((error) => {
+  await makeFolder(output).catch((error) => {
     throw fileError(output, "a folder that can be written", error);
   });
   for (const name of SMALL_FILES) await writeFileAtomic(join(output, name), await readText(join(checkpoint, name)));

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FileError, InterruptedError } from "../errors.ts";
-import { createAtomicFile, fileError, readBytes, readText, writeFileAtomic } from "./files.ts";
+import { createAtomicFile, fileError, makeFolder, readBytes, readText, writeFileAtomic } from "./files.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -25,6 +25,21 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("makeFolder", () => {
+  test("makes what is missing and tells the outermost of it", async () => {
+    expect(await makeFolder(join(folder, "a", "b", "c"))).toBe(join(folder, "a"));
+    expect(await makeFolder(join(folder, "a", "b"))).toBeUndefined();
+    expect(statSync(join(folder, "a", "b", "c")).isDirectory()).toBe(true);
+  });
+
+  test("fails over a file, and in a file system that takes no folders", async () => {
+    writeFileSync(join(folder, "file"), "");
+    await expect(makeFolder(join(folder, "file"))).rejects.toThrow("EEXIST");
+    await expect(makeFolder(join(folder, "file", "a"))).rejects.toThrow("ENOTDIR");
+    if (existsSync("/proc/self")) await expect(makeFolder("/proc/zhbert/a")).rejects.toThrow("ENOENT");
+  });
+});
 
 describe("writeFileAtomic", () => {
   test("writes text, bytes, chunks and streams, and makes the folder", async () => {

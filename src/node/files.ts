@@ -66,7 +66,7 @@ export async function createAtomicFile(path: string): Promise<AtomicFile> {
     if (existing !== undefined && !existing.isFile()) return new TemporaryFile(path, path, path, await open(path, "w"));
     const target = existing === undefined ? resolve(path) : await realpath(path);
     const temporary = join(dirname(target), temporaryName());
-    await mkdir(dirname(temporary), { recursive: true });
+    await makeFolder(dirname(temporary));
     await removeAbandoned(dirname(temporary));
     const handle = await open(temporary, "wx", existing?.mode);
     cleanAtExit();
@@ -74,6 +74,28 @@ export async function createAtomicFile(path: string): Promise<AtomicFile> {
     return new TemporaryFile(path, target, temporary, handle);
   } catch (error) {
     throw fileError(path, "a file that can be written", error);
+  }
+}
+
+/**
+ * Makes a folder, and those above it that are not there. Node.js's own recursive form never returns in file systems that
+ * take no folders (`/proc`).
+ * @returns the outermost folder that was made; undefined when the folder was there.
+ * @throws the system's error when it cannot be made.
+ */
+export async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    await mkdir(path);
+    return path;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const existing = await stat(path).catch(() => undefined);
+    if (code === "EEXIST" && existing?.isDirectory()) return undefined;
+    const parent = dirname(path);
+    if (code !== "ENOENT" || (await stat(parent).catch(() => undefined)) !== undefined) throw error;
+    const outermost = await makeFolder(parent);
+    const made = await makeFolder(path);
+    return outermost ?? made;
   }
 }
 

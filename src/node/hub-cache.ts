@@ -3,14 +3,14 @@
  * `models--OWNER--NAME/{blobs/ETAG, refs/REVISION, snapshots/COMMIT/PATH -> blob}` and `.locks`.
  * Source: the Hub's documentation of its local cache.
  */
-import { copyFile, mkdir, readdir, readFile, rename, stat, statfs, symlink, unlink } from "node:fs/promises";
+import { copyFile, readdir, readFile, rename, stat, statfs, symlink, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getHFHubCachePath } from "@huggingface/hub";
 import { lock } from "proper-lockfile";
 import { FileError, verbatim } from "../errors.ts";
-import { fileError, writeFileAtomic } from "./files.ts";
+import { fileError, makeFolder, writeFileAtomic } from "./files.ts";
 import { interrupted } from "./hub-http.ts";
 import { temporaryName } from "./temporary-files.ts";
 
@@ -111,7 +111,7 @@ export class ModelCache {
     const blob = this.blob(etag);
     const temporary = join(dirname(target), temporaryName());
     try {
-      await mkdir(dirname(target), { recursive: true });
+      await makeFolder(dirname(target));
       await symlink(relative(dirname(target), blob), temporary).catch(() => copyFile(blob, temporary));
       await rename(temporary, target);
     } catch (error) {
@@ -141,7 +141,7 @@ export class ModelCache {
   }
 
   async #acquire(signal: AbortSignal, onWait: () => void, onCompromised: () => void): Promise<() => Promise<void>> {
-    await mkdir(dirname(this.#lockPath), { recursive: true }).catch((error) => {
+    await makeFolder(dirname(this.#lockPath)).catch((error) => {
       throw fileError(this.#lockPath, "a cache folder that can be written", error);
     });
     for (let attempt = 0; ; attempt++) {

@@ -5,10 +5,10 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FileError, verbatim } from "../errors.ts";
-import { fileError } from "./files.ts";
+import { fileError, makeFolder } from "./files.ts";
 import { incompletePath, sizeOf } from "./hub-cache.ts";
 import { type HubAnswer, type HubHttp, PassingError } from "./hub-http.ts";
 import type { RemoteFile } from "./hub-sources.ts";
@@ -219,7 +219,7 @@ class PartialFile {
 
 async function openOrCreate(path: string): Promise<FileHandle> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     return await open(path, "a");
   } catch (error) {
     throw fileError(path, "a file that can be written", error);

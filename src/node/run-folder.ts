@@ -4,7 +4,7 @@
  * A checkpoint is written under a temporary name and renamed when it is whole; the model at the top follows. Whatever stops
  * the process, each name holds either the old content or the new.
  */
-import { appendFile, copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { appendFile, copyFile, link, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import { CheckpointError, FileError, verbatim } from "../errors.ts";
@@ -13,7 +13,7 @@ import { formatTrainerState, parseTrainerState, type TrainerState } from "../tra
 import type { NamedTensors } from "../util/tensor.ts";
 import { lockFolder } from "./data-lock.ts";
 import { cutEvents, EventFile, removeEvents } from "./event-file.ts";
-import { fileError, readBytes, readText, writeFileAtomic } from "./files.ts";
+import { fileError, makeFolder, readBytes, readText, writeFileAtomic } from "./files.ts";
 
 /** The name of the weights within a model's folder. */
 export const MODEL_FILE = "model.safetensors";
@@ -132,6 +132,7 @@ export class RunFolder {
       const files = new Map<string, string>();
       for (const name of fileNames) files.set(name, await readText(join(checkpoint, name)));
       const folder = new RunFolder(path, files, unlock);
+      await completeBest(path);
       for (const name of await readdir(path)) {
         if (TEMPORARY.test(name)) await rm(join(path, name), { recursive: true, force: true });
       }
@@ -175,7 +176,7 @@ export class RunFolder {
     const temporary = join(this.path, `.${name}.zhbert-tmp`);
     try {
       await removeFolder(temporary);
-      await mkdir(temporary, { recursive: true });
+      await makeFolder(temporary);
       await this.#writeSmallFiles(temporary);
       await write(temporary);
       await removeFolder(target);
@@ -291,10 +292,22 @@ export async function checkpointSteps(path: string): Promise<number[]> {
   return steps.sort((a, b) => a - b);
 }
 
+/** Puts a whole `best/` in its place that a killed process had not come to rename. */
+async function completeBest(path: string): Promise<void> {
+  const [best, temporary] = [join(path, BEST_FOLDER), join(path, `.${BEST_FOLDER}.zhbert-tmp`)];
+  // The file that is written last.
+  if ((await exists(best)) || !(await exists(join(temporary, BEST_FILE)))) return;
+  try {
+    await rename(temporary, best);
+  } catch (error) {
+    throw fileError(best, "a folder that can be written", error);
+  }
+}
+
 /** Makes the folder, and keeps other runs out of it. */
 async function lockRun(path: string): Promise<() => Promise<void>> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
   } catch (error) {
     throw fileError(path, "a folder that can be written", error);
   }

@@ -3,11 +3,11 @@
  *
  * What stops the work before the renames (an error, Ctrl-C, a full disk) leaves the folder as it was.
  */
-import { mkdir, rmdir, stat } from "node:fs/promises";
+import { rmdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { OutputFile } from "../checkpoint/format.ts";
 import { FileError, InterruptedError, verbatim } from "../errors.ts";
-import { type AtomicFile, createAtomicFile, fileError } from "./files.ts";
+import { type AtomicFile, createAtomicFile, fileError, makeFolder } from "./files.ts";
 import { mapFile } from "./memory-map.ts";
 
 /** How a folder is written. */
@@ -129,7 +129,7 @@ class FolderWriting {
 
   async #makeFolder(folder: string): Promise<void> {
     try {
-      const outermost = await mkdir(folder, { recursive: true });
+      const outermost = await makeFolder(folder);
       if (outermost !== undefined) this.#made.push({ outermost, innermost: folder });
     } catch (error) {
       throw fileError(folder, "a folder that can be written", error);
