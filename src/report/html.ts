@@ -50,4 +50,4 @@ ${rows.map((row) => html`<tr>${cells(row)}</tr>\n`)}</tbody>
 </table></div>`;
 }
 
-const NUMBER = /^[-+]?[\d,.]+(?:e[-+]?\d+)?(?: ?%)?$|^$|^–$/;
+const NUMBER = /^[-+]?[\d,.]+(?:e[-+]?\d+)?(?:\s?%)?$|^$|^–$/;

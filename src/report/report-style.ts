@@ -41,9 +41,13 @@ code { font: .88em ui-monospace, "Cascadia Mono", Menlo, Consolas, "Noto Sans Mo
 footer { margin-top: 3rem; font-size: .85rem; }
 @media print {
   :root { color-scheme: light; --page: #fff; --panel: #f5f7fa; --paper: #fff; --ink: #000; --muted: #444; --line: #ccc; --mark: #0b6aa8; }
-  body { font-size: 10pt; }
+  body { font-size: 9pt; }
   main { max-width: none; padding: 0; }
   .charts { grid-template-columns: 1fr 1fr; }
-  h2, h3 { break-after: avoid; }
+  .facts { grid-template-columns: repeat(5, 1fr); }
+  .facts dd { font-size: 1.1rem; }
+  .columns { grid-template-columns: 1fr 1fr; }
+  th, td { padding-top: .15rem; padding-bottom: .15rem; }
+  h2, h3, .lead { break-after: avoid; }
 }
 `;

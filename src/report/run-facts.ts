@@ -91,9 +91,9 @@ export function grouped(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: 6 });
 }
 
-/** 14.3 %. */
+/** 14.3 %, not to be parted at the end of a line. */
 export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
 /** 104.5 MB. */

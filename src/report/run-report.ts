@@ -192,7 +192,7 @@ ${table(["text", ...samples.models], rows)}\n`;
 
 function candidates(entries: readonly { readonly token: string; readonly score: number }[]): HtmlValue {
   return entries.map(
-    ({ token, score }, rank) => html`${rank > 0 ? " / " : ""}<mark lang="zh">${token}</mark> ${percent(score)}`,
+    ({ token, score }, rank) => html`${rank > 0 ? " / " : ""}<mark lang="zh">${token}</mark>\u00a0${percent(score)}`,
   );
 }
 
