@@ -23,7 +23,10 @@ export interface DownloadOptions {
   /** Another address of the hub; HF_ENDPOINT when left out. */
   readonly mirror?: string | undefined;
   readonly source?: HubSourceName | undefined;
-  /** For private and gated models; HF_TOKEN or the stored login when left out. Sent to the hub or the chosen mirror alone; a stored login only to the hub. */
+  /**
+   * For private and gated models; HF_TOKEN or the stored login when left out. Sent to the hub or the chosen mirror alone, a
+   * stored login to the hub alone.
+   */
   readonly token?: string | undefined;
   /** Take what is in the cache, without network; HF_HUB_OFFLINE when left out. */
   readonly offline?: boolean | undefined;
