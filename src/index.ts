@@ -20,6 +20,7 @@ export {
   type InstanceStats,
 } from "./data/create-instances.ts";
 export { concatenateShards, type InstanceSource, instanceList } from "./data/dataset.ts";
+export { type DynamicMaskingChoices, dynamicMasking, type MaskableData } from "./data/dynamic-masking.ts";
 export { originalIds, type PretrainingBatch, type PretrainingInstance } from "./data/instance.ts";
 export { encodeInstanceLine, type InstanceLine, instanceLine } from "./data/jsonl.ts";
 export {
@@ -30,6 +31,8 @@ export {
   type SampleOptions,
 } from "./data/mask-sample.ts";
 export { createMasking, type DrawnMasks, drawMasks, type MaskingOptions, type MaskingPlan } from "./data/masking.ts";
+export { type MaskingRatio, parseMaskingRatio, ratioAt } from "./data/masking-ratio.ts";
+export type { MaskingWords } from "./data/masking-words.ts";
 export { splitSentences } from "./data/sentences.ts";
 export {
   type ByteSource,
@@ -39,7 +42,9 @@ export {
   ShardReader,
   type ShardSettings,
 } from "./data/shards.ts";
+export { findSimilarWords } from "./data/similar-words.ts";
 export { type ExampleShape, encodeExample, frameRecord, readTfrecord } from "./data/tfrecord.ts";
+export { readWordVectors, type WordVectors } from "./data/word-vectors.ts";
 export {
   ArgumentError,
   CheckpointError,
@@ -129,7 +134,15 @@ export {
 export { type EncoderInputs, encoder, transformerLayer } from "./model/encoder.ts";
 export { type ExtendedVocabulary, extendVocabulary, extendWeights, type NewToken } from "./model/extend-vocabulary.ts";
 export { positionwiseFeedForward } from "./model/feed-forward.ts";
-export { maskedLmHead, nextSentenceHead, pooler } from "./model/heads.ts";
+export {
+  maskedLmHead,
+  multipleChoiceHead,
+  nextSentenceHead,
+  pooler,
+  questionAnsweringHead,
+  sequenceClassificationHead,
+  tokenClassificationHead,
+} from "./model/heads.ts";
 export { type HiddenStatesOptions, hiddenStatesGraph } from "./model/hidden-states.ts";
 export { initializeWeights, parameterShapes } from "./model/initialize.ts";
 export type { MlmHeadInspection } from "./model/mlm-head.ts";

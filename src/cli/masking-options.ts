@@ -52,11 +52,12 @@ export function maskingOption(usual: string, more: Partial<CommandOption> = {}):
  * @throws {FileError} @throws {CorpusError} as `readMaskingWords`.
  */
 export async function readMaskingOptions(
-  { options, signal }: Pick<CommandContext, "options" | "signal">,
+  { options, output, signal }: Pick<CommandContext, "options" | "output" | "signal">,
   tokenizer: BertTokenizer,
 ): Promise<Omit<MaskingOptions, "masking"> & { readonly maskedLmProb: number; readonly maxPredictionsPerSeq: number }> {
   const { maskedLmProb, maxPredictionsPerSeq, maskTokenProb, randomTokenProb, ngramWeights } = options;
   const [dictionary, wordVectors] = [options["entities"], options["wordVectors"]];
+  if (wordVectors) output.note(`finding similar words by ${wordVectors}; this can take a minute`);
   const files = { ...(dictionary && { dictionary }), ...(wordVectors && { wordVectors }), signal };
   return {
     maskedLmProb,

@@ -174,7 +174,7 @@ async function run(context: CommandContext): Promise<void> {
 }
 
 /** Options of the command line as makeData takes them; opens corpus, vocabulary and segmenter. */
-async function readOptions({ args, options, signal, stdinLines }: CommandContext): Promise<MakeDataOptions> {
+async function readOptions({ args, options, output, signal, stdinLines }: CommandContext): Promise<MakeDataOptions> {
   const paths = (args["corpus"] ?? []) as readonly string[];
   const format = (options["format"] ?? "shards") as DataFormat;
   const outputs = outputPaths(options["output"], format);
@@ -202,7 +202,7 @@ async function readOptions({ args, options, signal, stdinLines }: CommandContext
     tokenizer,
     segmenter,
     masking,
-    ...(await readMaskingOptions({ options, signal }, tokenizer)),
+    ...(await readMaskingOptions({ options, output, signal }, tokenizer)),
     maxSeqLength: sequenceLength(options["maxSeqLength"]),
     shortSeqProb: options["shortSeqProb"],
     dupeFactor: options["dupeFactor"] ?? (googleCompatible ? GOOGLE_DUPE_FACTOR : DUPE_FACTOR),

@@ -83,7 +83,7 @@ async function showSamples({ args, options, output, signal, stdinLines }: Comman
     tokenizer,
     segmenter,
     masking: options["masking"],
-    ...(await readMaskingOptions({ options, signal }, tokenizer)),
+    ...(await readMaskingOptions({ options, output, signal }, tokenizer)),
     maxSeqLength: sequenceLength(options["maxSeqLength"]),
   };
   const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);

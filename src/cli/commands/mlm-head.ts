@@ -1,6 +1,5 @@
 /** `zhbert mlm-head`: trains a new head for filling masks over a model's frozen encoder. */
 
-import { MASKINGS } from "../../data/shards.ts";
 import { UsageError, verbatim } from "../../errors.ts";
 import type { MlmHeadInspection } from "../../model/mlm-head.ts";
 import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
@@ -53,7 +52,7 @@ export default defineCommand({
     {
       flags: "--masking <unit>",
       description: `what is masked together (default: ${defaults.masking})`,
-      choices: MASKINGS,
+      choices: ["char", "whole-word", "ngram", "span"],
     },
     {
       flags: "--segmenter <name>",
