@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ArgumentError, DataError } from "../errors.ts";
 import { crc32c } from "../util/crc32.ts";
 import { originalIds, type PretrainingInstance } from "./instance.ts";
-import { memorySource, ShardBuilder, ShardReader, type ShardSettings } from "./shards.ts";
+import { MASKINGS, memorySource, ShardBuilder, ShardReader, type ShardSettings } from "./shards.ts";
 
 const settings: ShardSettings = {
   vocabularyHash: "0123456789abcdef".repeat(4),
@@ -40,6 +40,15 @@ function build(made: readonly PretrainingInstance[] = instances, changed: Partia
   expect(bytes.length).toBe(byteLength);
   return bytes;
 }
+
+test.each(MASKINGS.map((masking, code) => [masking, code] as const))(
+  "masking %s is code %i of the header",
+  async (masking, code) => {
+    const bytes = build(instances, { masking });
+    expect(bytes[10]).toBe(code);
+    expect((await ShardReader.open(memorySource("x.zhbs", bytes))).settings.masking).toBe(masking);
+  },
+);
 
 /** Opens and reads everything. */
 async function readAll(bytes: Uint8Array): Promise<PretrainingInstance[]> {
