@@ -92,13 +92,21 @@ export async function planTraining(options: PlanTrainingOptions): Promise<Planne
     return { ...known, machinePeak: undefined, phases: [], seconds: undefined, alternatives };
   }
   const updates = updatesOf(options);
-  const machinePeak = await measureMachinePeak(runtime);
-  const phases: PlannedPhase[] = [];
+  const peakBefore = await measureMachinePeak(runtime);
+  const measured: MeasuredPhase[] = [];
   for (const [i, one] of costs.entries()) {
-    phases.push(await planPhase(options, one, i === 0 ? updates.first : updates.second, memoryBytes));
+    measured.push(await measurePhase(options, one, i === 0 ? updates.first : updates.second, memoryBytes));
   }
-  const seconds = phases.reduce((sum, phase) => sum + phase.seconds, 0);
-  return { ...known, machinePeak, phases, seconds, alternatives: [] };
+  // Twice, seconds apart: other programs have their moments.
+  const machinePeak = Math.max(peakBefore, await measureMachinePeak(runtime));
+  // One run either recomputes or does not. With recomputation all fit: that was looked at before anything was measured.
+  const ways = [false, true].flatMap((recompute) => {
+    const phases = measured.map((phase) => withBest(phase, recompute));
+    if (!phases.every((phase) => phase !== undefined)) return [];
+    return [{ phases, seconds: phases.reduce((sum, phase) => sum + phase.seconds, 0) }];
+  });
+  const fastest = ways.reduce((best, way) => (way.seconds < best.seconds ? way : best));
+  return { ...known, machinePeak, ...fastest, alternatives: [] };
 }
 
 function updatesOf({ amount, sequencesPerUpdate, seqLength, second }: PlanTrainingOptions): JobUpdates {
@@ -107,12 +115,12 @@ function updatesOf({ amount, sequencesPerUpdate, seqLength, second }: PlanTraini
   return updatesForTokens(amount.tokens, sequencesPerUpdate, [seqLength, second?.seqLength ?? seqLength], share);
 }
 
-async function planPhase(
+async function measurePhase(
   options: PlanTrainingOptions,
   costs: PhaseCosts,
   updates: number,
   memoryBytes: number,
-): Promise<PlannedPhase> {
+): Promise<MeasuredPhase> {
   const { config, runtime, nextSentence, optimizer, sequencesPerUpdate } = options;
   const { seqLength } = costs;
   const maxPredictions = predictionsOf(options, seqLength);
@@ -128,17 +136,15 @@ async function planPhase(
       ),
   });
   const choices = choicesOf({ costs, rates, sequencesPerUpdate, memoryBytes });
-  // The smallest fits: it was looked at before anything was measured.
-  const best = bestChoice(choices) as Choice;
-  return {
-    seqLength,
-    updates,
-    tokens: updates * sequencesPerUpdate * seqLength,
-    rates,
-    choices,
-    best,
-    seconds: updates * best.secondsPerUpdate,
-  };
+  return { seqLength, updates, tokens: updates * sequencesPerUpdate * seqLength, rates, choices };
+}
+
+type MeasuredPhase = Omit<PlannedPhase, "best" | "seconds">;
+
+/** With the best choice of those with or without recomputation; undefined when none fits. */
+function withBest(phase: MeasuredPhase, recompute: boolean): PlannedPhase | undefined {
+  const best = bestChoice(phase.choices.filter((choice) => choice.recompute === recompute));
+  return best && { ...phase, best, seconds: phase.updates * best.secondsPerUpdate };
 }
 
 function costsOf(options: PlanTrainingOptions, seqLength: number): PhaseCosts {

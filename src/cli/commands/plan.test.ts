@@ -24,7 +24,9 @@ test("a job of two phases: choices, times, and the commands that train so", asyn
   expect(text).toContain("sequences of 64: 20 updates, 10,240 tokens");
   expect(text).toMatch(/GFLOP\/s in matrix products, 8\.00 GB of memory/);
   expect(text.match(/best/g)).toHaveLength(2);
-  expect(text).toMatch(/zhbert pretrain data\/ --config \S+ --steps 60 --batch-size \d/);
+  expect(text).toMatch(
+    /zhbert pretrain data\/ --config \S+ --steps 60 --batch-size \d.* --phase2-data data-64\/ --phase2-steps 20 --phase2-batch-size \d/,
+  );
   expect(text).toMatch(/in all 1 min/);
 });
 

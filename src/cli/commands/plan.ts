@@ -115,8 +115,8 @@ export default defineCommand({
     );
     for (const phase of job.phases) printPhase(output, phase, job);
     printBest(output, job.phases, job.machinePeak);
-    output.print(`\nin all ${duration(job.seconds)}, while nothing else runs`);
-    for (const phase of job.phases) output.print(commandOf(phase, options));
+    output.print(`\nin all ${duration(job.seconds)}, evaluations and checkpoints not counted`);
+    output.print(`  ${commandOf(job.phases, options)}`);
   },
 });
 
@@ -168,7 +168,7 @@ function printBest(output: Output, phases: readonly PlannedPhase[], machinePeak:
     ["sequences of", "s/update", "GFLOP/s", "of the peak", "GB", "time"],
     phases.map(({ seqLength, best, seconds }) => [
       seqLength,
-      best.secondsPerUpdate.toPrecision(3),
+      grouped(Number(best.secondsPerUpdate.toPrecision(3))),
       gigaflops(best.productFlopsPerSecond),
       `${Math.round((100 * best.productFlopsPerSecond) / machinePeak)} %`,
       gigabytes(best.memory.total),
@@ -177,14 +177,23 @@ function printBest(output: Output, phases: readonly PlannedPhase[], machinePeak:
   );
 }
 
-/** The command line that trains a phase so. */
-function commandOf({ updates, best }: PlannedPhase, options: CommandContext["options"]): string {
-  const { batchSize, gradientAccumulationSteps: steps, recompute } = best;
-  const accumulation = steps > 1 ? ` --gradient-accumulation-steps ${steps}` : "";
-  return (
-    `  zhbert pretrain data/ --config ${options["config"]} --steps ${updates} --batch-size ${batchSize}` +
-    `${accumulation}${recompute ? " --recompute" : ""}`
-  );
+/** The command line that trains so. */
+function commandOf(phases: readonly PlannedPhase[], options: CommandContext["options"]): string {
+  const [first, second] = phases;
+  const batches = (prefix: string, { updates, best: { batchSize, gradientAccumulationSteps } }: PlannedPhase) => [
+    `--${prefix}steps ${updates} --${prefix}batch-size ${batchSize}`,
+    // A second phase would take over what the first one has.
+    ...(gradientAccumulationSteps > 1 || prefix !== ""
+      ? [`--${prefix}gradient-accumulation-steps ${gradientAccumulationSteps}`]
+      : []),
+  ];
+  return [
+    `zhbert pretrain data/ --config ${options["config"]}`,
+    ...(first === undefined ? [] : batches("", first)),
+    ...(second === undefined ? [] : [`--phase2-data data-${second.seqLength}/`, ...batches("phase2-", second)]),
+    ...(first?.best.recompute ? ["--recompute"] : []),
+    ...(options["optimizer"] === "adamw-bert" ? [] : [`--optimizer ${options["optimizer"]}`]),
+  ].join(" ");
 }
 
 /** Days with one decimal from two days on, else hours or minutes. */
