@@ -160,6 +160,10 @@ export {
 } from "./model/zoo.ts";
 export type { Score, SplitScores, TaskScores } from "./model/zoo-scores.ts";
 export { type ChartSeries, type LineChartOptions, lineChart, type ReferenceLine } from "./report/line-chart.ts";
+export type { RunCheckpoint, RunData, RunSamples } from "./report/run-data.ts";
+export { type ReportOptions, runReport } from "./report/run-report.ts";
+export type { TrainingMemory } from "./report/training-cost.ts";
+export type { Choice, MeasuredRates } from "./report/training-plan.ts";
 export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
 export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
 export {

@@ -23,13 +23,16 @@ export {
 } from "./hub.ts";
 export { type CreateJiebaOptions, createJieba } from "./jieba.ts";
 export { jiebaWords, readWords } from "./lexicon.ts";
+export { measureMachinePeak } from "./machine-peak.ts";
 export { type DataFormat, type DataReport, type MakeDataOptions, makeData } from "./make-data.ts";
 export { type MaskingWordFiles, readMaskingWords } from "./masking-words.ts";
 export { type MlmHeadResult, resumeMlmHead, type TrainMlmHeadOptions, trainMlmHead } from "./mlm-head.ts";
 export { readConfig } from "./model-files.ts";
 export { folderFiles, type ModelSource, openModelSource } from "./model-source.ts";
 export { createOnnxRuntime } from "./onnxruntime.ts";
+export { type PlannedJob, type PlannedPhase, type PlanTrainingOptions, planTraining } from "./plan-training.ts";
 export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining } from "./pretrain.ts";
 export type { PretrainResult, PretrainStart } from "./pretraining-run.ts";
+export { fillSamples, readRuns, type SampleOptions } from "./report-run.ts";
 export { type CreateSegmenterOptions, createSegmenter } from "./segmenters.ts";
 export { loadVocabulary } from "./vocabulary-file.ts";
