@@ -10,7 +10,7 @@ import { Random } from "../util/random.ts";
 import type { InstanceSource } from "./dataset.ts";
 import { IGNORED_LABEL, originalIds, type PretrainingBatch, type PretrainingInstance } from "./instance.ts";
 import { drawMasks, type MaskingPlan, predictionBudget } from "./masking.ts";
-import { type MaskingRatio, ratioAt } from "./masking-ratio.ts";
+import { checkMaskingRatio, type MaskingRatio, ratioAt } from "./masking-ratio.ts";
 
 /** How instances become batches. */
 export interface BatchOptions {
@@ -169,6 +169,17 @@ function checkOptions(source: InstanceSource, options: Required<Omit<BatchOption
   for (const name of ["batchSize", "maxSeqLength", "bucketWidth"] as const) {
     if (Number.isSafeInteger(options[name]) && options[name] >= 1) continue;
     throw new ArgumentError({ where: `batches: ${name}`, expected: "an integer of at least 1", got: options[name] });
+  }
+  const { maskingRatio } = options;
+  if (maskingRatio !== undefined) checkMaskingRatio(maskingRatio);
+  if (maskingRatio !== undefined && options.dynamicMasking === undefined) {
+    const hint = "masks of the data keep their share: a share that changes needs dynamicMasking";
+    throw new ArgumentError({
+      where: "batches: maskingRatio",
+      expected: "dynamicMasking",
+      got: verbatim("none"),
+      hint,
+    });
   }
   if (source.count === 0) throw new ArgumentError({ where: "batches", expected: "at least one instance", got: 0 });
   if (options.dynamicMasking === undefined && source.predictionCounts.every((count) => count === 0)) {

@@ -145,6 +145,19 @@ describe("is refused:", () => {
     );
   });
 
+  test("a share that changes without dynamic masking, or that is none", () => {
+    const source = instanceList(unmasked);
+    const options = { batchSize: 4, maxSeqLength: 64, seed: 1 };
+    const ratio = { from: 0.3, to: 0.15, steps: 10 };
+    expect(() => new Batches(source, { ...options, maskingRatio: ratio })).toThrow(
+      /maskingRatio: expected dynamicMasking/,
+    );
+    for (const wrong of [{ from: 0 }, { to: 1.5 }, { steps: 0 }]) {
+      const changed = dynamicMasking(dataOf("char"), { ratio: { ...ratio, ...wrong } });
+      expect(() => new Batches(source, { ...options, ...changed })).toThrow(/masking ratio: expected shares above 0/);
+    }
+  });
+
   test("a variant whose words the data does not hold", () => {
     const data = { ...dataOf("char"), maskingWords: {} };
     expect(() => dynamicMasking(data, { masking: "entity" })).toThrow(/at least one entity/);

@@ -19,6 +19,16 @@ export function ratioAt({ from, to, steps }: MaskingRatio, step: number): number
   return from + (to - from) * Math.min(1, step / steps);
 }
 
+/** @throws {ArgumentError} when a share is not above 0 and at most 1, or the steps are fewer than 1. */
+export function checkMaskingRatio({ from, to, steps }: MaskingRatio): void {
+  if ([from, to].every((share) => share > 0 && share <= 1) && steps >= 1) return;
+  throw new ArgumentError({
+    where: "masking ratio",
+    expected: "shares above 0, at most 1, and at least 1 step",
+    got: [from, to, steps],
+  });
+}
+
 /**
  * Reads `0.15`, or `0.30:0.15` for a share that changes over `steps` steps.
  * @throws {ArgumentError} when it is neither, or a share is not above 0 and at most 1.

@@ -76,6 +76,28 @@ test("shows text, words and masks of each line, and what they come to", async ()
   expect(text).toMatch(/masked by character: 0; \[UNK\] tokens: 0/);
 });
 
+test("shows every way of masking that data knows: similar words, entities", async () => {
+  const [wordVectors, entities] = [join(folder, "vectors.txt"), join(folder, "entities.txt")];
+  writeFileSync(wordVectors, "小猫 1 0\n日出 1 0.1\n上 0 1\n看 0.1 1\n");
+  writeFileSync(entities, "看日出\n");
+  const similar = { masking: "macbert", wordVectors, ngramWeights: [1], maskTokenProb: 1, randomTokenProb: 0 };
+  const { json, notes } = await run({ ...similar, maskedLmProb: 0.5 }, { json: true });
+  expect(notes).toContain("finding similar words by");
+  const replaced = json.flatMap(({ tokens, maskedLmPositions, maskedLmLabels }) =>
+    maskedLmPositions.map((position, i) => [maskedLmLabels[i], tokens[position]].join("")),
+  );
+  expect(replaced.join()).not.toContain("[MASK]");
+  expect(replaced).toEqual(expect.arrayContaining(["日小", "出猫", "上看"]));
+  const whole = new Set<string>();
+  for (let seed = 0; seed < 20; seed++) {
+    const shown = await run({ masking: "entity", entities, seed, maskedLmProb: 0.5, samples: 3 }, { json: true });
+    const last = shown.json.at(-1) as Sample;
+    whole.add(last.maskedLmPositions.filter((position) => position >= 3 && position <= 5).join());
+  }
+  // 小猫看日出。: the entity has places 3 to 5.
+  expect(whole).toEqual(new Set(["3,4,5", ""]));
+});
+
 test("--json: one object a line, from which the text can be restored; the counts go to stderr", async () => {
   const { json, text, notes } = await run({ seed: 2 }, { json: true });
   expect(json.map((sample) => sample.text)).toEqual(SENTENCES.filter((line) => line !== ""));
