@@ -29,11 +29,15 @@ export function tinyConfig(changes: Readonly<Record<string, unknown>> = {}): str
 }
 
 /** `[CLS] A [SEP] B [SEP]`, each segment one character again and again; B is that of A, or drawn anew. */
-function instance(random: Random, nextSentence: boolean, isMasked: boolean): PretrainingInstance {
+function instance(
+  random: Random,
+  { nextSentence, isMasked, maxSeqLength }: { nextSentence: boolean; isMasked: boolean; maxSeqLength: number },
+): PretrainingInstance {
   const first = vocabulary.id(CHARACTERS[0] as string) as number;
   const { cls, sep, mask } = vocabulary.ids;
   const segment = (character: number, length: number) => new Array<number>(length).fill(first + character);
-  const [lengthA, lengthB] = [3 + random.integer(18), 3 + random.integer(18)];
+  const longest = maxSeqLength / 2 - 6;
+  const [lengthA, lengthB] = [3 + random.integer(longest), 3 + random.integer(longest)];
   const character = random.integer(CHARACTERS.length);
   const label = nextSentence && random.integer(2) === 1 ? 1 : 0;
   const a = segment(character, lengthA);
@@ -58,13 +62,13 @@ function instance(random: Random, nextSentence: boolean, isMasked: boolean): Pre
 /** Writes a data folder. */
 export async function writeData(
   folder: string,
-  { count = 200, heldOut = 24, nextSentence = true, seed = 1, isMasked = true } = {},
+  { count = 200, heldOut = 24, nextSentence = true, seed = 1, isMasked = true, maxSeqLength = MAX_SEQ_LENGTH } = {},
 ): Promise<void> {
   const writer = await DatasetWriter.create(folder, {
     settings: {
       vocabularyHash: vocabulary.hash(),
       vocabSize: vocabulary.size,
-      maxSeqLength: MAX_SEQ_LENGTH,
+      maxSeqLength,
       maxPredictionsPerSeq: 6,
       masking: isMasked ? "char" : "none",
       nextSentence,
@@ -76,8 +80,9 @@ export async function writeData(
     generation: { maskedLmProb: 0.15, shortSeqProb: 0.1, segmenter: "none", googleCompatible: false },
   });
   const random = new Random(seed);
-  for (let i = 0; i < count; i++) await writer.add(instance(random, nextSentence, isMasked), "data");
-  for (let i = 0; i < heldOut; i++) await writer.add(instance(random, nextSentence, isMasked), "held-out");
+  for (let i = 0; i < count; i++) await writer.add(instance(random, { nextSentence, isMasked, maxSeqLength }), "data");
+  for (let i = 0; i < heldOut; i++)
+    await writer.add(instance(random, { nextSentence, isMasked, maxSeqLength }), "held-out");
   await writer.commit({ instances: count + heldOut });
 }
 
