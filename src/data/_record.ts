@@ -132,7 +132,10 @@ function segmentLength(tokenTypeIds: Uint8Array): number {
 }
 
 /** What was expected and what was found, where an instance cannot be; undefined where it can. */
-function instanceProblem(instance: PretrainingInstance, layout: RecordLayout): [string, string] | undefined {
+export function instanceProblem(
+  instance: PretrainingInstance,
+  layout: Omit<RecordLayout, "idBytes">,
+): [string, string] | undefined {
   const { inputIds, tokenTypeIds, wordStarts, maskedLmPositions, maskedLmIds } = instance;
   const length = inputIds.length;
   if (length < 1 || length > layout.maxSeqLength) return [`1 to ${layout.maxSeqLength} tokens`, `${length}`];

@@ -154,6 +154,13 @@ export function decodeExample(bytes: Uint8Array, where: string): PretrainingInst
   };
 }
 
+/** The lengths that the features of an Example are padded to. @throws {DataError} as `decodeExample`. */
+export function exampleShape(bytes: Uint8Array, where: string): ExampleShape {
+  const feature = parseExample(bytes, where).features?.feature ?? {};
+  const length = (name: string) => integersOf(feature[name], name, where).length;
+  return { maxSeqLength: length("input_ids"), maxPredictionsPerSeq: length("masked_lm_positions") };
+}
+
 function parseExample(bytes: Uint8Array, where: string): Example {
   try {
     return fromBinary(ExampleSchema, bytes);

@@ -51,7 +51,7 @@ const format: CheckpointFormat = {
     const tensors = new Map<string, LazyTensor>();
     const notes: string[] = [];
     const add = (name: string, array: CheckpointSource, check: () => void) => {
-      const header = readHeader(array);
+      const header = readNpyHeader(array);
       const tensor = lazyArray(array, header, check);
       if (tensor === undefined) notes.push(`${name} was left out: ${header.description} is no dtype of weights`);
       else tensors.set(name, tensor);
@@ -97,7 +97,7 @@ async function openEntry(source: CheckpointSource, entry: ZipEntry): Promise<[Ch
 }
 
 /** What the header of an array says. */
-interface Header {
+export interface NpyHeader {
   /** As NumPy writes dtypes: `<f4`. */
   readonly description: string;
   readonly shape: readonly number[];
@@ -107,7 +107,7 @@ interface Header {
 }
 
 /** The array, or undefined when its dtype is none of tensors here. */
-function lazyArray(source: CheckpointSource, header: Header, check: () => void): LazyTensor | undefined {
+function lazyArray(source: CheckpointSource, header: NpyHeader, check: () => void): LazyTensor | undefined {
   const { description, shape, isColumnMajor, dataStart } = header;
   const dtype = DTYPES.get(description.slice(1));
   if (dtype === undefined || !/^[<>=|]/.test(description)) return undefined;
@@ -133,7 +133,8 @@ function swapped(bytes: Uint8Array, width: number): Uint8Array {
   return copy;
 }
 
-function readHeader(source: CheckpointSource): Header {
+/** Reads the header of a .npy file, of whatever dtype. @throws {CheckpointError} when it is damaged or of another format. */
+export function readNpyHeader(source: CheckpointSource): NpyHeader {
   const head = source.slice(0, Math.min(12, source.size));
   const version = head[6] ?? 0;
   if (!format.recognizes(head) || version < 1 || version > 3 || head.length < 12) {
@@ -151,7 +152,7 @@ function readHeader(source: CheckpointSource): Header {
 const FIELD = /\s*'(\w+)'\s*:\s*('[^'\\]*'|True|False|\([\d\sL,]*\)|\[[^{}]*\])\s*(?:,|(?=\}))\s*/y;
 
 /** Reads the header, a literal of a Python dict with three keys, without evaluating anything. */
-function parseHeader(text: string, file: string, offset: number): Omit<Header, "dataStart"> {
+function parseHeader(text: string, file: string, offset: number): Omit<NpyHeader, "dataStart"> {
   const fields = new Map<string, string>();
   FIELD.lastIndex = 1;
   for (let match = FIELD.exec(text); match !== null; match = FIELD.exec(text)) {
@@ -165,7 +166,7 @@ function parseHeader(text: string, file: string, offset: number): Omit<Header, "
   throw damaged(file, offset, "a dict of descr, fortran_order and shape", JSON.stringify(text));
 }
 
-function checkFields(fields: ReadonlyMap<string, string>, file: string, offset: number): Omit<Header, "dataStart"> {
+function checkFields(fields: ReadonlyMap<string, string>, file: string, offset: number): Omit<NpyHeader, "dataStart"> {
   const [descr = "", order = "", sizes = ""] = ["descr", "fortran_order", "shape"].map((key) => fields.get(key));
   const isSound =
     fields.size === 3 && /^['[]/.test(descr) && /^[TF]/.test(order) && /^\((\d+L?, *)*(\d+L?)?\)$/.test(sizes);
@@ -194,6 +195,11 @@ export function npyHeader(dtype: DType, shape: readonly number[]): Uint8Array {
       hint: "NumPy has no bfloat16: write float32, or another format.",
     });
   }
+  return npyHeaderOf(description, shape);
+}
+
+/** The same for a dtype by NumPy's own name, such as `<u2`. */
+export function npyHeaderOf(description: string, shape: readonly number[]): Uint8Array {
   const sizes = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
   const text = `{'descr': '${description}', 'fortran_order': False, 'shape': (${sizes}), }`;
   const prefix = MAGIC.length + 4;

@@ -1,0 +1,398 @@
+/** Training data from the files of one program to those of another. */
+import { setImmediate } from "node:timers/promises";
+import { instanceProblem } from "../data/_record.ts";
+import type { GenerationSettings } from "../data/dataset.ts";
+import type { PretrainingInstance } from "../data/instance.ts";
+import { wordRestorer } from "../data/restore-words.ts";
+import { MAX_SEQ_LENGTH, type Masking, type ShardSettings } from "../data/shards.ts";
+import type { ExampleShape } from "../data/tfrecord.ts";
+import { documentsOfInstance, type TokenSentence, textOfTokens, WordMarks } from "../data/token-documents.ts";
+import { alignWords, continuationTable } from "../data/word-alignment.ts";
+import { ArgumentError, DataError, InterruptedError, verbatim } from "../errors.ts";
+import { exceedTokens } from "../text/added-tokens.ts";
+import type { Segmenter } from "../text/segmenter.ts";
+import type { BertTokenizer } from "../text/tokenizer.ts";
+import { SPECIAL_TOKENS } from "../text/vocabulary.ts";
+import {
+  type DataInputOptions,
+  type DocumentInput,
+  type InstanceInput,
+  largerShape,
+  openDataInput,
+} from "./data-inputs.ts";
+import {
+  type ConvertedSentence,
+  DOCUMENT_FORMATS,
+  type DocumentFormat,
+  type DocumentOutput,
+  type InstanceOutput,
+  openDocumentOutput,
+  openInstanceOutput,
+} from "./data-outputs.ts";
+import { DatasetWriter } from "./dataset.ts";
+
+/** What data can be converted to. */
+export const OUTPUT_FORMATS = ["shards", "tfrecord", "jsonl", "parquet", ...DOCUMENT_FORMATS] as const;
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+
+/** Options of {@link convertData}. */
+export interface ConvertDataOptions extends DataInputOptions {
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly to: OutputFormat;
+  /** Of the program that the data come from or go to; ids are those of its vocabulary. */
+  readonly tokenizer: BertTokenizer;
+  /** Finds words where the data do not say them. */
+  readonly segmenter: Segmenter;
+  /** How the masks of foreign instances were drawn; whole-word unless said. */
+  readonly masking?: Masking;
+  /** Lengths that instances are padded to; the input's, or else its longest, unless said. */
+  readonly maxSeqLength?: number;
+  readonly maxPredictionsPerSeq?: number;
+  readonly signal?: AbortSignal;
+  /** Called now and then with instances or documents that are written. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** What was converted. */
+export interface ConvertDataReport {
+  readonly from: string;
+  readonly to: OutputFormat;
+  readonly outputs: readonly string[];
+  readonly outputBytes: number;
+  readonly instances: number;
+  readonly documents: number;
+  readonly sentences: number;
+  readonly tokens: number;
+  /** What the new files cannot hold, or what was added. */
+  readonly notes: readonly string[];
+}
+
+/** BERT's share of tokens to predict. */
+const MASKED_LM_PROB = 0.15;
+/** Instances or documents between two turns of the event loop. */
+const ITEMS_A_TURN = 1024;
+/** A sentence with a mark is found among the first ones, if the file has marks. */
+const SENTENCES_TO_LOOK_AT = 10_000;
+
+/**
+ * Converts training data; the output appears when all of it is written.
+ * @throws {ArgumentError} when documents are to become instances, which masks must be drawn for.
+ * @throws {DataError} when the data are damaged or of another vocabulary. @throws {FileError} when files cannot be read or
+ * written. @throws {InterruptedError} when aborted.
+ */
+export async function convertData(options: ConvertDataOptions): Promise<ConvertDataReport> {
+  const input = await openDataInput(options.inputs, options);
+  try {
+    const { to } = options;
+    const isDocuments = (DOCUMENT_FORMATS as readonly string[]).includes(to);
+    if (input.kind === "instances" && !isDocuments) return await convertInstances(input, options);
+    if (!isDocuments) throw withoutMasks(input.format, options);
+    return await convertDocuments(input, options, to as DocumentFormat);
+  } finally {
+    await input.close();
+  }
+}
+
+function withoutMasks(format: string, { inputs, output }: ConvertDataOptions): ArgumentError {
+  const [first] = inputs;
+  return new ArgumentError({
+    where: `data: ${first}`,
+    expected: "instances with masks",
+    got: verbatim(`documents (${format})`),
+    hint:
+      format === "text"
+        ? `make instances with: zhbert data ${first} -o ${output}`
+        : `zhbert data convert ${first} --to text -o - | zhbert data --segmenter spaces --no-split-sentences -o ${output}`,
+  });
+}
+
+/** What a first reading of instances finds. */
+interface Found {
+  readonly instances: number;
+  readonly shape: ExampleShape;
+  readonly hasPairs: boolean;
+  readonly hasPredictions: boolean;
+  readonly hasWords: boolean;
+}
+
+async function scan(input: InstanceInput, options: ConvertDataOptions): Promise<Found> {
+  let found = { instances: 0, hasPairs: false, hasPredictions: false, hasWords: true };
+  let shape = { maxSeqLength: 1, maxPredictionsPerSeq: 1 };
+  for await (const { instance, hasWords } of watched(input.read(), options)) {
+    shape = largerShape(shape, instance);
+    found = {
+      instances: found.instances + 1,
+      hasPairs: found.hasPairs || instance.tokenTypeIds.includes(1),
+      hasPredictions: found.hasPredictions || instance.maskedLmPositions.length > 0,
+      hasWords: found.hasWords && hasWords,
+    };
+  }
+  return { ...found, shape };
+}
+
+async function* watched<T>(items: Iterable<T> | AsyncIterable<T>, { signal }: ConvertDataOptions): AsyncGenerator<T> {
+  let count = 0;
+  for await (const item of items) {
+    if (++count % ITEMS_A_TURN === 0) await setImmediate();
+    if (signal?.aborted) {
+      const hint = "nothing was written; what was there before is unchanged";
+      throw new InterruptedError({
+        where: "data convert",
+        expected: "all data",
+        got: verbatim("an interruption"),
+        hint,
+      });
+    }
+    yield item;
+  }
+}
+
+async function convertInstances(input: InstanceInput, options: ConvertDataOptions): Promise<ConvertDataReport> {
+  const { to, tokenizer, segmenter, signal } = options;
+  const found = await scan(input, options);
+  const maxSeqLength = options.maxSeqLength ?? Math.max(found.shape.maxSeqLength, input.shape?.maxSeqLength ?? 1);
+  const shape = {
+    maxSeqLength,
+    maxPredictionsPerSeq:
+      options.maxPredictionsPerSeq ??
+      Math.max(
+        found.shape.maxPredictionsPerSeq,
+        input.shape?.maxPredictionsPerSeq ?? 1,
+        // Masks that are still to be drawn need room.
+        found.hasPredictions ? 1 : Math.ceil(MASKED_LM_PROB * maxSeqLength),
+      ),
+  };
+  const notes: string[] = [];
+  if (!found.hasWords && to !== "tfrecord")
+    notes.push(`words are those of ${segmenter.name}: the input does not say them`);
+  if (to === "tfrecord") notes.push("TFRecords do not say where words begin");
+  if (!found.hasPredictions) notes.push("no token is to be predicted: train with --dynamic-masking");
+  const restore = wordRestorer(tokenizer.vocabulary, segmenter);
+  const output =
+    to === "shards"
+      ? await openShardOutput(options, input, { ...found, shape })
+      : await openInstanceOutput(to as "tfrecord", options.output, { tokenizer, shape });
+  const totals = { instances: 0, documents: 0, sentences: 0, tokens: 0 };
+  try {
+    for await (const { instance, hasWords } of watched(input.read(), options)) {
+      checkInstance(instance, totals.instances, input.format, tokenizer, shape);
+      await output.add(hasWords || to === "tfrecord" ? instance : restore(instance));
+      totals.instances += 1;
+      totals.tokens += instance.inputIds.length;
+      if (totals.instances % ITEMS_A_TURN === 0) options.onProgress?.(totals.instances);
+    }
+    signal?.throwIfAborted();
+    const outputBytes = await output.commit();
+    return { from: input.format, to, outputs: output.paths, outputBytes, ...totals, notes };
+  } finally {
+    await output.abort();
+  }
+}
+
+/** @throws {DataError} when an instance cannot be one of this vocabulary and shape. */
+function checkInstance(
+  instance: PretrainingInstance,
+  number: number,
+  format: string,
+  { vocabulary }: BertTokenizer,
+  shape: ExampleShape,
+): void {
+  const wrong = instanceProblem(instance, { vocabSize: vocabulary.size, ...shape });
+  if (wrong === undefined) return;
+  throw new DataError({
+    where: `${format}: instance ${number}`,
+    expected: wrong[0],
+    got: verbatim(wrong[1]),
+    hint: "name the vocabulary that the data was made with by --vocab; longer sequences need a larger --max-seq-length",
+  });
+}
+
+async function openShardOutput(
+  options: ConvertDataOptions,
+  { described }: InstanceInput,
+  { shape, hasPairs, hasPredictions, instances }: Found,
+): Promise<InstanceOutput> {
+  const { tokenizer, output, masking = "whole-word", segmenter } = options;
+  if (shape.maxSeqLength > MAX_SEQ_LENGTH) {
+    throw new DataError({
+      where: "data",
+      expected: `sequences of at most ${MAX_SEQ_LENGTH} tokens`,
+      got: shape.maxSeqLength,
+      hint: "BERT models have 512 position embeddings: make the data anew with shorter sequences",
+    });
+  }
+  const { vocabulary } = tokenizer;
+  const { rules, lowercase, curlyQuotes, addedTokens } = tokenizer.options;
+  const added = exceedTokens(addedTokens, Object.values(SPECIAL_TOKENS)) ? { addedTokens } : {};
+  const settings: ShardSettings = {
+    randomSeed: 0,
+    dupeFactor: 1,
+    masking: hasPredictions ? masking : "none",
+    nextSentence: hasPairs,
+    ...described?.settings,
+    ...shape,
+    vocabularyHash: vocabulary.hash(),
+    vocabSize: vocabulary.size,
+  };
+  const generation: GenerationSettings = described?.generation ?? {
+    maskedLmProb: MASKED_LM_PROB,
+    shortSeqProb: 0,
+    segmenter: segmenter.name,
+    googleCompatible: false,
+  };
+  const { maskingWords: _, ...kept } = generation;
+  const tokenizerSettings = { rules, lowercase, curlyQuotes, ...added };
+  const writer = await DatasetWriter.create(output, {
+    settings,
+    vocabulary,
+    tokenizer: tokenizerSettings,
+    generation: kept,
+  });
+  return {
+    paths: [output],
+    add: (instance) => writer.add(instance),
+    commit: () => writer.commit({ instances }),
+    abort: () => writer.abort(),
+  };
+}
+
+async function convertDocuments(
+  input: InstanceInput | DocumentInput,
+  options: ConvertDataOptions,
+  to: DocumentFormat,
+): Promise<ConvertDataReport> {
+  const output = await openDocumentOutput(to, options.output, options.tokenizer);
+  const totals = { instances: 0, documents: 0, sentences: 0, tokens: 0 };
+  try {
+    for await (const document of watched(
+      documentsOf(input, options, () => totals.instances++),
+      options,
+    )) {
+      await output.add(document);
+      totals.documents += 1;
+      totals.sentences += document.length;
+      for (const { ids } of document) totals.tokens += ids.length;
+      if (totals.documents % ITEMS_A_TURN === 0) options.onProgress?.(totals.documents);
+    }
+    const outputBytes = await output.commit();
+    const notes = notesOf(input, to, output, totals.sentences);
+    return { from: input.format, to, outputs: output.paths, outputBytes, ...totals, notes };
+  } finally {
+    await output.abort();
+  }
+}
+
+function notesOf(
+  { kind }: { kind: string },
+  to: DocumentFormat,
+  { losses }: DocumentOutput,
+  sentences: number,
+): string[] {
+  const { changedSentences, lostMarks } = losses;
+  return [
+    ...(kind === "instances"
+      ? ["masks, and how pairs were drawn, are left out; text of several passes is there as often"]
+      : []),
+    ...(to === "reference" ? ["a reference file has no documents, masks or pairs"] : []),
+    ...(to === "megatron" ? ["Megatron-LM's ids do not say which Chinese characters belong to one word"] : []),
+    ...(changedSentences === 0
+      ? []
+      : [`${changedSentences} of ${sentences} sentences have a text that is read as other tokens than they had`]),
+    ...(lostMarks === 0 ? [] : [`${lostMarks} tokens continue a word but have no ## form, and begin one now`]),
+  ];
+}
+
+async function* documentsOf(
+  input: InstanceInput | DocumentInput,
+  options: ConvertDataOptions,
+  onInstance: () => void,
+): AsyncGenerator<readonly ConvertedSentence[]> {
+  const { tokenizer, segmenter } = options;
+  const { vocabulary } = tokenizer;
+  if (input.kind === "instances") {
+    const restore = wordRestorer(vocabulary, segmenter);
+    for await (const { instance, hasWords } of input.read()) {
+      const shape = { maxSeqLength: Number.MAX_SAFE_INTEGER, maxPredictionsPerSeq: Number.MAX_SAFE_INTEGER };
+      checkInstance(instance, 0, input.format, tokenizer, shape);
+      onInstance();
+      for (const document of documentsOfInstance(hasWords ? instance : restore(instance), vocabulary)) {
+        if (document.length > 0) yield document;
+      }
+    }
+  } else if (input.kind === "ids") yield* idDocuments(input, options);
+  else yield* textDocuments(input, options);
+}
+
+async function* idDocuments(
+  input: DocumentInput,
+  { tokenizer, segmenter }: ConvertDataOptions,
+): AsyncGenerator<readonly TokenSentence[]> {
+  const { vocabulary } = tokenizer;
+  const marks = new WordMarks(vocabulary);
+  const words = sentenceWords(tokenizer, segmenter);
+  const isMarked = hasMarks(input, marks);
+  let number = 0;
+  for (const document of input.ids()) {
+    yield document.map((ids) => {
+      const outside = ids.find((id) => id >= vocabulary.size);
+      if (outside !== undefined) {
+        throw new DataError({
+          where: `${input.format}: document ${number}`,
+          expected: `ids below ${vocabulary.size}`,
+          got: outside,
+          hint: "name the vocabulary that the ids come from with --vocab",
+        });
+      }
+      const sentence = marks.unmark(ids);
+      return isMarked ? sentence : { ids: sentence.ids, wordStarts: words(sentence.ids) };
+    });
+    number += 1;
+  }
+}
+
+function hasMarks(input: DocumentInput, marks: WordMarks): boolean {
+  let seen = 0;
+  for (const document of input.ids()) {
+    for (const ids of document) {
+      if (marks.unmark(ids).hasMarks) return true;
+      if (++seen === SENTENCES_TO_LOOK_AT) return false;
+    }
+  }
+  return false;
+}
+
+/** Where words begin in ids that do not say so. */
+function sentenceWords({ vocabulary }: BertTokenizer, segmenter: Segmenter): (ids: Int32Array) => Uint8Array {
+  const continues = continuationTable(vocabulary);
+  return (ids) => {
+    const { text, starts } = textOfTokens(ids, vocabulary);
+    return alignWords({ ids, starts, ends: starts }, segmenter.segment(text).wordEnds, continues);
+  };
+}
+
+async function* textDocuments(
+  input: DocumentInput,
+  { tokenizer, segmenter }: ConvertDataOptions,
+): AsyncGenerator<readonly ConvertedSentence[]> {
+  const continues = continuationTable(tokenizer.vocabulary);
+  let document: ConvertedSentence[] = [];
+  for await (const line of input.lines()) {
+    if (line.trim() === "") {
+      if (document.length > 0) yield document;
+      document = [];
+      continue;
+    }
+    const { text, wordEnds } = segmenter.segment(line.trim());
+    const pieces = tokenizer.encodePieces(text);
+    if (pieces.ids.length === 0) continue;
+    const words = Array.from(wordEnds, (end, i) => text.slice(wordEnds[i - 1] ?? 0, end)).filter((word) => word.trim());
+    document.push({
+      ids: pieces.ids,
+      wordStarts: alignWords(pieces, wordEnds, continues),
+      text,
+      spaced: words.join(" "),
+    });
+  }
+  if (document.length > 0) yield document;
+}
