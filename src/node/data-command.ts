@@ -1,8 +1,8 @@
 /** From options to what workers need and to what tells one command from another. */
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { NO_FILTERS } from "../data/filter-lines.ts";
 import { completeSettings } from "../data/instance-settings.ts";
 import { formatMaskingWords } from "../data/masking-words.ts";
@@ -19,6 +19,8 @@ import { readBytes } from "./files.ts";
 /** Changes when the same options give other bytes, so that unfinished work of an older version is not gone on with. */
 const GENERATION = 2;
 const WORK_FOLDER = ".zhbert-work";
+/** Follows the name of the work folder where a part is made. */
+const PART_SUFFIX = /^-\d+-of-\d+$/;
 /** For outputs that have no folder of their own. */
 const TEMPORARY_WORK = join(tmpdir(), "zhbert-work-");
 /** More threads than this wait for the disk or for memory more than they help; who has them can ask for more. */
@@ -67,18 +69,35 @@ function variantOf(options: MakeDataOptions): Partial<DataJob["instances"]> {
   return Object.fromEntries(given.map((name) => [name, options[name]]));
 }
 
+/** Whether this run makes one part of the data alone. */
+export function isPart(part: MakeDataOptions["part"]): part is Exclude<MakeDataOptions["part"], "merge" | undefined> {
+  return part !== undefined && part !== "merge";
+}
+
+/** The work folders of parts that lie beside that of the whole, in the order of their names. */
+export async function findParts(folder: string): Promise<string[]> {
+  const name = basename(folder);
+  const names = await readdir(dirname(folder)).catch(() => []);
+  const isOfPart = (other: string) => other.startsWith(name) && PART_SUFFIX.test(other.slice(name.length));
+  return names
+    .filter(isOfPart)
+    .sort()
+    .map((other) => join(dirname(folder), other));
+}
+
 /** Whether a later run can find what this one has finished, and go on with it. */
 export function isResumable(options: MakeDataOptions, { folder }: DataJob): boolean {
   return !needsWholeLines(options.segmenter) && !folder.startsWith(TEMPORARY_WORK);
 }
 
 /** Within the data folder, or beside the first file; elsewhere for what is no file, such as a pipe. */
-async function workFolderOf({ format, outputs }: MakeDataOptions): Promise<string> {
+async function workFolderOf({ format, outputs, part }: MakeDataOptions): Promise<string> {
   const output = outputs[0] as string;
-  if (format === "shards") return join(output, WORK_FOLDER);
+  const suffix = isPart(part) ? `-${part.index}-of-${part.count}` : "";
+  if (format === "shards") return `${join(output, WORK_FOLDER)}${suffix}`;
   const found = await stat(output).catch(() => undefined);
   const isSpecial = found !== undefined && !found.isFile() && !found.isDirectory();
-  return isSpecial ? `${TEMPORARY_WORK}${process.pid}` : `${output}${WORK_FOLDER}`;
+  return isSpecial ? `${TEMPORARY_WORK}${process.pid}` : `${output}${WORK_FOLDER}${suffix}`;
 }
 
 /** All that decides the bytes, besides the text; options as people know them. */

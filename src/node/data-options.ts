@@ -52,6 +52,11 @@ export interface MakeDataOptions extends MaskingOptions {
   readonly maxLineBytes?: number;
   /** Threads that work on the text; 1 works in this thread. By default as many as there are processors, at most 4. */
   readonly workers?: number;
+  /**
+   * Makes the runs of one part alone, every `count`-th block, into a work folder of its own; nothing is written then.
+   * Without `part` what the parts beside the output hold is taken and the rest is made; `merge` refuses gaps.
+   */
+  readonly part?: DataPart | "merge";
   /** Removes what another command has left unfinished. */
   readonly overwrite?: boolean;
   /** Bytes of text that are worked on at once, for tests; part of what decides the instances. */
@@ -63,6 +68,13 @@ export interface MakeDataOptions extends MaskingOptions {
    * and in full when they are written), and instances made.
    */
   readonly onProgress?: (bytes: number, instances: number) => void;
+}
+
+/** One of several machines that make data together: every machine reads the same text with the same options. */
+export interface DataPart {
+  /** From 1. */
+  readonly index: number;
+  readonly count: number;
 }
 
 /** What was read and made. */
@@ -77,6 +89,8 @@ export interface DataReport extends InstanceStats {
   readonly filtered: Readonly<Partial<FilterCounts>>;
   /** The chance at the end that a new line was taken for a duplicate; 0 where duplicates stay. */
   readonly duplicateErrorRate: number;
+  /** Of a run that makes one part: where its work lies. All counts are the part's then. */
+  readonly partFolder?: string;
 }
 
 /** Whether a segmenter must get the corpus's own lines, uncut and in order. */
@@ -113,6 +127,7 @@ export function checkDataOptions(options: MakeDataOptions): void {
   checkFilters({ ...NO_FILTERS, ...options.filters });
   checkSegmenter(options);
   checkGoogle(options);
+  checkPart(options);
   keepCorpus(corpus, outputs);
   checkOutputs(outputs, format);
 }
@@ -162,6 +177,22 @@ function checkGoogle(options: MakeDataOptions): void {
   if (heldOut > 0 && !corpus.isRepeatable) {
     throw new ArgumentError({ where: "heldOut", expected: "a corpus of files", got: corpus.name, hint });
   }
+}
+
+function checkPart({ part, googleCompatible, segmenter }: MakeDataOptions): void {
+  if (part === undefined) return;
+  if (googleCompatible || needsWholeLines(segmenter)) {
+    throw new ArgumentError({
+      where: "part",
+      expected: googleCompatible ? "none with googleCompatible" : "a segmenter that does not count the corpus's lines",
+      got: googleCompatible ? "googleCompatible" : segmenter.name,
+      hint: "such data are made by one machine: leave part out",
+    });
+  }
+  if (part === "merge") return;
+  const { index, count } = part;
+  if (Number.isInteger(index) && Number.isInteger(count) && index >= 1 && index <= count) return;
+  throw new ArgumentError({ where: "part", expected: "a part from 1 to their number", got: `${index}/${count}` });
 }
 
 function verbatimReading(format: string, encoding: string): string {

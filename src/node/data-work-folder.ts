@@ -28,12 +28,22 @@ export type FinishedShard = ShardEntry & { readonly split: Split };
 /** An opened work folder; no other process has it open. */
 export class WorkFolder {
   readonly path: string;
+  /** Whether an earlier run of the same command has left the folder. */
+  readonly isContinued: boolean;
   readonly #commandHash: string;
   readonly #groups: number;
   readonly #unlock: () => Promise<void>;
+  #parts: readonly WorkFolder[] = [];
+  /** Where the runs of blocks are that a part has made. */
+  readonly #places = new Map<number, string>();
 
-  private constructor(path: string, command: DataCommand, groups: number, unlock: () => Promise<void>) {
+  private constructor(
+    path: string,
+    command: DataCommand,
+    { isContinued, groups, unlock }: { isContinued: boolean; groups: number; unlock: () => Promise<void> },
+  ) {
     this.path = path;
+    this.isContinued = isContinued;
     this.#commandHash = sha256(JSON.stringify(command));
     this.#groups = groups;
     this.#unlock = unlock;
@@ -56,15 +66,27 @@ export class WorkFolder {
       const left = await readText(file).catch(() => undefined);
       const isSame = left === formatCommand(command);
       if (left !== undefined && !isSame && !options.overwrite) throw foreignWork(path, left, command);
-      if (!isSame || !options.isResumable || options.overwrite) {
+      const isContinued = isSame && options.isResumable && !options.overwrite;
+      if (!isContinued) {
         await clear(path);
         await writeFileAtomic(file, formatCommand(command));
       }
-      return new WorkFolder(path, command, runsOfBlock(options.dupeFactor), unlock);
+      return new WorkFolder(path, command, { isContinued, groups: runsOfBlock(options.dupeFactor), unlock });
     } catch (error) {
       await unlock();
       throw error;
     }
+  }
+
+  /** Opens the folders of parts as well: what they hold need not be made. @throws {FileError} as `open`. */
+  async addParts(
+    paths: readonly string[],
+    command: DataCommand,
+    options: { readonly dupeFactor: number; readonly overwrite: boolean },
+  ): Promise<void> {
+    const parts: WorkFolder[] = [];
+    this.#parts = parts;
+    for (const path of paths) parts.push(await WorkFolder.open(path, command, { ...options, isResumable: true }));
   }
 
   /** The digest of a block's text and of the command: runs of the same digest have the same content. */
@@ -77,8 +99,18 @@ export class WorkFolder {
     return (isNew === undefined ? digest : digest.update(isNew)).digest("hex");
   }
 
-  /** Whether all runs of a block are there and whole. */
+  /** Whether all runs of a block are there and whole, here or in a part. */
   async isDone(block: number, source: string): Promise<boolean> {
+    if (await this.#hasRuns(block, source)) return true;
+    for (const part of this.#parts) {
+      if (!(await part.#hasRuns(block, source))) continue;
+      this.#places.set(block, part.path);
+      return true;
+    }
+    return false;
+  }
+
+  async #hasRuns(block: number, source: string): Promise<boolean> {
     for (let group = 0; group < this.#groups; group++) {
       const file = await openFileSource(runPath(this.path, block, group)).catch(() => undefined);
       if (file === undefined) return false;
@@ -95,12 +127,13 @@ export class WorkFolder {
     return true;
   }
 
-  /** The runs of so many blocks. */
-  runs(blocks: number): Runs {
+  /** The runs of blocks. */
+  runs(blocks: readonly number[]): Runs {
     return {
-      count: blocks * this.#groups,
+      count: blocks.length * this.#groups,
       open: async (index) => {
-        const path = runPath(this.path, Math.floor(index / this.#groups), index % this.#groups);
+        const block = blocks[Math.floor(index / this.#groups)] as number;
+        const path = runPath(this.#places.get(block) ?? this.path, block, index % this.#groups);
         const file = await openFileSource(path);
         try {
           return { reader: await RunReader.open(file), close: () => file.close() };
@@ -144,8 +177,12 @@ export class WorkFolder {
     });
   }
 
-  /** Gives the folder up, and removes it unless it is kept to go on from. */
-  async close(isKept: boolean): Promise<void> {
+  /**
+   * Gives the folder up, and removes it unless it is kept to go on from.
+   * @param arePartsKept - parts are other machines' work: they go when all is written, and not before.
+   */
+  async close(isKept: boolean, arePartsKept = isKept): Promise<void> {
+    for (const part of this.#parts) await part.close(arePartsKept);
     if (!isKept) {
       // Without the command's name what is left belongs to none, should the process end in between.
       await rm(join(this.path, COMMAND_FILE), { force: true }).catch(() => undefined);

@@ -24,7 +24,7 @@ export {
 export { type CreateJiebaOptions, createJieba } from "./jieba.ts";
 export { jiebaWords, readWords } from "./lexicon.ts";
 export { measureMachinePeak } from "./machine-peak.ts";
-export { type DataFormat, type DataReport, type MakeDataOptions, makeData } from "./make-data.ts";
+export { type DataFormat, type DataPart, type DataReport, type MakeDataOptions, makeData } from "./make-data.ts";
 export { type MaskingWordFiles, readMaskingWords } from "./masking-words.ts";
 export { type MlmHeadResult, resumeMlmHead, type TrainMlmHeadOptions, trainMlmHead } from "./mlm-head.ts";
 export { readConfig } from "./model-files.ts";

@@ -17,8 +17,8 @@ import { SPLITS, type Split } from "../data/run-file.ts";
 import { shuffleRuns } from "../data/shuffle-runs.ts";
 import { cutBlocks, type TextBlock } from "../data/text-blocks.ts";
 import { DataError, verbatim } from "../errors.ts";
-import { commandOf, countWorkers, isResumable, jobOf } from "./data-command.ts";
-import { interruption, noneHeldOut, noText } from "./data-errors.ts";
+import { commandOf, countWorkers, findParts, isPart, isResumable, jobOf } from "./data-command.ts";
+import { interruption, missingParts, noneHeldOut, noPlaceForPart, noText } from "./data-errors.ts";
 import { type DataJob, prepareWork } from "./data-job.ts";
 import { checkDataOptions, type DataReport, type MakeDataOptions } from "./data-options.ts";
 import { type BlockPool, inProcessPool, type OnBlock, WorkerPool } from "./data-pool.ts";
@@ -27,7 +27,7 @@ import { WorkFolder } from "./data-work-folder.ts";
 import type { DatasetWriter } from "./dataset.ts";
 import { makeGoogleData } from "./make-data-google.ts";
 
-export { DATA_FORMATS, type DataFormat, type DataReport, type MakeDataOptions } from "./data-options.ts";
+export { DATA_FORMATS, type DataFormat, type DataPart, type DataReport, type MakeDataOptions } from "./data-options.ts";
 
 /** Records between two turns of the event loop. */
 const RECORDS_A_TURN = 8192;
@@ -54,6 +54,8 @@ class DataMaking {
   readonly #job: DataJob;
   readonly #workers: number;
   readonly #duplicates: DuplicateFilter | undefined;
+  /** The blocks of this run, in order: all, or those of its part. */
+  readonly #blocks: number[] = [];
   #blocksDone = 0;
   #instances = 0;
   #textBytes = 0;
@@ -72,22 +74,29 @@ class DataMaking {
     const options = this.#options;
     const command = await commandOf(options, this.#job);
     let work: WorkFolder | undefined;
-    const shards =
-      options.format === "shards" ? await openShards(options, async (shard) => work?.noteShard(shard)) : undefined;
+    const isOnePart = isPart(options.part);
     const resumable = isResumable(options, this.#job);
+    if (isOnePart && !resumable) throw noPlaceForPart(options.outputs[0] as string);
+    const shards =
+      options.format === "shards" && !isOnePart
+        ? await openShards(options, async (shard) => work?.noteShard(shard))
+        : undefined;
     let isFinished = false;
     try {
       const { dupeFactor, overwrite = false } = options;
       work = await WorkFolder.open(this.#job.folder, command, { dupeFactor, overwrite, isResumable: resumable });
+      const parts = isOnePart || !resumable ? [] : await findParts(this.#job.folder);
+      await work.addParts(parts, command, { dupeFactor, overwrite });
       const sources = await this.#makeRuns(work, resumable);
-      const report = await this.#write(work, sources, shards);
+      const report = isOnePart ? await this.#reportPart(work) : await this.#write(work, sources, shards);
       isFinished = true;
       return report;
     } catch (error) {
       throw interruption(error, options.signal, this.#interruptionHint(resumable));
     } finally {
-      const isKept = !isFinished && resumable && this.#blocksDone > 0;
-      await work?.close(isKept);
+      const isLeft = isOnePart || !isFinished;
+      const isKept = isLeft && resumable && (isFinished || this.#blocksDone > 0 || work?.isContinued === true);
+      await work?.close(isKept, !isFinished);
       if (isKept) shards?.suspend();
       else await shards?.abort();
     }
@@ -103,7 +112,8 @@ class DataMaking {
 
   /** Makes the runs of all blocks that have none yet. @returns the digest of each block. */
   async #makeRuns(work: WorkFolder, isResumable: boolean): Promise<string[]> {
-    const { corpus, maxLineBytes, blockBytes, signal } = this.#options;
+    const { corpus, maxLineBytes, blockBytes, signal, part } = this.#options;
+    const missing: number[] = [];
     const bytesOfBlock: number[] = [];
     const pool = await this.#openPool((block, instances) => {
       this.#blockDone(bytesOfBlock[block] ?? 0, instances);
@@ -122,16 +132,23 @@ class DataMaking {
       };
       for await (const block of cutBlocks(chunks, cut)) {
         const isNew = this.#duplicates === undefined ? undefined : this.#findNew(block, this.#duplicates);
-        const source = work.sourceOf(block, isNew);
-        sources.push(source);
-        this.#textBytes += block.bytes.length;
         bytesOfBlock.push(this.#bytesRead - bytesBefore);
         bytesBefore = this.#bytesRead;
-        if (isResumable && (await work.isDone(block.number, source))) this.#blockDone(bytesOfBlock.at(-1) ?? 0, 0);
-        else await pool.submit({ block, source, ...(isNew === undefined ? {} : { isNew }) });
         signal?.throwIfAborted();
+        if (isPart(part) && block.number % part.count !== part.index - 1) {
+          this.#progress(bytesOfBlock.at(-1) ?? 0, 0);
+          continue;
+        }
+        const source = work.sourceOf(block, isNew);
+        sources.push(source);
+        this.#blocks.push(block.number);
+        this.#textBytes += block.bytes.length;
+        if (isResumable && (await work.isDone(block.number, source))) this.#blockDone(bytesOfBlock.at(-1) ?? 0, 0);
+        else if (part === "merge") missing.push(block.number);
+        else await pool.submit({ block, source, ...(isNew === undefined ? {} : { isNew }) });
       }
       await pool.drain();
+      if (missing.length > 0) throw missingParts(this.#job.folder, missing, this.#blocks.length);
     } finally {
       await pool.close();
     }
@@ -150,6 +167,10 @@ class DataMaking {
 
   #blockDone(bytes: number, instances: number): void {
     this.#blocksDone += 1;
+    this.#progress(bytes, instances);
+  }
+
+  #progress(bytes: number, instances: number): void {
     this.#bytesDone += bytes;
     this.#instances += instances;
     this.#options.onProgress?.(RUNS_SHARE * this.#bytesDone, this.#instances);
@@ -167,27 +188,43 @@ class DataMaking {
     this.#options.signal?.throwIfAborted();
   }
 
+  /** What the runs of a part hold; they stay where they are. */
+  async #reportPart(work: WorkFolder): Promise<DataReport> {
+    const { stats, counts, filtered } = await this.#addUp(work);
+    this.#options.onProgress?.(this.#bytesRead, stats.instances);
+    return { ...this.#reportOf(stats, counts["held-out"], filtered, 0), partFolder: work.path };
+  }
+
+  #reportOf(
+    stats: InstanceStats,
+    heldOutInstances: number,
+    filtered: Partial<FilterCounts>,
+    outputBytes: number,
+  ): DataReport {
+    const duplicateErrorRate = this.#duplicates?.errorRate ?? 0;
+    const made = { corpusBytes: this.#textBytes, outputBytes, workers: this.#workers };
+    return { ...stats, heldOutInstances, ...made, filtered, duplicateErrorRate };
+  }
+
   /** Shuffles the records of all runs together and writes them. */
   async #write(work: WorkFolder, sources: readonly string[], shards: DatasetWriter | undefined): Promise<DataReport> {
     const { corpus, heldOut } = this.#options;
-    const { stats, counts, filtered } = await this.#addUp(work, sources.length);
+    const { stats, counts, filtered } = await this.#addUp(work);
     if (stats.tokens === 0) throw noText(corpus.name, filtered.linesRead);
     for (const split of SPLITS) if (heldOut > 0 && counts[split] === 0) throw noneHeldOut(corpus.name, heldOut, split);
     const heldOutInstances = counts["held-out"];
     const statistics = { ...stats, heldOutInstances, ...filtered };
     const outputBytes =
       shards === undefined
-        ? await this.#writeFiles(work, sources.length, stats.instances)
+        ? await this.#writeFiles(work, stats.instances)
         : await this.#writeShards(work, sources, shards, statistics);
     this.#options.onProgress?.(this.#bytesRead, stats.instances);
-    const duplicateErrorRate = this.#duplicates?.errorRate ?? 0;
-    const made = { corpusBytes: this.#textBytes, outputBytes, workers: this.#workers };
-    return { ...stats, heldOutInstances, ...made, filtered, duplicateErrorRate };
+    return this.#reportOf(stats, heldOutInstances, filtered, outputBytes);
   }
 
   /** What all runs say of themselves. */
-  async #addUp(work: WorkFolder, blocks: number) {
-    const runs = work.runs(blocks);
+  async #addUp(work: WorkFolder) {
+    const runs = work.runs(this.#blocks);
     let stats: InstanceStats = { ...NOTHING };
     let all = noFilterCounts();
     const counts: Record<Split, number> = { data: 0, "held-out": 0 };
@@ -216,7 +253,7 @@ class DataMaking {
     for (const split of SPLITS) {
       let skipped = finished.reduce((sum, shard) => sum + (shard.split === split ? shard.instances : 0), 0);
       written += skipped;
-      for await (const group of this.#shuffled(work, sources.length, split)) {
+      for await (const group of this.#shuffled(work, split)) {
         const from = Math.min(skipped, group.count);
         skipped -= from;
         for (let i = from; i < group.count; i++) {
@@ -232,11 +269,11 @@ class DataMaking {
     return shards.commit(statistics);
   }
 
-  async #writeFiles(work: WorkFolder, blocks: number, instances: number): Promise<number> {
+  async #writeFiles(work: WorkFolder, instances: number): Promise<number> {
     const files: InstanceFiles = await openFiles(this.#options);
     try {
       let written = 0;
-      for await (const group of this.#shuffled(work, blocks, "data")) {
+      for await (const group of this.#shuffled(work, "data")) {
         for (let i = 0; i < group.count; i++) {
           const { bytes, lengths } = group.record(i);
           const instance = decodeRecord(bytes, lengths & 0xffff, lengths >>> 16, this.#job.layout);
@@ -252,9 +289,14 @@ class DataMaking {
     }
   }
 
-  #shuffled(work: WorkFolder, blocks: number, split: Split) {
+  #shuffled(work: WorkFolder, split: Split) {
     const { randomSeed } = this.#options;
-    return shuffleRuns(work.runs(blocks), { split, layout: this.#job.layout, randomSeed, pause: () => this.#pause() });
+    return shuffleRuns(work.runs(this.#blocks), {
+      split,
+      layout: this.#job.layout,
+      randomSeed,
+      pause: () => this.#pause(),
+    });
   }
 
   async #turn(written: number, instances: number): Promise<void> {

@@ -7,6 +7,7 @@ import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
 import {
   DATA_FORMATS,
   type DataFormat,
+  type DataPart,
   type DataReport,
   type MakeDataOptions,
   makeData,
@@ -112,6 +113,11 @@ const options: readonly CommandOption[] = [
     description: "threads that work on the text; the bytes do not depend on it (default: one a processor, at most 4)",
     parse: wholeNumber("--workers", 1),
   },
+  {
+    flags: "--shard <i/n>",
+    description: "make part i of n on this machine; merge: write the data from all parts beside the output",
+    parse: dataPart,
+  },
   { flags: "--overwrite", description: "remove what another command has left unfinished at the output" },
   {
     flags: "--shard-size <size>",
@@ -142,6 +148,7 @@ export default defineCommand({
   examples: [
     "zhbert data corpus.txt -o data/ --max-seq-length 128 --dupe-factor 5",
     "zhbert data books/*.txt -o data/ --held-out 0.02 --user-dictionary words.txt",
+    "zhbert data corpus.txt -o data/ --shard 2/3",
     "zhbert data corpus.txt -o data.jsonl --format jsonl --masking ngram",
     "zhbert data corpus.txt -o a.tfrecord,b.tfrecord --format tfrecord --google-compatible --segmenter none",
   ],
@@ -222,6 +229,7 @@ async function readOptions({ args, options, output, signal, stdinLines }: Comman
       ...given("minChinese", options),
     },
     ...(options["workers"] === undefined ? {} : { workers: options["workers"] }),
+    ...(options["shard"] === undefined ? {} : { part: options["shard"] }),
     overwrite: options["overwrite"] === true,
     signal,
   };
@@ -262,6 +270,15 @@ function maskingOf(options: CommandContext["options"], googleCompatible: boolean
     throw usage("--masking", "whole-word beside --do-whole-word-mask", named, "give only one of the two");
   }
   return named ?? (googleCompatible && options["segmenter"] === "none" ? "char" : "whole-word");
+}
+
+/** `2/3`, or `merge`. */
+function dataPart(text: string): DataPart | "merge" {
+  if (text === "merge") return text;
+  const [, index, count] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  const part = { index: Number(index), count: Number(count) };
+  if (part.index >= 1 && part.index <= part.count) return part;
+  throw usage("--shard", "a part such as 1/3, or merge", text, "of n machines the first makes 1/n, the last n/n");
 }
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1 << 10, mb: 1 << 20, gb: 1 << 30 };
@@ -361,9 +378,16 @@ function printReport({ output }: CommandContext, made: MakeDataOptions, report: 
       percent(shares.randomNextShare),
     ]);
   if (made.heldOut > 0) rows.push(["held-out instances", count(report.heldOutInstances), "of the instances above"]);
-  rows.push(["written", `${inMegabytes(report.outputBytes)} MB`, made.outputs.join(", ")]);
+  if (report.partFolder === undefined)
+    rows.push(["written", `${inMegabytes(report.outputBytes)} MB`, made.outputs.join(", ")]);
   output.table(["what", "count", ""], rows);
   noteUnknown(shares.unknownShare, output);
+  if (report.partFolder !== undefined) {
+    output.print(
+      `this part is in ${report.partFolder}: copy the folders of all parts to one place beside each other, ` +
+        "then give the same command with --shard merge",
+    );
+  }
   const rate = report.corpusBytes / 1e6 / seconds;
   output.note(`${inMegabytes(report.corpusBytes)} MB of text in ${seconds.toFixed(1)} s, ${rate.toFixed(2)} MB/s`);
 }
