@@ -1,4 +1,5 @@
 /** What a model's files hold, without its weights: format, dialect, sizes, heads, and what a careless reader would risk. */
+import { refusePlaceholders } from "../checkpoint/placeholders.ts";
 import type { ModelFiles } from "../checkpoint/source.ts";
 import { type BertConfig, configToJson } from "../model/config.ts";
 import { inferConfig } from "../model/config-repairs.ts";
@@ -49,7 +50,8 @@ export interface ModelInspection {
  * @returns a line for each danger; empty where the format has none.
  * @throws {FileError} when there is no checkpoint among the files.
  */
-export async function findDangers(files: ModelFiles, options: OpenModelOptions = {}): Promise<readonly string[]> {
+export async function findDangers(given: ModelFiles, options: OpenModelOptions = {}): Promise<readonly string[]> {
+  const files = refusePlaceholders(given);
   const { format, path } = await chooseCheckpoint(files, options.checkpoint);
   return (await format.findDangers?.(files, path)) ?? [];
 }
@@ -81,8 +83,19 @@ export async function inspectModel(files: ModelFiles, options: OpenModelOptions 
   };
 }
 
-function configOf({ config, named, notes }: OpenedModel): { config: BertConfig | undefined; notes: readonly string[] } {
-  if (config) return { config, notes };
+function configOf({ config, named, notes, tokenizer }: OpenedModel): {
+  config: BertConfig | undefined;
+  notes: readonly string[];
+} {
+  if (config) return { config, notes: [...notes, ...vocabularyNotes(config, tokenizer?.vocabulary.size)] };
   const inferred = inferConfig(named.tensors);
   return { config: inferred?.config, notes: [...notes, ...(inferred?.notes ?? [])] };
+}
+
+/** Loading such a model is an error; looking at it must say so. */
+function vocabularyNotes({ vocabSize }: BertConfig, size = 0): string[] {
+  if (size <= vocabSize) return [];
+  return [
+    `the vocabulary has ${size} entries and the embeddings have ${vocabSize} rows: the model does not load with it; take both from the same folder`,
+  ];
 }

@@ -10,6 +10,7 @@ import {
   formatOfFile,
   hasUsualName,
 } from "../checkpoint/formats.ts";
+import { refusePlaceholders } from "../checkpoint/placeholders.ts";
 import { damaged, type ModelFiles } from "../checkpoint/source.ts";
 import { CheckpointError, ConfigError, FileError, VocabularyError, verbatim } from "../errors.ts";
 import { type BertConfig, parseConfig } from "../model/config.ts";
@@ -60,7 +61,8 @@ const MAX_TEXT_BYTES = 1 << 25;
  * @throws {FileError} when there is no checkpoint among the files. @throws {CheckpointError} when it is damaged.
  * @throws {ConfigError} or {VocabularyError} when config or vocabulary are malformed or of another kind of model.
  */
-export async function openModel(files: ModelFiles, options: OpenModelOptions = {}): Promise<OpenedModel> {
+export async function openModel(given: ModelFiles, options: OpenModelOptions = {}): Promise<OpenedModel> {
+  const files = refusePlaceholders(given);
   const { format, path } = await chooseCheckpoint(files, options.checkpoint);
   const folder = new ModelFolder(files, path.slice(0, path.lastIndexOf("/") + 1));
   const checkpoint = await format.open(files, path);

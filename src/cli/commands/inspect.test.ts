@@ -1,5 +1,5 @@
 /** What `inspect` says of a sound model, of parts, and of a file that would run code. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -48,6 +48,24 @@ test("what is missing is in the report and in the table", async () => {
   const table = await runCommand(["inspect", path("headless.safetensors"), "--tensors"]);
   expect(table).toMatch(/missing: MLM head +5/);
   expect(table).toContain("float32[20, 8]");
+});
+
+test("a vocabulary that the embeddings have no room for is noted", async () => {
+  const other = path("other-vocabulary");
+  mkdirSync(other);
+  for (const name of ["model.safetensors", "config.json"]) copyFileSync(path(name), join(other, name));
+  const tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ..."一二三四五六七八九十百千万亿年月"];
+  writeFileSync(join(other, "vocab.txt"), tokens.join("\n"));
+  const [note] = (await inspect("other-vocabulary")).notes;
+  expect(note).toContain("21 entries and the embeddings have 20 rows");
+  writeFileSync(join(other, "vocab.txt"), tokens.slice(0, 20).join("\n"));
+  expect((await inspect("other-vocabulary")).notes).toEqual([]);
+});
+
+test("a pointer of Git LFS is no danger, but an error with what to do", async () => {
+  mkdirSync(path("clone"));
+  writeFileSync(path("clone/pytorch_model.bin"), "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
+  await expect(inspect("clone")).rejects.toThrow("a pointer of Git LFS");
 });
 
 test("a file of another kind and a missing one are errors", async () => {
