@@ -1,4 +1,5 @@
 /** What embed and features share: texts line by line from a file or standard input, pairs, layers, and progress. */
+import { TEXT_ENCODINGS, type TextEncoding } from "../data/read-block.ts";
 import { UsageError } from "../errors.ts";
 import type { TextOrPair } from "../inference/token-rows.ts";
 import { openTextLines, type TextLines } from "../node/text-lines.ts";
@@ -8,9 +9,17 @@ import { openEndedProgress } from "./progress.ts";
 
 /** The texts of a file, or of standard input for `-` or nothing. */
 export async function openTexts(path: string | undefined, context: CommandContext): Promise<TextLines> {
-  if (path === undefined || path === "-") return { count: undefined, lines: context.stdinLines() };
-  const output: string | undefined = context.options["output"];
-  return openTextLines(path, { signal: context.signal, outputs: output === undefined ? [] : [output] });
+  const { output, encoding } = context.options;
+  if (path === undefined || path === "-") {
+    if (encoding === undefined || encoding === "utf-8") return { count: undefined, lines: context.stdinLines() };
+    const hint = "name a file, or convert what is piped with: iconv -t UTF-8";
+    throw new UsageError({ where: "--encoding", expected: "utf-8 on standard input", got: encoding, hint });
+  }
+  const outputs: string[] = output === undefined ? [] : [output];
+  return openTextLines(
+    path,
+    given({ signal: context.signal, outputs, encoding: encoding as TextEncoding | undefined }),
+  );
 }
 
 /** As extract_features.py and bert-as-service part two texts of a line. */
@@ -34,8 +43,17 @@ export function layerList(text: string): readonly number[] {
   });
 }
 
+/** Of the file of texts. */
+export const encodingOption: CommandOption = {
+  flags: "--encoding <name>",
+  description: "of the texts",
+  default: "utf-8",
+  choices: TEXT_ENCODINGS,
+};
+
 /** Options of every command that runs a model over many texts. */
 export const engineOptions: readonly CommandOption[] = [
+  encodingOption,
   {
     flags: "--batch-tokens <n>",
     description: "the most tokens of one run of the model, padding included (default: 1024)",

@@ -1,7 +1,8 @@
-/** The lines of a file as texts, one each, blank ones too; and how many there are, for progress. */
-import { createReadStream } from "node:fs";
-import { keepCorpus, openCorpus } from "./corpus.ts";
-import { fileError } from "./files.ts";
+/** The lines of a file (also .gz, .xz, .zst) as texts, one each, blank ones too; and how many, for progress. */
+import { readLineGroups } from "../data/corpus.ts";
+import type { TextEncoding } from "../data/read-block.ts";
+import { CorpusError, verbatim } from "../errors.ts";
+import { type Corpus, keepCorpus, openCorpus } from "./corpus.ts";
 
 /** Texts to be worked through in order. */
 export interface TextLines {
@@ -16,6 +17,8 @@ export interface TextLineOptions {
   readonly signal?: AbortSignal;
   /** Files that will be written; none may be the one that is read. */
   readonly outputs?: readonly string[];
+  /** UTF-8 when left out. */
+  readonly encoding?: TextEncoding;
 }
 
 /**
@@ -23,31 +26,54 @@ export interface TextLineOptions {
  * @throws {ArgumentError} when an output would replace it.
  * @throws {FileError} when there is no such file; later when it cannot be read.
  */
-export async function openTextLines(path: string, { signal, outputs = [] }: TextLineOptions = {}): Promise<TextLines> {
+export async function openTextLines(
+  path: string,
+  { signal, outputs = [], encoding = "utf-8" }: TextLineOptions = {},
+): Promise<TextLines> {
   const corpus = await openCorpus([path]);
   keepCorpus(corpus, outputs);
   async function* lines(): AsyncGenerator<string> {
-    for await (const group of corpus.read(signal === undefined ? {} : { signal })) yield* group;
+    const reading = signal === undefined ? {} : { signal };
+    const groups =
+      encoding === "utf-8"
+        ? corpus.read(reading)
+        : readLineGroups(utf8Of(corpus, encoding, reading), { where: corpus.name });
+    for await (const group of groups) yield* group;
   }
   if (!corpus.isRepeatable) return { count: undefined, lines: lines() };
-  let count = 0;
-  for (const file of corpus.files) count += await countLines(file);
-  return { count, lines: lines() };
+  return { count: await countLines(corpus, signal), lines: lines() };
 }
 
 const NEWLINE = 0x0a;
 
-async function countLines(path: string): Promise<number> {
+/** Of the unpacked text; in the encodings that are read no character has a byte like a newline. */
+async function countLines(corpus: Corpus, signal: AbortSignal | undefined): Promise<number> {
   let count = 0;
   let last = NEWLINE;
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-      const bytes = chunk as Uint8Array;
-      for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
-      last = bytes.at(-1) as number;
-    }
-  } catch (error) {
-    throw fileError(path, "a text file", error);
+  for await (const { bytes } of corpus.chunks(signal === undefined ? {} : { signal })) {
+    for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
+    last = bytes.at(-1) ?? last;
   }
   return last === NEWLINE ? count : count + 1;
+}
+
+/** @throws {CorpusError} at bytes that are no text of the encoding. */
+async function* utf8Of(
+  corpus: Corpus,
+  encoding: TextEncoding,
+  options: { readonly signal?: AbortSignal },
+): AsyncGenerator<Uint8Array> {
+  const decoder = new TextDecoder(encoding, { fatal: true });
+  const encoder = new TextEncoder();
+  const decode = (bytes?: Uint8Array): Uint8Array => {
+    try {
+      return encoder.encode(bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true }));
+    } catch (cause) {
+      const expected = `text in ${encoding.toUpperCase()}`;
+      const hint = "name the file's encoding: --encoding utf-8";
+      throw new CorpusError({ where: corpus.name, expected, got: verbatim("other bytes"), hint, cause });
+    }
+  };
+  for await (const { bytes } of corpus.chunks(options)) yield decode(bytes);
+  yield decode();
 }

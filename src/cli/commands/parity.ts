@@ -5,7 +5,7 @@ import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { defineCommand } from "../command.ts";
 import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
-import { given, openTexts, pairOf } from "../text-input.ts";
+import { encodingOption, given, openTexts, pairOf } from "../text-input.ts";
 
 export default defineCommand({
   name: "parity",
@@ -16,6 +16,7 @@ export default defineCommand({
   ],
   options: [
     { flags: "--texts <file>", description: "texts to run, one a line, `A ||| B` for a pair (default: random ids)" },
+    encodingOption,
     { flags: "--seed <n>", description: "of the random ids", default: 0, parse: wholeNumber("--seed", 0) },
     {
       flags: "--threads <n>",
