@@ -236,3 +236,16 @@ test("options that do not fit the model are refused", async () => {
     expect(String(error)).toContain(message);
   }
 });
+
+test("a text by itself and names that there are not are refused, which types alone would not do everywhere", async () => {
+  const text = "今天" as never;
+  await expect(model.embed(text)).rejects.toThrow('texts: expected a list of texts, got "今天"');
+  await expect(model.features(text)).rejects.toThrow("a list of texts");
+  await expect(model.fillMask("[MASK]" as never)).rejects.toThrow("a list of texts");
+  await expect(model.embed(["我"], { pooling: "avg" as never })).rejects.toThrow(
+    'mean-sqrt-len, weighted-mean, none, got "avg"',
+  );
+  await expect(model.embed(["我"], { windowMerge: "sum" as never })).rejects.toThrow(
+    "windowMerge: expected mean, first, max",
+  );
+});

@@ -4,10 +4,17 @@ import { type PooledStatesOptions, pooledStatesGraph } from "../model/pooling.ts
 import { type HostTensor, hostTensor } from "../util/tensor.ts";
 import type { TokenBatch } from "./batches.ts";
 import type { InferenceModel } from "./inference-model.ts";
-import { normalizeRows, type PoolingStrategy, pooledWidth, poolingGraphOptions, truncateRows } from "./pooling.ts";
+import {
+  normalizeRows,
+  POOLING_STRATEGIES,
+  type PoolingStrategy,
+  pooledWidth,
+  poolingGraphOptions,
+  truncateRows,
+} from "./pooling.ts";
 import { type StreamOptions, streamTexts } from "./text-stream.ts";
 import { encodeRows, Role, rowOptions, type TextOrPair, type TokenRow } from "./token-rows.ts";
-import { mergeInto, type RowPlan, rowPlans, type WindowMerge } from "./window-merge.ts";
+import { mergeInto, type RowPlan, rowPlans, WINDOW_MERGES, type WindowMerge } from "./window-merge.ts";
 
 /** How texts become vectors. */
 export interface EmbedOptions extends StreamOptions {
@@ -46,6 +53,7 @@ export interface EmbedPlan {
  */
 export function embedPlan({ config }: InferenceModel, options: EmbedOptions): EmbedPlan {
   const strategy = options.pooling ?? "mean";
+  expectOneOf("pooling", POOLING_STRATEGIES, strategy);
   const graph = poolingGraphOptions(config, strategy, options.layers);
   const width = pooledWidth(config, strategy, graph);
   const dim = options.truncateDim ?? width;
@@ -54,7 +62,13 @@ export function embedPlan({ config }: InferenceModel, options: EmbedOptions): Em
     throw new ArgumentError({ where: "columns to keep", expected, got: dim });
   }
   const { maskClsSep = false, normalize = false, windowMerge } = options;
+  if (windowMerge !== undefined) expectOneOf("windowMerge", WINDOW_MERGES, windowMerge);
   return { strategy, graph, maskClsSep, normalize, merge: windowMerge, width, dim };
+}
+
+/** Programs in JavaScript have no types that would refuse another word. */
+function expectOneOf(where: string, names: readonly string[], got: string): void {
+  if (!names.includes(got)) throw new ArgumentError({ where, expected: names.join(", "), got });
 }
 
 /** A text's vector while its rows are computed. */

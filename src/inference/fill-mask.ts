@@ -10,6 +10,7 @@ import type {
 } from "./fill-mask-options.ts";
 import { type FillMaskModel, type FillSettings, fillWithWords } from "./fill-mask-words.ts";
 import { encodeMasked, fillText, type MaskedText, pairSlots } from "./masked-text.ts";
+import { expectList } from "./text-stream.ts";
 
 const DEFAULT_TOP_K = 5;
 const DEFAULT_BEAM_SIZE = 10;
@@ -26,6 +27,7 @@ export async function fillMasks(
   texts: readonly string[],
   options: FillMaskOptions | FillWordsOptions,
 ): Promise<FillMaskResult<FillMaskCandidate | WordCandidate>[]> {
+  expectList(texts);
   const { topK = DEFAULT_TOP_K, joint = false } = options;
   expectWhole("topK", topK);
   const { beamSize } = options;

@@ -45,6 +45,7 @@ export async function* streamTexts<T, R>(
   work: StreamWork<T, R>,
   { batchTokens = DEFAULT_BATCH_TOKENS, signal, onProgress }: StreamOptions,
 ): AsyncGenerator<R> {
+  expectList(texts);
   if (!Number.isInteger(batchTokens) || batchTokens < 1) {
     throw new ArgumentError({ where: "tokens of a batch", expected: "a positive whole number", got: batchTokens });
   }
@@ -76,6 +77,15 @@ export async function* streamTexts<T, R>(
     }
     yield* results;
   }
+}
+
+/**
+ * A single text would be taken for a list of its characters, without a word from the types where a stream is asked for.
+ * @throws {ArgumentError} for a text by itself.
+ */
+export function expectList(texts: unknown): void {
+  if (typeof texts !== "string") return;
+  throw new ArgumentError({ where: "texts", expected: "a list of texts", got: texts, hint: "write [text]" });
 }
 
 /** Ids, types, roles and offsets of a token in a row. */
