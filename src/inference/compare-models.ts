@@ -28,8 +28,9 @@ export interface ComparedModel {
  */
 export function comparedModel({ config, named, tokenizer, where }: OpenedModel, runtime: Runtime): ComparedModel {
   if (config === undefined) {
-    const hint = "put the model's config.json beside its weights";
-    throw new ConfigError({ where, expected: "a config.json beside the weights", got: verbatim("none"), hint });
+    const expected = "a config.json (or bert_config.json, model_config.json) beside the weights";
+    const hint = "take it from the folder or zip that the weights came in";
+    throw new ConfigError({ where, expected, got: verbatim("none"), hint });
   }
   const matched = matchWeights(named.tensors, parameterShapes(config, { nextSentence: true }), where);
   expectNoFurtherLayers(matched.report, config, where);

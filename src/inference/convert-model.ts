@@ -116,12 +116,18 @@ export function convertModel(model: OpenedModel, options: ConversionOptions): Co
     bytes: plan.bytes,
     written: plan.written,
     smallFiles: small.files,
-    missing: [...shapes.keys()].filter((name) => !kept.has(name) && (options.only !== "encoder" || isEncoder(name))),
+    missing: [...shapes.keys()].filter((name) => !kept.has(name) && isWanted(name, options)),
     unknown: options.to === "onnx" ? [] : plan.written.filter((name) => !isKnown(name)),
     dropped: [...dropped, ...plan.dropped],
     overflows,
     notes: [...model.notes, ...small.notes],
   };
+}
+
+/** Whether somebody who asks for this conversion would miss a parameter; a task's own are needed to write it at all. */
+function isWanted(name: string, { to, task = "features", only }: ConversionOptions): boolean {
+  if (to === "onnx") return task === "features" && name.startsWith("bert.pooler.");
+  return only !== "encoder" || isEncoder(name);
 }
 
 function expectOptions({ to, dtype, maxShardBytes, task, opset, externalData }: ConversionOptions): void {

@@ -137,6 +137,15 @@ describe("what is told", () => {
     expect(weightsOf("back", "model.safetensors")).toEqual(weights);
   });
 
+  test("an ONNX model misses what its task could give, and no other heads", async () => {
+    const without = (prefix: string) => new Map([...plain].filter(([name]) => !name.startsWith(prefix)));
+    expect((await convert(model(without("cls.")), at("headless"), to("onnx"))).missing).toEqual([]);
+    const filling = to("onnx", { task: "fill-mask" });
+    const poolerless = model(without("bert.pooler."));
+    expect((await convert(poolerless, at("filling"), filling)).missing).toEqual([]);
+    expect((await convert(poolerless, at("features"), to("onnx"))).missing).toHaveLength(2);
+  });
+
   test("values that float16 does not hold", async () => {
     const weights = new Map(plain);
     weights.set("cls.predictions.bias", {

@@ -78,14 +78,14 @@ function report(result: AddTokensResult, folder: string, output: Output): void {
   }
   output.table(
     ["file", "bytes"],
-    files.map(({ path, bytes }) => [`${folder}/${path}`, bytes]),
+    files.map(({ path, bytes }) => [`${folder.replace(/\/+$/, "")}/${path}`, bytes]),
   );
   for (const note of notes) output.note(note);
   if (present.length > 0) output.note(`already in the vocabulary: ${present.join(" ")}`);
   if (curlyQuotes === "map") output.note("“ ” are read as \" and ‘ ’ as ', unless they are tokens themselves");
   if (added.length === 0) return;
   output.note(
-    `${added.length} tokens added: ${sizeBefore} before, ${size} now; further pre-training gives them a meaning`,
+    `${added.length === 1 ? "1 token" : `${added.length} tokens`} added: ${sizeBefore} before, ${size} now; further pre-training gives them a meaning`,
   );
   const raw = added.filter(({ isRaw }) => isRaw);
   if (raw.length > 0) {
