@@ -49,10 +49,10 @@ test("a file cut anywhere is an error that names it", async () => {
   }
 });
 
-test.skip("a file with one byte changed is an error or other data, and never takes much memory", async () => {
+test("a file with one byte changed is an error or other data, and never takes much memory", async () => {
   const bytes = await write(instances.slice(0, 40));
   let errors = 0;
-  for (let at = 0; at < bytes.length; at += 1) {
+  for (let at = 0; at < bytes.length; at += 3) {
     const changed = bytes.slice();
     changed[at] = (changed[at] as number) ^ (at % 2 === 0 ? 0x80 : 0x15);
     const result = await read(changed).then(
@@ -63,7 +63,7 @@ test.skip("a file with one byte changed is an error or other data, and never tak
     else expect(result, `byte ${at}`).toBeInstanceOf(DataError);
     if (typeof result !== "number") errors += 1;
   }
-  expect(errors).toBeGreaterThan(100);
+  expect(errors).toBeGreaterThan(50);
 });
 
 test("columns of other programs: padding goes, labels and references are taken, 64-bit integers too", () => {
