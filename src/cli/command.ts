@@ -47,6 +47,8 @@ export interface CommandContext {
   readonly args: Readonly<Record<string, any>>;
   // biome-ignore lint/suspicious/noExplicitAny: see above
   readonly options: Readonly<Record<string, any>>;
+  /** Whether an option, by its name in `options`, was written on the command line. */
+  isGiven(name: string): boolean;
   readonly output: Output;
   /** Aborted at the first Ctrl-C (a second one ends the process); long work checks it and saves. */
   readonly signal: AbortSignal;

@@ -6,6 +6,7 @@ import { SCHEDULES } from "../train/schedules.ts";
 import { WARMUP_SHARE } from "../train/settings.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
 import { nonNegativeNumber, positiveNumber, probability, share, wholeNumber } from "./numbers.ts";
+import { presetOption } from "./preset-options.ts";
 
 const defaults = PRETRAINING_DEFAULTS;
 
@@ -59,7 +60,10 @@ type NewRunName =
 const FIXED: readonly Named<NewRunName>[] = [
   ["output", option("-o, --output <folder>", "the run's folder", "out")],
   ["config", option("--config <name|path>", "tiny, rbt3, base, large, or a config.json", "tiny")],
-  ["init", option("--init <folder>", "start from the weights of this model")],
+  [
+    "init",
+    option("--init <model>", "start from the weights of this model; of a deeper one --config takes the first layers"),
+  ],
   ["overwrite", option("--overwrite", "replace a run that is in the folder")],
   ["steps", whole("--steps", "updates", defaults.steps)],
   ["batchSize", whole("--batch-size", "sequences in a batch", defaults.batchSize)],
@@ -147,7 +151,10 @@ const SECOND_PHASE: readonly Named<Exclude<keyof SecondPhaseChoices, "data">>[] 
 const SECOND_DATA = option("--phase2-data <folder>", "data of the second phase, say of 512 tokens", "the same data");
 
 /** What a new run may be given, and a resumed one keeps. */
-export const fixedOptions: readonly CommandOption[] = [...FIXED, ...SECOND_PHASE].map(([, given]) => given);
+export const fixedOptions: readonly CommandOption[] = [
+  presetOption,
+  ...[...FIXED, ...SECOND_PHASE].map(([, given]) => given),
+];
 
 /** All options of a run but where it goes on. */
 export const runOptions: readonly CommandOption[] = [

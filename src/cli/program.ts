@@ -117,7 +117,8 @@ function addCommand(program: Commander, declared: Command, context: ProgramConte
     const args = Object.fromEntries(
       command.registeredArguments.map((argument, i) => [argument.name(), command.processedArgs[i]]),
     );
-    await declared.run({ ...context, args, options: withSeedAliases(command.opts()) });
+    const isGiven = (name: string) => command.getOptionValueSource(name) === "cli";
+    await declared.run({ ...context, args, options: withSeedAliases(command.opts()), isGiven });
   });
   return command;
 }

@@ -7,6 +7,7 @@ import { type BertConfig, builtinConfig, builtinSizes, configToJson, parseConfig
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { TOKENIZER_FILES, tokenizerFiles } from "../text/tokenizer-files.ts";
 import type { Vocabulary } from "../text/vocabulary.ts";
+import { presetSizes } from "../train/presets.ts";
 import { readText } from "./files.ts";
 
 /** The name of the configuration within a model's folder. */
@@ -35,9 +36,11 @@ export function modelFiles(
  */
 export async function resolveConfig(nameOrPath: string, vocabSize: number): Promise<BertConfig> {
   if (Object.hasOwn(builtinSizes, nameOrPath)) return builtinConfig(nameOrPath, vocabSize);
+  if (Object.hasOwn(presetSizes, nameOrPath))
+    return { ...builtinConfig("base", vocabSize), ...presetSizes[nameOrPath] };
   const kind = await stat(nameOrPath).catch(() => undefined);
   if (kind !== undefined) return readConfig(kind.isDirectory() ? join(nameOrPath, CONFIG_FILE) : nameOrPath);
-  const names = Object.keys(builtinSizes);
+  const names = [...Object.keys(builtinSizes), ...Object.keys(presetSizes)];
   const near = nearest(nameOrPath, names);
   throw new ConfigError({
     where: "config",

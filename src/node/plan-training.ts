@@ -29,10 +29,15 @@ export interface PlanTrainingOptions {
   readonly seqLength: number;
   /** Masked tokens in a sequence; 15 % of its length when left out. */
   readonly maxPredictions?: number;
-  /** Updates, or tokens of all updates, padding included. */
-  readonly amount: { readonly updates: number } | { readonly tokens: number };
-  /** A second phase at another length; its share of the updates. */
-  readonly second?: { readonly seqLength: number; readonly share: number };
+  /** Updates; or tokens of all updates, padding included; or hours, without a second phase. */
+  readonly amount: { readonly updates: number } | { readonly tokens: number } | { readonly hours: number };
+  /** A second phase at another length; its share of the updates. What is not given is as in the first. */
+  readonly second?: {
+    readonly seqLength: number;
+    readonly share: number;
+    readonly sequencesPerUpdate?: number;
+    readonly maxPredictions?: number;
+  };
   readonly nextSentence: boolean;
   readonly optimizer: OptimizerName;
   /** The process's memory at most; that of the machine when left out. */
@@ -83,7 +88,9 @@ export async function planTraining(options: PlanTrainingOptions): Promise<Planne
   const { config, runtime, second, memoryBytes = machineMemory() } = options;
   const lengths = [options.seqLength, ...(second === undefined ? [] : [second.seqLength])];
   for (const length of lengths) expectPositions(config, length);
-  const costs = lengths.map((length) => costsOf(options, length));
+  const { sequencesPerUpdate = options.sequencesPerUpdate, maxPredictions = options.maxPredictions } = second ?? {};
+  const asSecond = { ...options, sequencesPerUpdate, ...(maxPredictions === undefined ? {} : { maxPredictions }) };
+  const costs = lengths.map((length, i) => costsOf(i === 0 ? options : asSecond, length));
   const { parameters } = (costs[0] as PhaseCosts).plain.all;
   const leastMemoryBytes = Math.max(...costs.map((one) => leastMemory(one, options.sequencesPerUpdate > 1)));
   const known = { parameters, memoryBytes, leastMemoryBytes };
@@ -95,7 +102,8 @@ export async function planTraining(options: PlanTrainingOptions): Promise<Planne
   const peakBefore = await measureMachinePeak(runtime);
   const measured: MeasuredPhase[] = [];
   for (const [i, one] of costs.entries()) {
-    measured.push(await measurePhase(options, one, i === 0 ? updates.first : updates.second, memoryBytes));
+    const [phase, count] = i === 0 ? [options, updates.first] : [asSecond, updates.second];
+    measured.push(await measurePhase(phase, one, count, memoryBytes));
   }
   // Twice, seconds apart: other programs have their moments.
   const machinePeak = Math.max(peakBefore, await measureMachinePeak(runtime));
@@ -106,12 +114,25 @@ export async function planTraining(options: PlanTrainingOptions): Promise<Planne
     return [{ phases, seconds: phases.reduce((sum, phase) => sum + phase.seconds, 0) }];
   });
   const fastest = ways.reduce((best, way) => (way.seconds < best.seconds ? way : best));
-  return { ...known, machinePeak, ...fastest, alternatives: [] };
+  const within = "hours" in options.amount ? inHours(fastest.phases, options.amount.hours) : fastest;
+  return { ...known, machinePeak, ...within, alternatives: [] };
+}
+
+/** As many updates as the hours have room for. */
+function inHours(phases: readonly PlannedPhase[], hours: number) {
+  const seconds = 3600 * hours;
+  const filled = phases.map((phase) => {
+    const updates = Math.max(1, Math.floor(seconds / phase.best.secondsPerUpdate));
+    return { ...phase, updates, tokens: (phase.tokens / phase.updates) * updates, seconds };
+  });
+  return { phases: filled, seconds };
 }
 
 function updatesOf({ amount, sequencesPerUpdate, seqLength, second }: PlanTrainingOptions): JobUpdates {
   const share = second?.share ?? 0;
   if ("updates" in amount) return splitUpdates(amount.updates, share);
+  // One, until it is known how long it takes.
+  if ("hours" in amount) return splitUpdates(1, 0);
   return updatesForTokens(amount.tokens, sequencesPerUpdate, [seqLength, second?.seqLength ?? seqLength], share);
 }
 
@@ -147,7 +168,11 @@ function withBest(phase: MeasuredPhase, recompute: boolean): PlannedPhase | unde
   return best && { ...phase, best, seconds: phase.updates * best.secondsPerUpdate };
 }
 
-function costsOf(options: PlanTrainingOptions, seqLength: number): PhaseCosts {
+/** The costs of a phase, counted on the graph. */
+export function costsOf(
+  options: Pick<PlanTrainingOptions, "config" | "nextSentence" | "maxPredictions">,
+  seqLength: number,
+): PhaseCosts {
   const { config, nextSentence } = options;
   const costs = (layers: number, length: number, recompute: boolean) => {
     const shape: StepShape = {
@@ -173,7 +198,7 @@ function leastMemory({ recompute: { all, shorter } }: PhaseCosts, accumulates: b
   return trainingMemory({ parameters, step: all.at(1), shorter: shorter?.at(1), recompute: true, accumulates }).total;
 }
 
-function predictionsOf({ maxPredictions }: PlanTrainingOptions, seqLength: number): number {
+function predictionsOf({ maxPredictions }: Pick<PlanTrainingOptions, "maxPredictions">, seqLength: number): number {
   return maxPredictions ?? Math.ceil(MASKED_SHARE * seqLength);
 }
 
@@ -203,7 +228,7 @@ function expectPositions(config: BertConfig, seqLength: number): void {
 }
 
 /** The memory that this process may use: the machine's, or less where a container limits it. */
-function machineMemory(): number {
+export function machineMemory(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

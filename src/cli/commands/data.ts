@@ -17,6 +17,7 @@ import { loadTokenizer } from "../../node/vocabulary-file.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
 import { maskingOption, maskingOptions, readMaskingOptions } from "../masking-options.ts";
 import { inMegabytes, probability, sequenceLength, share, wholeNumber } from "../numbers.ts";
+import { phaseOption, presetOption, printPresets, readPreset, withDataPreset } from "../preset-options.ts";
 import { openEndedProgress } from "../progress.ts";
 import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
@@ -30,6 +31,8 @@ type SentenceTask = (typeof SENTENCE_TASKS)[number];
 const GOOGLE_DUPE_FACTOR = 10;
 
 const options: readonly CommandOption[] = [
+  presetOption,
+  phaseOption,
   {
     flags: "-o, --output <path>",
     description: "a folder (shards), a file (jsonl), files with commas between (tfrecord)",
@@ -149,13 +152,16 @@ export default defineCommand({
     "zhbert data corpus.txt -o data/ --max-seq-length 128 --dupe-factor 5",
     "zhbert data books/*.txt -o data/ --held-out 0.02 --user-dictionary words.txt",
     "zhbert data corpus.txt -o data/ --shard 2/3",
+    "zhbert data corpus.txt -o data-512/ --preset bert-wwm --phase 2",
     "zhbert data corpus.txt -o data.jsonl --format jsonl --masking ngram",
     "zhbert data corpus.txt -o a.tfrecord,b.tfrecord --format tfrecord --google-compatible --segmenter none",
   ],
   run,
 });
 
-async function run(context: CommandContext): Promise<void> {
+async function run(given: CommandContext): Promise<void> {
+  if (readPreset(given) === "list") return printPresets(given.output);
+  const context = withDataPreset(given);
   const made = await readOptions(context);
   const { corpus, heldOut } = made;
   const { output } = context;

@@ -42,6 +42,7 @@ async function run(
   const context: CommandContext = {
     args: { corpus: files },
     options: { ...defaults, vocab, ...options },
+    isGiven: (name) => name in options,
     signal: new AbortController().signal,
     async *stdinLines() {
       yield* stdin;

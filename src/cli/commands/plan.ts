@@ -9,6 +9,7 @@ import type { Choice } from "../../report/training-plan.ts";
 import { OPTIMIZERS } from "../../train/optimizers.ts";
 import { type CommandContext, defineCommand, type Output } from "../command.ts";
 import { byteCount, share, tokenCount, wholeNumber } from "../numbers.ts";
+import { presetOption, printPresets, readPreset, withPlanPreset } from "../preset-options.ts";
 
 /** BERT's own: a million updates of 256 sequences. */
 const DEFAULTS = { updates: 1_000_000, sequences: 256, seqLength: 128, secondSeqLength: 512 };
@@ -17,6 +18,7 @@ export default defineCommand({
   name: "plan",
   summary: "plan a pre-training job: memory, time and the best batch on this machine, measured in seconds",
   options: [
+    presetOption,
     { flags: "--config <name|path>", description: "tiny, rbt3, base, large, or a config.json", default: "base" },
     {
       flags: "--vocab-size <n>",
@@ -84,8 +86,11 @@ export default defineCommand({
     "zhbert plan --config base --tokens 5.4B",
     "zhbert plan --config tiny --steps 20000 --batch-size 64 --memory 4GB",
     "zhbert plan --config base --phase2-share 0.1 --json",
+    "zhbert plan --preset bert-wwm",
   ],
-  async run({ options, output }) {
+  async run(context) {
+    if (readPreset(context) === "list") return printPresets(context.output);
+    const { options, output, hours, second } = withPlanPreset(context);
     const config = await resolveConfig(options["config"], options["vocabSize"] ?? (await loadVocabulary()).size);
     const { tokens, steps, phase2Share, maxPredictionsPerSeq, memory } = options;
     if (tokens !== undefined && steps !== undefined) {
@@ -98,10 +103,11 @@ export default defineCommand({
       runtime,
       sequencesPerUpdate: options["batchSize"],
       seqLength: options["seqLength"],
-      amount: tokens === undefined ? { updates: steps ?? DEFAULTS.updates } : { tokens },
+      amount:
+        tokens !== undefined ? { tokens } : hours === undefined ? { updates: steps ?? DEFAULTS.updates } : { hours },
       nextSentence: options["nsp"],
       optimizer: options["optimizer"],
-      ...(phase2Share > 0 ? { second: { seqLength: options["phase2SeqLength"], share: phase2Share } } : {}),
+      ...(phase2Share > 0 ? { second: { seqLength: options["phase2SeqLength"], share: phase2Share, ...second } } : {}),
       ...(maxPredictionsPerSeq === undefined ? {} : { maxPredictions: maxPredictionsPerSeq }),
       ...(memory === undefined ? {} : { memoryBytes: memory }),
     }).finally(() => runtime.dispose());
@@ -116,7 +122,7 @@ export default defineCommand({
     for (const phase of job.phases) printPhase(output, phase, job);
     printBest(output, job.phases, job.machinePeak);
     output.print(`\nin all ${duration(job.seconds)}, evaluations and checkpoints not counted`);
-    output.print(`  ${commandOf(job.phases, options)}`);
+    output.print(`  ${commandOf(job.phases, options, hours)}`);
   },
 });
 
@@ -178,21 +184,27 @@ function printBest(output: Output, phases: readonly PlannedPhase[], machinePeak:
 }
 
 /** The command line that trains so. */
-function commandOf(phases: readonly PlannedPhase[], options: CommandContext["options"]): string {
+function commandOf(
+  phases: readonly PlannedPhase[],
+  options: CommandContext["options"],
+  hours: number | undefined,
+): string {
+  const { preset } = options;
   const [first, second] = phases;
   const batches = (prefix: string, { updates, best: { batchSize, gradientAccumulationSteps } }: PlannedPhase) => [
-    `--${prefix}steps ${updates} --${prefix}batch-size ${batchSize}`,
+    ...(hours === undefined ? [`--${prefix}steps ${updates}`] : [`--hours ${hours}`]),
+    `--${prefix}batch-size ${batchSize}`,
     // A second phase would take over what the first one has.
     ...(gradientAccumulationSteps > 1 || prefix !== ""
       ? [`--${prefix}gradient-accumulation-steps ${gradientAccumulationSteps}`]
       : []),
   ];
   return [
-    `zhbert pretrain data/ --config ${options["config"]}`,
+    `zhbert pretrain data/ ${preset === undefined ? "" : `--preset ${preset} `}--config ${options["config"]}`,
     ...(first === undefined ? [] : batches("", first)),
     ...(second === undefined ? [] : [`--phase2-data data-${second.seqLength}/`, ...batches("phase2-", second)]),
     ...(first?.best.recompute ? ["--recompute"] : []),
-    ...(options["optimizer"] === "adamw-bert" ? [] : [`--optimizer ${options["optimizer"]}`]),
+    ...(options["optimizer"] === "adamw-bert" || preset !== undefined ? [] : [`--optimizer ${options["optimizer"]}`]),
   ].join(" ");
 }
 

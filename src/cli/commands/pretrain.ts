@@ -1,9 +1,11 @@
 /** `zhbert pretrain`: trains a BERT on a data folder, or goes on with a run. */
 import { UsageError, verbatim } from "../../errors.ts";
 import { exportAverage } from "../../node/export-average.ts";
-import { pretrain, resumePretraining } from "../../node/pretrain.ts";
+import { fillPretraining } from "../../node/fill-preset.ts";
+import { type PretrainOptions, pretrain, resumePretraining } from "../../node/pretrain.ts";
 import type { PretrainEnvironment } from "../../node/pretraining-run.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
+import { noteRun, printPresets, readPreset } from "../preset-options.ts";
 import { PretrainingDisplay } from "../pretraining-display.ts";
 import {
   fixedOptions,
@@ -18,7 +20,7 @@ import {
 export default defineCommand({
   name: "pretrain",
   summary: "pre-train a BERT on the data that zhbert data made, or resume",
-  arguments: [{ name: "folder", description: "the data folder; with --resume the run's folder" }],
+  arguments: [{ name: "folder", description: "the data folder; with --resume the run's folder", optional: true }],
   options: [
     option("--resume", "go on with the run in <folder> from its last checkpoint, bit for bit"),
     option("--data <folder>", "with --resume: where the data are now", "where they were"),
@@ -30,10 +32,12 @@ export default defineCommand({
     "zhbert pretrain out/ --resume",
     "zhbert pretrain data/ --overfit-one-batch --steps 200 -o check/",
     "zhbert pretrain data-128/ --steps 900000 --phase2-data data-512/ --phase2-steps 100000 -o out/",
+    "zhbert pretrain data-128/ --preset bert-wwm --phase2-data data-512/ -o out/",
     "zhbert pretrain data/ --hours 24 --optimizer adamw --ema 0.999 -o out/",
   ],
   async run(context) {
-    const { folder } = context.args;
+    if (readPreset(context) === "list") return printPresets(context.output);
+    const folder = folderOf(context.args);
     const { exportEma } = context.options;
     if (exportEma !== undefined) {
       await writeAverage(context, folder, exportEma);
@@ -50,11 +54,31 @@ export default defineCommand({
     };
     const result = await (context.options["resume"]
       ? resumePretraining(folder, { ...overridesOf(context.options), ...environment })
-      : pretrain({ ...newRunOf(context.options), data: folder, ...environment })
+      : pretrain({ ...(await choicesOf(context, folder)), ...environment })
     ).finally(() => display.stop());
     display.end(result);
   },
 });
+
+function folderOf({ folder }: CommandContext["args"]): string {
+  if (folder !== undefined) return folder;
+  throw new UsageError({
+    where: "folder",
+    expected: "the data folder, or with --resume that of a run",
+    got: verbatim("none"),
+    hint: "for example: zhbert pretrain data/ -o out/",
+  });
+}
+
+/** What was given for a new run, with what a recipe says of the rest. */
+async function choicesOf(context: CommandContext, data: string): Promise<PretrainOptions> {
+  const given = { ...newRunOf(context.options), data };
+  const preset = readPreset(context);
+  if (preset === undefined || preset === "list") return given;
+  const filled = await fillPretraining(preset, given);
+  noteRun(context.output, preset, filled);
+  return filled.choices;
+}
 
 async function writeAverage({ output }: CommandContext, run: string, model: string): Promise<void> {
   const step = await exportAverage(run, model);
@@ -87,7 +111,8 @@ function checkNewRun(options: Options): void {
     });
   }
   const phase2 = Object.keys(options).find((name) => name.startsWith("phase2") && options[name] !== undefined);
-  if (phase2 === undefined || options["phase2Steps"] !== undefined) return;
+  // A recipe says the steps of its own second phase.
+  if (phase2 === undefined || options["phase2Steps"] !== undefined || options["preset"] !== undefined) return;
   throw new UsageError({
     where: "a second phase",
     expected: "--phase2-steps",
