@@ -198,6 +198,15 @@ export { AdamW, type AdamWOptions } from "./train/adamw.ts";
 export { Lamb, type LambOptions } from "./train/lamb.ts";
 export type { Optimizer, OptimizerOptions } from "./train/optimizer.ts";
 export type { OptimizerName } from "./train/optimizers.ts";
+export {
+  findPreset,
+  type Preset,
+  type PresetData,
+  type PresetSecondPhase,
+  type PresetTraining,
+  presets,
+  type Sourced,
+} from "./train/presets.ts";
 export { runPretraining } from "./train/pretrain.ts";
 export type {
   BatchSource,

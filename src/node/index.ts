@@ -13,6 +13,8 @@ export {
 } from "./dataset.ts";
 export { exportAverage } from "./export-average.ts";
 export { type AtomicFile, createAtomicFile, readBytes, readText, writeFileAtomic } from "./files.ts";
+export { type FilledPretraining, fillPretraining, type GivenPretraining } from "./fill-preset.ts";
+export type { FittedBatches, PhaseShape } from "./fit-batches.ts";
 export {
   type DownloadedFile,
   type DownloadedModel,
