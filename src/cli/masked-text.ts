@@ -13,7 +13,7 @@ export function legend(): string {
 }
 
 /** The tokens of a sample, words parted by a border, tokens to predict as `[original→what the model sees]`. */
-export function renderSample({ instance }: MaskedSample, vocabulary: Vocabulary): string {
+export function renderSample({ instance }: Pick<MaskedSample, "instance">, vocabulary: Vocabulary): string {
   const labels = new Map(Array.from(instance.maskedLmPositions, (position, i) => [position, instance.maskedLmIds[i]]));
   const words: string[] = [];
   for (let i = 1; i < instance.inputIds.length - 1; i++) {

@@ -130,6 +130,29 @@ test("a damaged file leaves nothing behind", async () => {
   await expect(other).rejects.toMatchObject({ hint: expect.stringContaining("--vocab") });
 });
 
+test("data stats counts what the folder says, and draws it", async () => {
+  const instances = await instancesOf(at("shards"));
+  const stats = await zhbert(["data", "stats", at("shards"), "--pictures", at("pictures")]);
+  expect(stats).toMatchObject({
+    instances: instances.length,
+    tokens: instances.reduce((sum, { inputIds }) => sum + inputIds.length, 0),
+    predictions: instances.reduce((sum, { maskedLmIds }) => sum + maskedLmIds.length, 0),
+  });
+  const lengths = stats["lengths"] as [number, number][];
+  expect(lengths.reduce((sum, [, count]) => sum + count, 0)).toBe(instances.length);
+  for (const name of ["lengths", "word-lengths", "mask-rates"]) {
+    expect(readFileSync(at(`pictures/${name}.svg`), "utf8")).toMatch(/^<svg /);
+  }
+});
+
+test("data sample shows an instance of the folder, the same for the same seed", async () => {
+  const instances = await instancesOf(at("shards"));
+  const sample = () => zhbert(["data", "sample", at("shards"), "-n", "1", "--seed", "3"]);
+  const { index, inputIds } = (await sample()) as { index: number; inputIds: number[] };
+  expect(inputIds).toEqual([...(instances[index]?.inputIds ?? [])]);
+  expect((await sample())["index"]).toBe(index);
+});
+
 describeShared("reference/data/tfrecord", "Google's own TFRecords", (records) => {
   test("are the same instances in shards and as TFRecord again", async () => {
     const vocab = shared("assets/vocab.txt") as string;
