@@ -397,3 +397,19 @@ describeShared(
     });
   },
 );
+
+test("--shard makes a part and says where it is; merge writes all of them", async () => {
+  const make = (output: string, ...more: string[]) =>
+    zhbert([corpus, "-o", join(folder, output), "--vocab", vocab, "--segmenter", "intl", ...more]);
+  await make("whole");
+  for (const part of ["1/2", "2/2"]) {
+    const { stdout } = await make("parts", "--shard", part);
+    expect(stdout).toContain(join(folder, "parts", `.zhbert-work-${part.replace("/", "-of-")}`));
+    expect(stdout).not.toMatch(/NaN|written/);
+  }
+  await make("parts", "--shard", "merge");
+  const files = (name: string) =>
+    readdirSync(join(folder, name)).map((file) => [file, readFileSync(join(folder, name, file), "hex")]);
+  expect(files("parts")).toEqual(files("whole"));
+  for (const wrong of ["3/2", "0/2", "all"]) await expect(make("x", "--shard", wrong)).rejects.toThrow(UsageError);
+});

@@ -320,12 +320,14 @@ interface Shares {
 
 function sharesOf(report: DataReport, maxSeqLength: number): Shares {
   const { instances, instanceTokens, maskedTokens, tokens, unknownTokens, sentences, unalignedSentences } = report;
+  // One of more parts than blocks is empty.
+  const shareOf = (some: number, all: number) => (all === 0 ? 0 : some / all);
   return {
-    maskedShare: maskedTokens / instanceTokens,
-    unknownShare: unknownTokens / tokens,
-    unalignedShare: unalignedSentences / sentences,
-    randomNextShare: report.randomNext / instances,
-    paddingShare: 1 - instanceTokens / (instances * maxSeqLength),
+    maskedShare: shareOf(maskedTokens, instanceTokens),
+    unknownShare: shareOf(unknownTokens, tokens),
+    unalignedShare: shareOf(unalignedSentences, sentences),
+    randomNextShare: shareOf(report.randomNext, instances),
+    paddingShare: shareOf(instances * maxSeqLength - instanceTokens, instances * maxSeqLength),
   };
 }
 
