@@ -1,18 +1,15 @@
 /** Training data from the files of one program to those of another. */
 import { setImmediate } from "node:timers/promises";
-import { instanceProblem } from "../data/_record.ts";
 import type { GenerationSettings } from "../data/dataset.ts";
-import type { PretrainingInstance } from "../data/instance.ts";
 import { wordRestorer } from "../data/restore-words.ts";
 import { MAX_SEQ_LENGTH, type Masking, type ShardSettings } from "../data/shards.ts";
 import type { ExampleShape } from "../data/tfrecord.ts";
-import { documentsOfInstance, type TokenSentence, textOfTokens, WordMarks } from "../data/token-documents.ts";
-import { alignWords, continuationTable } from "../data/word-alignment.ts";
 import { ArgumentError, DataError, InterruptedError, verbatim } from "../errors.ts";
 import { exceedTokens } from "../text/added-tokens.ts";
 import type { Segmenter } from "../text/segmenter.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { SPECIAL_TOKENS } from "../text/vocabulary.ts";
+import { checkInstance, documentsOf } from "./convert-documents.ts";
 import {
   type DataInputOptions,
   type DocumentInput,
@@ -21,7 +18,6 @@ import {
   openDataInput,
 } from "./data-inputs.ts";
 import {
-  type ConvertedSentence,
   DOCUMENT_FORMATS,
   type DocumentFormat,
   type DocumentOutput,
@@ -72,8 +68,6 @@ export interface ConvertDataReport {
 const MASKED_LM_PROB = 0.15;
 /** Instances or documents between two turns of the event loop. */
 const ITEMS_A_TURN = 1024;
-/** A sentence with a mark is found among the first ones, if the file has marks. */
-const SENTENCES_TO_LOOK_AT = 10_000;
 
 /**
  * Converts training data; the output appears when all of it is written.
@@ -190,24 +184,6 @@ async function convertInstances(input: InstanceInput, options: ConvertDataOption
   }
 }
 
-/** @throws {DataError} when an instance cannot be one of this vocabulary and shape. */
-function checkInstance(
-  instance: PretrainingInstance,
-  number: number,
-  format: string,
-  { vocabulary }: BertTokenizer,
-  shape: ExampleShape,
-): void {
-  const wrong = instanceProblem(instance, { vocabSize: vocabulary.size, ...shape });
-  if (wrong === undefined) return;
-  throw new DataError({
-    where: `${format}: instance ${number}`,
-    expected: wrong[0],
-    got: verbatim(wrong[1]),
-    hint: "name the vocabulary that the data was made with by --vocab; longer sequences need a larger --max-seq-length",
-  });
-}
-
 async function openShardOutput(
   options: ConvertDataOptions,
   { described }: InstanceInput,
@@ -301,98 +277,4 @@ function notesOf(
       : [`${changedSentences} of ${sentences} sentences have a text that is read as other tokens than they had`]),
     ...(lostMarks === 0 ? [] : [`${lostMarks} tokens continue a word but have no ## form, and begin one now`]),
   ];
-}
-
-async function* documentsOf(
-  input: InstanceInput | DocumentInput,
-  options: ConvertDataOptions,
-  onInstance: () => void,
-): AsyncGenerator<readonly ConvertedSentence[]> {
-  const { tokenizer, segmenter } = options;
-  const { vocabulary } = tokenizer;
-  if (input.kind === "instances") {
-    const restore = wordRestorer(vocabulary, segmenter);
-    for await (const { instance, hasWords } of input.read()) {
-      const shape = { maxSeqLength: Number.MAX_SAFE_INTEGER, maxPredictionsPerSeq: Number.MAX_SAFE_INTEGER };
-      checkInstance(instance, 0, input.format, tokenizer, shape);
-      onInstance();
-      for (const document of documentsOfInstance(hasWords ? instance : restore(instance), vocabulary)) {
-        if (document.length > 0) yield document;
-      }
-    }
-  } else if (input.kind === "ids") yield* idDocuments(input, options);
-  else yield* textDocuments(input, options);
-}
-
-async function* idDocuments(
-  input: DocumentInput,
-  { tokenizer, segmenter }: ConvertDataOptions,
-): AsyncGenerator<readonly TokenSentence[]> {
-  const { vocabulary } = tokenizer;
-  const marks = new WordMarks(vocabulary);
-  const words = sentenceWords(tokenizer, segmenter);
-  const isMarked = hasMarks(input, marks);
-  let number = 0;
-  for (const document of input.ids()) {
-    yield document.map((ids) => {
-      const outside = ids.find((id) => id >= vocabulary.size);
-      if (outside !== undefined) {
-        throw new DataError({
-          where: `${input.format}: document ${number}`,
-          expected: `ids below ${vocabulary.size}`,
-          got: outside,
-          hint: "name the vocabulary that the ids come from with --vocab",
-        });
-      }
-      const sentence = marks.unmark(ids);
-      return isMarked ? sentence : { ids: sentence.ids, wordStarts: words(sentence.ids) };
-    });
-    number += 1;
-  }
-}
-
-function hasMarks(input: DocumentInput, marks: WordMarks): boolean {
-  let seen = 0;
-  for (const document of input.ids()) {
-    for (const ids of document) {
-      if (marks.unmark(ids).hasMarks) return true;
-      if (++seen === SENTENCES_TO_LOOK_AT) return false;
-    }
-  }
-  return false;
-}
-
-/** Where words begin in ids that do not say so. */
-function sentenceWords({ vocabulary }: BertTokenizer, segmenter: Segmenter): (ids: Int32Array) => Uint8Array {
-  const continues = continuationTable(vocabulary);
-  return (ids) => {
-    const { text, starts } = textOfTokens(ids, vocabulary);
-    return alignWords({ ids, starts, ends: starts }, segmenter.segment(text).wordEnds, continues);
-  };
-}
-
-async function* textDocuments(
-  input: DocumentInput,
-  { tokenizer, segmenter }: ConvertDataOptions,
-): AsyncGenerator<readonly ConvertedSentence[]> {
-  const continues = continuationTable(tokenizer.vocabulary);
-  let document: ConvertedSentence[] = [];
-  for await (const line of input.lines()) {
-    if (line.trim() === "") {
-      if (document.length > 0) yield document;
-      document = [];
-      continue;
-    }
-    const { text, wordEnds } = segmenter.segment(line.trim());
-    const pieces = tokenizer.encodePieces(text);
-    if (pieces.ids.length === 0) continue;
-    const words = Array.from(wordEnds, (end, i) => text.slice(wordEnds[i - 1] ?? 0, end)).filter((word) => word.trim());
-    document.push({
-      ids: pieces.ids,
-      wordStarts: alignWords(pieces, wordEnds, continues),
-      text,
-      spaced: words.join(" "),
-    });
-  }
-  if (document.length > 0) yield document;
 }
