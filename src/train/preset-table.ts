@@ -24,7 +24,7 @@ const CRAMMING_SIZE = "JonasGeiping/cramming config/arch/crammed-bert.yaml";
 const CRAMMING_OPTIMIZER = "JonasGeiping/cramming, published config of the model";
 
 const assumed = (why: string) => `assumed: ${why}`;
-const LAMB_DEFAULTS = assumed("the values of the program's AdamW");
+const LAMB_DEFAULTS = assumed("as RoBERTa-wwm-ext, which kept the defaults of Google's program (issue 127)");
 
 /** Words of the published data. */
 const LTP =
@@ -48,12 +48,13 @@ const bertMoments = {
   maxGradientNorm: [1, GOOGLE_OPTIMIZER],
 } as const satisfies Preset["pretrain"];
 
+/** Of the models trained with LAMB, of which the authors said nothing. */
 const wwmMoments = {
-  weightDecay: [0.01, WWM_127],
+  weightDecay: [0.01, LAMB_DEFAULTS],
   beta1: [0.9, LAMB_DEFAULTS],
   beta2: [0.999, LAMB_DEFAULTS],
-  epsilon: [1e-6, WWM_127],
-  maxGradientNorm: [1, WWM_127],
+  epsilon: [1e-6, LAMB_DEFAULTS],
+  maxGradientNorm: [1, LAMB_DEFAULTS],
   dropout: [0.1, GOOGLE_CONFIG],
 } as const satisfies Preset["pretrain"];
 
@@ -110,9 +111,12 @@ const robertaData: Preset["data"] = {
 const robertaTraining = {
   optimizer: ["adamw-bert", WWM],
   ...wwmMoments,
-  beta1: [0.9, GOOGLE_OPTIMIZER],
-  beta2: [0.999, GOOGLE_OPTIMIZER],
-  schedule: ["google", GOOGLE_OPTIMIZER],
+  weightDecay: [0.01, WWM_127],
+  beta1: [0.9, WWM_127],
+  beta2: [0.999, WWM_127],
+  epsilon: [1e-6, WWM_127],
+  maxGradientNorm: [1, WWM_127],
+  schedule: ["google", WWM_127],
   learningRate: [1e-4, WWM_141],
   steps: [1_000_000, WWM],
   warmupSteps: [10_000, WWM_72],
@@ -329,7 +333,7 @@ export const presets: readonly Preset[] = [
     data: {
       masking: ["char", CRAMMING],
       maskedLmProb: [0.25, CRAMMING],
-      shortSeqProb: [0, CRAMMING_SIZE],
+      shortSeqProb: [0, assumed("its text is one stream, cut into sequences of 128")],
       dupeFactor: [1, assumed("masks are drawn while training")],
       maxSeqLength: [128, CRAMMING_SIZE],
       maxPredictionsPerSeq: [32, CRAMMING],
