@@ -23,6 +23,7 @@ import type { InferenceModel } from "./inference-model.ts";
 import { type LoadedModel, loadModel, type OpenModelOptions } from "./load-model.ts";
 import { MaskScorer } from "./mask-scorer.ts";
 import { ModelPrograms } from "./programs.ts";
+import { type EmbeddingDefaults, USUAL_EMBEDDING } from "./sentence-modules.ts";
 import type { TextOrPair } from "./token-rows.ts";
 import { type Fetch, fetchBytes, type UrlFilesOptions, urlFiles } from "./url-files.ts";
 import type { WordLexicon } from "./word-lexicon.ts";
@@ -37,6 +38,8 @@ export interface BertModelParts {
   readonly runtime: Runtime;
   /** Where the weights are from, for messages. */
   readonly where?: string;
+  /** How its vectors are made where nothing else is asked for; the mean of the tokens when left out. */
+  readonly embedding?: EmbeddingDefaults;
   /** What was repaired, assumed or left out on the way. */
   readonly notes?: readonly string[];
 }
@@ -62,6 +65,8 @@ export class BertModel {
   readonly report: WeightsReport;
   /** What was repaired, assumed or left out when the model was loaded, for people. */
   readonly notes: readonly string[];
+  /** How `embed` makes vectors where its options leave it open, as the model's files say. */
+  readonly embedding: EmbeddingDefaults;
   readonly #programs: ModelPrograms;
   readonly #weights: LazyTensors;
   readonly #lexicons = new WeakMap<readonly string[], WordLexicon>();
@@ -70,7 +75,8 @@ export class BertModel {
    * @throws {ConfigError} when a tensor's shape or the number of layers contradicts the config, or the vocabulary has
    *   another size.
    */
-  constructor({ config, weights, tokenizer, runtime, where = "weights", notes = [] }: BertModelParts) {
+  constructor(parts: BertModelParts) {
+    const { config, weights, tokenizer, runtime, where = "weights", notes = [] } = parts;
     expectVocabularySize(config, tokenizer.vocabulary.size);
     const matched = matchWeights(weights, parameterShapes(config, { nextSentence: true }), where);
     expectNoFurtherLayers(matched.report, config, where);
@@ -78,6 +84,7 @@ export class BertModel {
     this.tokenizer = tokenizer;
     this.report = matched.report;
     this.notes = notes;
+    this.embedding = parts.embedding ?? USUAL_EMBEDDING;
     this.#weights = weights;
     this.#programs = new ModelPrograms({ config, ...matched, runtime, where });
   }
@@ -135,12 +142,19 @@ export class BertModel {
 
   /** As `embed`, over a stream of any length, of which a few thousand texts are held at a time. */
   embedStream(texts: Texts<TextOrPair>, options: EmbedOptions = {}): AsyncGenerator<Float32Array> {
-    return embedStream(this.#inference, texts, options);
+    return embedStream(this.#inference, texts, this.#withDefaults(options));
   }
 
   /** Columns of the vectors that `embed` gives with these options. @throws {ArgumentError} when they do not fit the model. */
   embeddingSize(options: EmbedOptions = {}): number {
-    return embedPlan(this.#inference, options).dim;
+    return embedPlan(this.#inference, this.#withDefaults(options)).dim;
+  }
+
+  /** What the options leave open is as the model's files say; vectors of single tokens are scaled only on demand. */
+  #withDefaults(options: EmbedOptions): EmbedOptions {
+    const { pooling = this.embedding.pooling } = options;
+    const { normalize = this.embedding.normalize && pooling !== "none" } = options;
+    return { ...options, pooling, normalize };
   }
 
   /**
@@ -185,8 +199,15 @@ export class BertModel {
 }
 
 /** What a model takes of what was loaded. */
-export function partsOf({ config, tokenizer, named, where, notes }: LoadedModel): Omit<BertModelParts, "runtime"> {
-  return { config, tokenizer, weights: named.tensors, where, notes };
+export function partsOf({
+  config,
+  tokenizer,
+  named,
+  where,
+  embedding,
+  notes,
+}: LoadedModel): Omit<BertModelParts, "runtime"> {
+  return { config, tokenizer, weights: named.tensors, where, embedding, notes };
 }
 
 async function filesOf(origin: ModelOrigin, options: UrlFilesOptions): Promise<ModelFiles> {

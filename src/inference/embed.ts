@@ -4,6 +4,7 @@ import { type PooledStatesOptions, pooledStatesGraph } from "../model/pooling.ts
 import { type HostTensor, hostTensor } from "../util/tensor.ts";
 import type { TokenBatch } from "./batches.ts";
 import type { InferenceModel } from "./inference-model.ts";
+import { poolTokens } from "./joined-pooling.ts";
 import {
   normalizeRows,
   POOLING_STRATEGIES,
@@ -14,17 +15,20 @@ import {
 } from "./pooling.ts";
 import { type StreamOptions, streamTexts } from "./text-stream.ts";
 import { encodeRows, Role, rowOptions, type TextOrPair, type TokenRow } from "./token-rows.ts";
-import { mergeInto, type RowPlan, rowPlans, WINDOW_MERGES, type WindowMerge } from "./window-merge.ts";
+import { type MergePlan, mergeInto, type RowPlan, rowPlans, WINDOW_MERGES, type WindowMerge } from "./window-merge.ts";
 
 /** How texts become vectors. */
 export interface EmbedOptions extends StreamOptions {
-  /** How the vectors of tokens become one; `mean`. */
-  readonly pooling?: PoolingStrategy;
+  /**
+   * How the vectors of tokens become one; what the model's files say (modules.json of sentence-transformers), else
+   * `mean`. Of several (not `none`, `pooler`, `mean-max`, `first-last-avg`) the vectors stand side by side.
+   */
+  readonly pooling?: PoolingStrategy | readonly PoolingStrategy[];
   /** 0 is the embeddings, -1 the last layer; several stand side by side in the order given. The last when left out. */
   readonly layers?: readonly number[];
   /** Leaves [CLS] and [SEP] out of the pooling (attention still sees them). */
   readonly maskClsSep?: boolean;
-  /** Scales each vector to length 1. */
+  /** Scales each vector to length 1; when left out, where the model's files say so. */
   readonly normalize?: boolean;
   /** Keeps only so many columns; before normalising. */
   readonly truncateDim?: number;
@@ -37,7 +41,8 @@ export interface EmbedOptions extends StreamOptions {
 
 /** Everything that is fixed before the first text. */
 export interface EmbedPlan {
-  readonly strategy: PoolingStrategy;
+  /** A plan for each strategy; of several the vectors stand side by side. */
+  readonly parts: readonly MergePlan[];
   readonly graph: PooledStatesOptions;
   readonly maskClsSep: boolean;
   readonly normalize: boolean;
@@ -52,10 +57,14 @@ export interface EmbedPlan {
  * @throws {ArgumentError} for a layer that the model lacks, or more columns than there are.
  */
 export function embedPlan({ config }: InferenceModel, options: EmbedOptions): EmbedPlan {
-  const strategy = options.pooling ?? "mean";
-  expectOneOf("pooling", POOLING_STRATEGIES, strategy);
-  const graph = poolingGraphOptions(config, strategy, options.layers);
-  const width = pooledWidth(config, strategy, graph);
+  const { pooling = "mean" } = options;
+  const strategies = typeof pooling === "string" || pooling.length === 1 ? [pooling].flat() : pooling;
+  const names = strategies.length === 1 ? POOLING_STRATEGIES : JOINED_STRATEGIES;
+  if (strategies.length === 0) expectOneOf("pooling", names, "no strategy");
+  for (const strategy of strategies) expectOneOf("pooling", names, strategy);
+  const common = strategies.length === 1 ? (strategies[0] as PoolingStrategy) : "none";
+  const graph = poolingGraphOptions(config, common, options.layers);
+  const width = pooledWidth(config, common, graph) * strategies.length;
   const dim = options.truncateDim ?? width;
   if (!Number.isInteger(dim) || dim < 1 || dim > width) {
     const expected = `a whole number in 1 .. ${width}, the columns of a vector`;
@@ -63,8 +72,20 @@ export function embedPlan({ config }: InferenceModel, options: EmbedOptions): Em
   }
   const { maskClsSep = false, normalize = false, windowMerge } = options;
   if (windowMerge !== undefined) expectOneOf("windowMerge", WINDOW_MERGES, windowMerge);
-  return { strategy, graph, maskClsSep, normalize, merge: windowMerge, width, dim };
+  const parts = strategies.map((strategy) => ({ strategy, maskClsSep, merge: windowMerge }));
+  return { parts, graph, maskClsSep, normalize, merge: windowMerge, width, dim };
 }
+
+/** Those that are a weighted sum, or the maximum, of the same tokens. */
+const JOINED_STRATEGIES: readonly PoolingStrategy[] = [
+  "mean",
+  "cls",
+  "max",
+  "sep",
+  "last-token",
+  "mean-sqrt-len",
+  "weighted-mean",
+];
 
 /** Programs in JavaScript have no types that would refuse another word. */
 function expectOneOf(where: string, names: readonly string[], got: string): void {
@@ -73,7 +94,8 @@ function expectOneOf(where: string, names: readonly string[], got: string): void
 
 /** A text's vector while its rows are computed. */
 interface Pending {
-  readonly plans: ReadonlyMap<TokenRow, RowPlan>;
+  /** For each part of the plan. */
+  readonly plans: readonly ReadonlyMap<TokenRow, RowPlan>[];
   /** float32 [width]; [tokens, width] without pooling. */
   readonly vector: Float32Array;
   isStarted: boolean;
@@ -101,25 +123,25 @@ export async function* embedStream(
     pooledStatesGraph(config, plan.graph),
   );
   const { width } = plan;
-  const areTokens = plan.strategy === "none";
+  const areTokens = plan.parts[0]?.strategy === "none";
   const bytes = { perText: areTokens ? 0 : 4 * width, perToken: areTokens ? 4 * width : 0 };
   const work = {
     bytes,
     encode: (text: TextOrPair, index: number) => encodeRows(model.tokenizer, text, rows, `text ${index + 1}`),
     start: (_: TextOrPair, { rows: own }: { readonly rows: readonly TokenRow[] }): Pending => {
-      const plans = rowPlans(own, plan);
+      const plans = plan.parts.map((part) => rowPlans(own, part));
       const count = areTokens ? own.reduce((sum, { roles }) => sum + roles.filter((role) => role > 0).length, 0) : 1;
       return { plans, vector: new Float32Array(count * width), isStarted: false };
     },
     run: async (batch: TokenBatch, results: readonly Pending[]) => {
-      const rowPlansOfBatch = batch.rows.map((row, i) => results[i]?.plans.get(row) as RowPlan);
+      const rowPlansOfBatch = batch.rows.map((row, i) => results[i]?.plans[0]?.get(row) as RowPlan);
       const { vectors } = await program.run({ ...batch.inputs, ...poolingInputs(batch, rowPlansOfBatch, plan.graph) });
       const data = vectors?.data as Float32Array;
       results.forEach((result, i) => {
         const rowData = data.subarray((i * data.length) / results.length, ((i + 1) * data.length) / results.length);
-        if (areTokens)
-          copyTokens(result.vector, rowData, batch.rows[i] as TokenRow, rowPlansOfBatch[i] as RowPlan, plan);
-        else mergeInto(result.vector, rowData, rowPlansOfBatch[i] as RowPlan, !result.isStarted, plan);
+        const row = batch.rows[i] as TokenRow;
+        if (areTokens) copyTokens(result.vector, rowData, row, rowPlansOfBatch[i] as RowPlan, plan);
+        else mergeParts(result, rowData, row, plan);
         result.isStarted = true;
       });
     },
@@ -129,6 +151,16 @@ export async function* embedStream(
     if (plan.normalize) normalizeRows(kept, plan.dim);
     yield kept;
   }
+}
+
+/** Adds a row's vectors, or those that come of its tokens where several strategies share them, to its text's. */
+function mergeParts({ vector, plans, isStarted }: Pending, data: Float32Array, row: TokenRow, plan: EmbedPlan): void {
+  const width = plan.width / plan.parts.length;
+  plan.parts.forEach((part, i) => {
+    const rowPlan = plans[i]?.get(row) as RowPlan;
+    const own = plan.parts.length === 1 ? data : poolTokens(part.strategy, data, rowPlan, width);
+    mergeInto(vector.subarray(i * width, (i + 1) * width), own, rowPlan, !isStarted, part);
+  });
 }
 
 /** `pooling_weights` (float32 [batch, 1, seq]) and `pooling_mask` (int32 [batch, seq]), as the graph takes them. */

@@ -19,6 +19,7 @@ import { expectBertTokenizer } from "../model/foreign-models.ts";
 import { type NamedWeights, toHuggingFaceNames } from "../model/weight-names.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
+import { type EmbeddingDefaults, readEmbeddingDefaults } from "./sentence-modules.ts";
 
 /** Which of several checkpoints among a model's files is meant. */
 export interface OpenModelOptions {
@@ -41,6 +42,8 @@ export interface OpenedModel {
   readonly configJson: unknown;
   /** Undefined where there is neither tokenizer.json nor vocab.txt. */
   readonly tokenizer: BertTokenizer | undefined;
+  /** How its vectors are made where nothing else is asked for. */
+  readonly embedding: EmbeddingDefaults;
   /** What was repaired, assumed or left out, for people. */
   readonly notes: readonly string[];
 }
@@ -79,7 +82,8 @@ export async function openModel(given: ModelFiles, options: OpenModelOptions = {
     config = repaired.config;
     notes.push(...repaired.notes);
   }
-  return { where, format, checkpoint, named, config, configJson, tokenizer, notes };
+  const embedding = await readEmbeddingDefaults(folder, notes);
+  return { where, format, checkpoint, named, config, configJson, tokenizer, embedding, notes };
 }
 
 /**

@@ -22,7 +22,10 @@ const SMALL_FILES = [
   "tokenizer_config.json",
   "tokenizer.json",
   "vocab.txt",
+  "modules.json",
 ];
+/** What sentence-transformers has beside its modules.json. */
+const MODULE_FILES = ["1_Pooling/config.json", "config_sentence_transformers.json"];
 const WEIGHTS = [
   "model.safetensors",
   "model.safetensors.index.json",
@@ -48,6 +51,9 @@ export async function urlFiles(
   const addressOf = (path: string) => `${folder}${folder.endsWith("/") ? "" : "/"}${path}${query}`;
   const smallFiles = await Promise.all(SMALL_FILES.map((name) => isThere(addressOf(name), fetch)));
   const paths = SMALL_FILES.filter((_, i) => smallFiles[i]);
+  for (const path of paths.includes("modules.json") ? MODULE_FILES : []) {
+    if (await isThere(addressOf(path), fetch)) paths.push(path);
+  }
   const files: ModelFiles = {
     name: url,
     paths,

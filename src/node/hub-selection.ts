@@ -8,6 +8,9 @@ const SMALL_FILES = [
   /^tokenizer(_\w+)?\.json$/,
   /^special_tokens_map\.json$/,
   /^added_tokens\.json$/,
+  // What sentence-transformers says of the vectors: `1_Pooling/config.json` and its like.
+  /^(modules|config_sentence_transformers)\.json$/,
+  /^\d+_\w+\/config\.json$/,
 ];
 /** Configs of other things than the model. */
 const OTHER_CONFIGS = /^(generation|preprocessor|processor|feature_extractor)_config\.json$/;
@@ -53,7 +56,7 @@ export function selectFiles(
 /** What a folder lacks to be a whole model, in words; empty when it has all. @param paths - the files that are there. */
 export function missingParts(paths: readonly string[]): string[] {
   const missing: string[] = [];
-  if (!paths.some((path) => /config\.json$/.test(path) && isSmall(path) && !path.startsWith("tokenizer"))) {
+  if (!paths.some((path) => /^(?!tokenizer_|sentence_)\w*config\.json$/.test(path) && isSmall(path))) {
     missing.push("config.json");
   }
   if (!paths.includes("vocab.txt") && !paths.includes("tokenizer.json")) missing.push("vocab.txt");

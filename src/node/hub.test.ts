@@ -16,6 +16,7 @@ import { config, failure, hubTools, isWeights, useHub, vocab, weights } from "..
 import { commitOf, etagOf, startHub } from "../../test/hub-server.ts";
 import { InterruptedError } from "../errors.ts";
 import { downloadModel, downloadModelFiles } from "./hub.ts";
+import { missingParts } from "./hub-selection.ts";
 
 const at = useHub();
 const { options, download, blobs, partial, weightsRequests } = hubTools(at);
@@ -55,6 +56,18 @@ describe("downloading", () => {
     expect(readdirSync(folder)).toContain("pytorch_model.bin");
     expect(at.hub.seen[0]?.path).toContain("/api/models/hfl/rbt3/revision/refs%2Fpr%2F1");
     expect(existsSync(join(at.cacheDir, "models--hfl--rbt3", "refs", "refs", "pr", "1"))).toBe(true);
+  });
+
+  test("takes what sentence-transformers says of the vectors, which is no config of the model", async () => {
+    const small = ["1_Pooling/config.json", "config_sentence_transformers.json", "modules.json"];
+    for (const path of [...small, "sentence_bert_config.json"]) at.hub.files.set(path, Buffer.from("{}"));
+    at.hub.files.set("2_Dense/model.safetensors", Buffer.from("no weights of the model"));
+    const { files } = await downloadModelFiles("hfl/rbt3", options());
+    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(small));
+    expect(files.map(({ path }) => path)).not.toContain("2_Dense/model.safetensors");
+    expect(missingParts([...small, "sentence_bert_config.json", "vocab.txt", "model.safetensors"])).toEqual([
+      "config.json",
+    ]);
   });
 
   test("resolves the zoo's aliases", async () => {

@@ -53,7 +53,9 @@ function isHubName(name: string): boolean {
 
 async function openFile(path: string): Promise<ModelSource> {
   if (path.toLowerCase().endsWith(".zip")) return { files: zipFiles(mapFile(path), inflateToDisk) };
-  const files = await folderFiles(dirname(path), 1);
+  const beside = await folderFiles(dirname(path), 1);
+  // Modules of sentence-transformers have folders of their own.
+  const files = beside.paths.includes("modules.json") ? await folderFiles(dirname(path), 2) : beside;
   const checkpoint = basename(path);
   if (files.paths.includes(checkpoint)) return { files, checkpoint };
   throw new FileError({

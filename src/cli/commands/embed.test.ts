@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -98,6 +98,33 @@ describe("embed", () => {
     expect(await long("--truncate")).toEqual(await long("--window-merge", "first"));
     expect(await long("--truncate")).not.toEqual(whole);
     expect(await long("--max-length", "8")).not.toEqual(whole);
+  });
+
+  test("takes pooling and normalising from modules.json and says so, unless told otherwise", async () => {
+    const own = smallModelFolder();
+    mkdirSync(join(own.path, "1_Pooling"));
+    const pooling = { pooling_mode_cls_token: true, pooling_mode_mean_tokens: false };
+    writeFileSync(join(own.path, "1_Pooling", "config.json"), JSON.stringify(pooling));
+    const modules = ["", "1_Pooling", "2_Normalize"].map((path) => ({
+      path,
+      type: `m.${path.slice(2) || "Transformer"}`,
+    }));
+    writeFileSync(join(own.path, "modules.json"), JSON.stringify(modules));
+    let notes = "";
+    const vectors = async (name: string, ...options: string[]) =>
+      parseLines(await runCommand(["embed", name, file, ...options], [], (text) => (notes = text)));
+    for (const name of [own.path, join(own.path, "model.safetensors")]) {
+      expect(await vectors(name)).toEqual(await vectors(model.path, "--pooling", "cls", "--normalize"));
+      await vectors(name);
+      expect(notes).toContain("pooling cls, vectors of length 1, as modules.json says");
+    }
+    expect(await vectors(own.path, "--pooling", "max", "--no-normalize")).toEqual(
+      await vectors(model.path, "--pooling", "max"),
+    );
+    await vectors(own.path, "--pooling", "max");
+    expect(notes).toContain("vectors of length 1, as modules.json");
+    expect(notes).not.toContain("pooling cls");
+    own.remove();
   });
 
   test("refuses what cannot be, and leaves no file behind", async () => {

@@ -26,8 +26,8 @@ export default defineCommand({
     { flags: "-o, --output <path>", description: ".npy, .safetensors or .jsonl (default: JSON lines on stdout)" },
     {
       flags: "--pooling <strategy>",
-      description: "how tokens become one vector; first-last-avg is layer 1 and the last, none keeps all tokens",
-      default: "mean",
+      description:
+        "how tokens become one vector; first-last-avg is layer 1 and the last, none keeps all tokens (default: what the model's modules.json says, else mean)",
       choices: POOLING_STRATEGIES,
     },
     {
@@ -36,7 +36,11 @@ export default defineCommand({
       parse: layerList,
     },
     { flags: "--mask-cls-sep", description: "leave [CLS] and [SEP] out of the pooling" },
-    { flags: "--normalize", description: "scale each vector to length 1" },
+    {
+      flags: "--normalize",
+      description: "scale each vector to length 1 (default: where the model's modules.json says so)",
+    },
+    { flags: "--no-normalize", description: "leave vectors as they are, whatever modules.json says" },
     {
       flags: "--truncate-dim <n>",
       description: "keep the first columns only",
@@ -74,6 +78,7 @@ export default defineCommand({
     const texts = await openTexts(args["file"], context);
     const runtime = createOnnxRuntime(given({ threads: options["threads"] as number | undefined }));
     const model = await loadModel(context, args["model"], { runtime });
+    noteDefaults(model, context);
     const progress = textProgress(output, "embed", texts.count);
     const target = await openVectorOutput(options["output"], model.embeddingSize(vectorOptions(options)), output);
     try {
@@ -98,6 +103,17 @@ function checkOptions({ options }: CommandContext): void {
   if (refused === undefined) return;
   const flag = `--${refused.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   throw new UsageError({ where: flag, expected: "no --words beside it", got: options[refused] });
+}
+
+/** Says what of the model's own settings is taken; words have none. */
+function noteDefaults({ embedding }: BertModel, { options, output }: CommandContext): void {
+  const { pooling, normalize, words } = options;
+  if (embedding.from === undefined || words) return;
+  const taken: string[] = [];
+  if (pooling === undefined) taken.push(`pooling ${[embedding.pooling].flat().join(" + ")}`);
+  if (normalize === undefined && pooling !== "none" && embedding.normalize) taken.push("vectors of length 1");
+  if (taken.length === 0) return;
+  output.note(`${taken.join(", ")}, as ${embedding.from} says; --pooling and --no-normalize choose otherwise`);
 }
 
 /** What decides the vectors' columns. */
