@@ -44,6 +44,17 @@ export function expectVectorFile(path: string | undefined, endings: readonly str
 
 const ALL_ENDINGS = [...VECTOR_FILE_ENDINGS, ".jsonl"];
 
+/** What a file holds: the result of a command whose vectors went into one; nothing where they went to stdout. */
+export function printWritten(
+  path: string | undefined,
+  { texts, columns }: { readonly texts: number; readonly columns: number },
+  output: Output,
+): void {
+  if (path === undefined) return;
+  output.json({ output: path, texts, columns });
+  output.table(["output", "texts", "columns"], [[path, texts, columns]]);
+}
+
 /** JSON lines are the result for people and programs alike. */
 function printLine(value: object, output: Output): void {
   if (output.isJson) output.json(value);

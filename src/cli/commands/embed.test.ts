@@ -58,7 +58,11 @@ describe("embed", () => {
     const options = ["--layers=-1,-2", "--truncate-dim", "20", "--mask-cls-sep", "--pooling", "mean-max"];
     const shown = parseLines(await embed(...options));
     const paths = ["npy", "safetensors", "jsonl"].map((ending) => join(folder, `vectors.${ending}`));
-    for (const path of paths) expect(await embed(...options, "-o", path)).toBe("");
+    for (const path of paths) {
+      const written = parseLines(await embed(...options, "-o", path, "--json"));
+      expect(written).toEqual([{ output: path, texts: 4, columns: 20 }]);
+      expect(await embed(...options, "-o", path)).toMatch(/^output +texts +columns\n[\s\S]*vectors\.\w+ +4 +20\n$/);
+    }
     const [npy, safetensors, jsonl] = paths as [string, string, string];
     const { shape, values } = readNpy(npy);
     expect(shape).toBe("(4, 20)");
@@ -172,7 +176,8 @@ describe("features", () => {
 
   test("into a file; what is too long is cut", async () => {
     const path = join(folder, "features.jsonl");
-    await features("--layers", "0", "--max-seq-length", "4", "-o", path);
+    const written = await features("--layers", "0", "--max-seq-length", "4", "-o", path, "--json");
+    expect(parseLines(written)).toEqual([{ output: path, texts: 4, columns: 12 }]);
     const rows = parseLines(readFileSync(path, "utf8"));
     expect(rows.map(({ features: tokens }) => tokens.length)).toEqual([4, 4, 2, 4]);
     await expect(features("-o", join(folder, "features.npy"))).rejects.toThrow(UsageError);

@@ -11,7 +11,7 @@ import { type CommandContext, defineCommand, type Progress } from "../command.ts
 import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
 import { engineOptions, given, layerList, openTexts, pairOf, textProgress } from "../text-input.ts";
-import { expectVectorFile, openVectorOutput, shortNumbers, type VectorOutput } from "../vector-output.ts";
+import { expectVectorFile, openVectorOutput, printWritten, shortNumbers, type VectorOutput } from "../vector-output.ts";
 
 const segmenters = ["jieba", "intl", "spaces", "none"];
 
@@ -80,12 +80,14 @@ export default defineCommand({
     const model = await loadModel(context, args["model"], { runtime });
     noteDefaults(model, context);
     const progress = textProgress(output, "embed", texts.count);
-    const target = await openVectorOutput(options["output"], model.embeddingSize(vectorOptions(options)), output);
+    const columns = model.embeddingSize(vectorOptions(options));
+    const target = await openVectorOutput(options["output"], columns, output);
     try {
-      if (options["words"]) await writeWords(model, texts, target, context, progress);
-      else await writeVectors(model, texts, target, context, progress);
+      const write = options["words"] ? writeWords : writeVectors;
+      const count = await write(model, texts, target, context, progress);
       progress.stop();
       await target.commit();
+      printWritten(options["output"], { texts: count, columns }, output);
     } finally {
       progress.stop();
       await target.abort();
@@ -119,7 +121,7 @@ function noteDefaults({ embedding }: BertModel, { options, output }: CommandCont
 /** What decides the vectors' columns. */
 function vectorOptions(options: CommandContext["options"]): EmbedOptions {
   const { layers, pooling, maskClsSep, truncateDim, windowMerge, words } = options;
-  return given({ layers, pooling: words ? undefined : pooling, maskClsSep, truncateDim, windowMerge });
+  return given({ layers, pooling: words ? "mean" : pooling, maskClsSep, truncateDim, windowMerge });
 }
 
 function streamOptions({ options, signal }: CommandContext, progress: Progress) {
@@ -128,13 +130,14 @@ function streamOptions({ options, signal }: CommandContext, progress: Progress) 
   return given({ layers, maxLength, overlap, batchTokens, truncate, normalize, signal, onProgress });
 }
 
+/** @returns the number of texts. */
 async function writeVectors(
   model: BertModel,
   { lines }: TextLines,
   target: VectorOutput,
   context: CommandContext,
   progress: Progress,
-): Promise<void> {
+): Promise<number> {
   const options: EmbedOptions = { ...streamOptions(context, progress), ...vectorOptions(context.options) };
   // Texts wait here for their vectors, no more of them than the stream holds.
   const waiting: string[] = [];
@@ -152,15 +155,17 @@ async function writeVectors(
     else await target.writeVector({ index, text }, vector);
     index += 1;
   }
+  return index;
 }
 
+/** @returns the number of texts. */
 async function writeWords(
   model: BertModel,
   { lines }: TextLines,
   target: VectorOutput,
   context: CommandContext,
   progress: Progress,
-): Promise<void> {
+): Promise<number> {
   const segmenter = await createSegmenter(context.options["segmenter"]);
   let index = 0;
   for await (const { text, words } of model.wordVectorStream(lines, segmenter, streamOptions(context, progress))) {
@@ -171,6 +176,7 @@ async function writeWords(
     });
     index += 1;
   }
+  return index;
 }
 
 function rowsOf(data: Float32Array, dim: number): number[][] {

@@ -5,7 +5,7 @@ import { defineCommand } from "../command.ts";
 import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { sequenceLength, wholeNumber } from "../numbers.ts";
 import { engineOptions, given, layerList, openTexts, pairOf, textProgress } from "../text-input.ts";
-import { expectVectorFile, openVectorOutput } from "../vector-output.ts";
+import { expectVectorFile, openVectorOutput, printWritten } from "../vector-output.ts";
 
 export default defineCommand({
   name: "features",
@@ -54,6 +54,7 @@ export default defineCommand({
       }
       progress.stop();
       await target.commit();
+      printWritten(path, { texts: index, columns: model.config.hiddenSize }, output);
     } finally {
       progress.stop();
       await target.abort();
