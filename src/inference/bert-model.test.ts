@@ -76,7 +76,10 @@ test("a model without its MLM head loads, says what is missing, and refuses to f
   const loaded = new BertModel({ config, weights: headless, tokenizer, runtime });
   expect(loaded.report.missing.every((name) => name.startsWith("cls.predictions"))).toBe(true);
   expect(loaded.report.missing).toHaveLength(5);
-  await expect(loaded.fillMask(["[MASK]"])).rejects.toThrow("expected a weight for every parameter");
+  await expect(loaded.fillMask(["[MASK]"])).rejects.toThrow("weights: expected an MLM head, got a model without one");
+  const [one] = [...weights].filter(([name]) => name.startsWith("cls.predictions"));
+  const gaps = new BertModel({ config, weights: new Map([...headless, one as never]), tokenizer, runtime });
+  await expect(gaps.fillMask(["[MASK]"])).rejects.toThrow("expected a weight for every parameter");
 });
 
 test("weights of more layers than the config's are refused; parts of other tasks are left over", () => {

@@ -2,6 +2,7 @@
 import type { LazyTensors } from "../checkpoint/format.ts";
 import { bytesSource, type ModelFiles } from "../checkpoint/source.ts";
 import { zipFiles } from "../checkpoint/zip-files.ts";
+import { ConfigError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import { parameterShapes } from "../model/initialize.ts";
 import { maskedLmGraph } from "../model/masked-lm.ts";
@@ -38,6 +39,8 @@ export interface BertModelParts {
   readonly runtime: Runtime;
   /** Where the weights are from, for messages. */
   readonly where?: string;
+  /** What the model was called when it was asked for, for hints; `where` when left out. */
+  readonly name?: string;
   /** How its vectors are made where nothing else is asked for; the mean of the tokens when left out. */
   readonly embedding?: EmbeddingDefaults;
   /** What was repaired, assumed or left out on the way. */
@@ -69,6 +72,8 @@ export class BertModel {
   readonly embedding: EmbeddingDefaults;
   readonly #programs: ModelPrograms;
   readonly #weights: LazyTensors;
+  readonly #where: string;
+  readonly #name: string;
   readonly #lexicons = new WeakMap<readonly string[], WordLexicon>();
 
   /**
@@ -77,7 +82,7 @@ export class BertModel {
    */
   constructor(parts: BertModelParts) {
     const { config, weights, tokenizer, runtime, where = "weights", notes = [] } = parts;
-    expectVocabularySize(config, tokenizer.vocabulary.size);
+    expectVocabularySize(config, tokenizer.vocabulary.size, parts.where);
     const matched = matchWeights(weights, parameterShapes(config, { nextSentence: true }), where);
     expectNoFurtherLayers(matched.report, config, where);
     this.config = config;
@@ -86,6 +91,8 @@ export class BertModel {
     this.notes = notes;
     this.embedding = parts.embedding ?? USUAL_EMBEDDING;
     this.#weights = weights;
+    this.#where = where;
+    this.#name = parts.name ?? where;
     this.#programs = new ModelPrograms({ config, ...matched, runtime, where });
   }
 
@@ -100,7 +107,7 @@ export class BertModel {
     { runtime, fetch, ...options }: FromPretrainedOptions,
   ): Promise<BertModel> {
     const files = await filesOf(origin, { fetch, ...options });
-    return new BertModel({ ...partsOf(await loadModel(files, options)), runtime });
+    return new BertModel({ ...partsOf(await loadModel(files, options)), name: files.name, runtime });
   }
 
   /**
@@ -125,6 +132,7 @@ export class BertModel {
   fillMask(texts: readonly string[], options?: FillMaskOptions): Promise<FillMaskResult[]>;
   async fillMask(texts: readonly string[], options: FillMaskOptions | FillWordsOptions = {}) {
     const { tokenizer, config } = this;
+    this.#expectMlmHead();
     const program = await this.#programs.get("masked-lm", maskedLmGraph);
     const scorer = new MaskScorer(program, tokenizer.vocabulary.size, config.vocabSize);
     const model = { scorer, tokenizer, maxPositions: config.maxPositionEmbeddings, lexicons: this.#lexicons };
@@ -186,6 +194,19 @@ export class BertModel {
     options: WordVectorOptions = {},
   ): AsyncGenerator<TextWords> {
     return wordVectorStream(this.#inference, texts, segmenter, options);
+  }
+
+  /** @throws {ConfigError} when there is nothing of an MLM head; one with gaps is refused by the missing tensor's name. */
+  #expectMlmHead(): void {
+    const { loaded, missing } = this.report;
+    const isOfHead = (name: string) => name.startsWith("cls.predictions.");
+    if (!missing.some(isOfHead) || loaded.some(isOfHead)) return;
+    throw new ConfigError({
+      where: this.#where,
+      expected: "an MLM head",
+      got: verbatim("a model without one"),
+      hint: `zhbert mlm-head ${this.#name} corpus.txt trains one`,
+    });
   }
 
   get #inference(): InferenceModel {

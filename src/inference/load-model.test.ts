@@ -104,6 +104,17 @@ describe("loadModel", () => {
   });
 });
 
+test("errors name the file with the model's folder: of another family's config, and of a vocabulary too large", async () => {
+  const albert = bytes(JSON.stringify({ ...configToJson(config), model_type: "albert", embedding_size: 4 }));
+  await expect(loadModel(files({ ...complete, "config.json": albert }))).rejects.toThrow(
+    "model/config.json: expected the config of a BERT, got that of ALBERT",
+  );
+  const more = bytes(`${vocabulary.toText()}又\n`);
+  await expect(BertModel.fromPretrained(files({ ...complete, "vocab.txt": more }), { runtime })).rejects.toThrow(
+    `model/model.safetensors: config: vocab_size: expected ${vocabulary.size + 1} or more`,
+  );
+});
+
 describe("lower-casing", () => {
   const tokens = async (byPath: Record<string, Uint8Array>) =>
     (await loadModel(files({ ...complete, ...byPath }))).tokenizer.tokenize("ABC");

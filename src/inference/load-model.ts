@@ -69,14 +69,14 @@ export async function openModel(given: ModelFiles, options: OpenModelOptions = {
   const { format, path } = await chooseCheckpoint(files, options.checkpoint);
   const folder = new ModelFolder(files, path.slice(0, path.lastIndexOf("/") + 1));
   const checkpoint = await format.open(files, path);
-  const where = files.name === "" ? path : `${files.name}/${path}`;
+  const where = folder.nameOf(path);
   const named = toHuggingFaceNames(checkpoint.tensors, where);
   const notes = [...checkpoint.notes, ...named.notes];
   if (options.checkpoint === undefined) notes.push(...noteOthers(files, { format, path }));
   const tokenizer = await readTokenizer(folder, notes);
   const configPath = folder.find(CONFIG_NAMES);
   const configJson = configPath === undefined ? undefined : await folder.readJson(configPath);
-  let config = configPath === undefined ? undefined : parseConfig(configJson, configPath);
+  let config = configPath === undefined ? undefined : parseConfig(configJson, folder.nameOf(configPath));
   if (config && tokenizer) {
     const repaired = repairConfig(config, tokenizer.vocabulary);
     config = repaired.config;
@@ -177,14 +177,20 @@ class ModelFolder {
     return this.files.paths.filter((path) => this.folder.startsWith(path.slice(0, path.lastIndexOf("/") + 1)));
   }
 
+  /** What a file is called in messages: its path with the folder's or zip's. */
+  nameOf(path: string): string {
+    return this.files.name === "" ? path : `${this.files.name}/${path}`;
+  }
+
   async readText(path: string): Promise<string> {
     const source = await this.files.open(path);
-    if (source.size > MAX_TEXT_BYTES) throw damaged(path, 0, `at most ${MAX_TEXT_BYTES} bytes`, `${source.size}`);
+    const where = this.nameOf(path);
+    if (source.size > MAX_TEXT_BYTES) throw damaged(where, 0, `at most ${MAX_TEXT_BYTES} bytes`, `${source.size}`);
     try {
       return new TextDecoder("utf-8", { fatal: true }).decode(source.slice(0, source.size));
     } catch (cause) {
       if (cause instanceof CheckpointError) throw cause;
-      throw damaged(path, 0, "text in UTF-8", "other bytes", cause);
+      throw damaged(where, 0, "text in UTF-8", "other bytes", cause);
     }
   }
 
@@ -193,7 +199,8 @@ class ModelFolder {
     try {
       return JSON.parse(text);
     } catch (cause) {
-      throw new ConfigError({ where: path, expected: "JSON", got: verbatim((cause as SyntaxError).message), cause });
+      const got = verbatim((cause as SyntaxError).message);
+      throw new ConfigError({ where: this.nameOf(path), expected: "JSON", got, cause });
     }
   }
 }
@@ -203,7 +210,12 @@ async function readTokenizer(folder: ModelFolder, notes: string[]): Promise<Bert
   const config = configPath === undefined ? {} : await folder.readJson(configPath);
   const jsonPath = folder.find([/^tokenizer\.json$/]);
   const json = jsonPath === undefined ? undefined : await folder.readJson(jsonPath);
-  expectBertTokenizer(folder.paths, config, configPath ?? folder.files.name, json);
+  expectBertTokenizer(
+    folder.paths,
+    config,
+    configPath === undefined ? folder.files.name : folder.nameOf(configPath),
+    json,
+  );
   const given = (config as { do_lower_case?: unknown } | null)?.do_lower_case;
   if (jsonPath !== undefined) {
     const stored = BertTokenizer.fromTokenizerJson(json);
@@ -217,7 +229,7 @@ async function readTokenizer(folder: ModelFolder, notes: string[]): Promise<Bert
   }
   const vocabularyPath = folder.find(VOCABULARY_NAMES);
   if (vocabularyPath === undefined) return undefined;
-  const vocabulary = Vocabulary.fromText(await folder.readText(vocabularyPath), vocabularyPath);
+  const vocabulary = Vocabulary.fromText(await folder.readText(vocabularyPath), folder.nameOf(vocabularyPath));
   return new BertTokenizer(vocabulary, { lowercase: lowercases(given, vocabulary) });
 }
 

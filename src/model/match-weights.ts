@@ -135,12 +135,13 @@ export function expectNoFurtherLayers(
 /**
  * Refuses a vocabulary that is not the model's; rows of the embeddings beyond its end, as ERNIE 1.0 has them, are never
  * used.
+ * @param where - the model's folder or file, for the message.
  * @throws {ConfigError} when it has more entries than the config says.
  */
-export function expectVocabularySize({ vocabSize }: BertConfig, size: number): void {
+export function expectVocabularySize({ vocabSize }: BertConfig, size: number, where?: string): void {
   if (vocabSize >= size) return;
   throw new ConfigError({
-    where: "config: vocab_size",
+    where: `${where === undefined ? "" : `${where}: `}config: vocab_size`,
     expected: `${size} or more, the size of the vocabulary`,
     got: vocabSize,
     hint: "take config.json and the vocabulary from the same folder",

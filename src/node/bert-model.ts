@@ -27,7 +27,7 @@ export class BertModel extends IsomorphicBertModel {
     if (typeof origin !== "string" || /^https?:/.test(origin)) {
       return IsomorphicBertModel.fromPretrained(origin, { ...options, runtime });
     }
-    return new BertModel({ ...partsOf(await loadPretrained(origin, options)), runtime });
+    return new BertModel({ ...partsOf(await loadPretrained(origin, options)), name: origin, runtime });
   }
 }
 

@@ -157,7 +157,7 @@ function partsOf(
   fromExisting: boolean,
   random: Random,
 ): ModelParts {
-  expectVocabularySize(config, tokenizer.vocabulary.size);
+  expectVocabularySize(config, tokenizer.vocabulary.size, where);
   if (fromExisting && head.state === "missing") {
     throw new ConfigError({
       where,

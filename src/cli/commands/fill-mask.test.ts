@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseLines, runCommand } from "../../../test/run-command.ts";
-import { writeSafetensors } from "../../checkpoint/formats/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../checkpoint/formats/safetensors.ts";
 import { ArgumentError, CorpusError, UsageError } from "../../errors.ts";
 import { parseConfig } from "../../model/config.ts";
 import { initializeWeights } from "../../model/initialize.ts";
@@ -39,6 +39,19 @@ describe("fill-mask", () => {
     const stderr: string[] = [];
     await runCommand(["fill-mask", folder, "我[MASK]"], [], (text) => stderr.push(text));
     expect(stderr.join("")).toMatch(/warning: .* never trained.*`zhbert mlm-head .* corpus.txt`/);
+  });
+
+  test("says of a model without a head how one is trained, by the name that was given", async () => {
+    const headless = join(folder, "headless");
+    mkdirSync(headless);
+    for (const name of ["config.json", "vocab.txt"]) copyFileSync(join(folder, name), join(headless, name));
+    const weights = new Map(readSafetensors(readFileSync(join(folder, "model.safetensors"))));
+    for (const name of weights.keys()) if (name.startsWith("cls.")) weights.delete(name);
+    writeFileSync(join(headless, "model.safetensors"), Buffer.concat(writeSafetensors(weights)));
+    await expect(runCommand(["fill-mask", `${headless}/`, "我[MASK]"])).rejects.toMatchObject({
+      message: `${headless}/model.safetensors: expected an MLM head, got a model without one`,
+      hint: `zhbert mlm-head ${headless}/ corpus.txt trains one`,
+    });
   });
 
   test("entries of each mask, and with --joint fillings of all", async () => {
