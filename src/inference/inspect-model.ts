@@ -64,6 +64,7 @@ export async function inspectModel(files: ModelFiles, options: OpenModelOptions 
   const model = await openModel(files, options);
   const { config, notes } = configOf(model);
   const { named, checkpoint, where, format, tokenizer } = model;
+  const foreign = [...named.tensors.keys()].some((name) => OF_BERT.test(name)) ? [] : [nothingOfBert(model)];
   const tensors = [...checkpoint.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const none = { loaded: [], missing: [], unexpected: [...named.tensors.keys()], reshaped: [] };
   const shapes = config && parameterShapes(config, { nextSentence: true });
@@ -79,8 +80,17 @@ export async function inspectModel(files: ModelFiles, options: OpenModelOptions 
     report: shapes ? matchWeights(named.tensors, shapes, where).report : none,
     ignored: named.ignored,
     mlmHead: config && inspectMlmHead(named.tensors, config),
-    notes,
+    notes: [...notes, ...foreign],
   };
+}
+
+/** Names of BERT's encoder and of its heads from pre-training. */
+const OF_BERT = /^(bert|cls)\./;
+
+function nothingOfBert({ checkpoint, where }: OpenedModel): string {
+  const names = [...checkpoint.tensors.keys()];
+  const shown = names.slice(0, 3).join(", ");
+  return `${where} holds nothing of a BERT: ${names.length === 0 ? "no tensors" : `its tensors are of another model (${shown}${names.length > 3 ? ", ..." : ""})`}`;
 }
 
 function configOf({ config, named, notes, tokenizer }: OpenedModel): {

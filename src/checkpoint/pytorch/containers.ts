@@ -182,8 +182,38 @@ function placeStorages(
   if (at !== source.size) throw damaged(source.name, at, "the end of the file", `${source.size - at} bytes more`);
 }
 
+/** The opcode that pickles since protocol 2 begin with; older ones begin with any. */
+const PROTOCOL_OPCODE = 0x80;
+
+/**
+ * A text or an image may begin with bytes that are opcodes as well: what breaks before anything that Python could import
+ * is named is no pickle, and does no harm.
+ * @throws {CheckpointError} when a file is no pickle.
+ */
+function expectPickle(source: CheckpointSource, rules: PickleRules): void {
+  const head = source.slice(0, Math.min(8, source.size));
+  if (head.length === 0 || head[0] === PROTOCOL_OPCODE) return;
+  const { findings } = scanPickle(source, 0, rules);
+  const isBroken = findings.some((line) => BREAK.test(line));
+  if (!isBroken || findings.length >= MANY_FINDINGS || findings.some((line) => IMPORT.test(line))) return;
+  throw new CheckpointError({
+    where: source.name,
+    expected: "a PyTorch file: a zip archive or a pickle",
+    got: verbatim(`no PyTorch file (it begins with ${hex(head)})`),
+    hint: "name the file of the weights, or download it again",
+  });
+}
+
+/** Fewer than `scanPickle` lists at most, so that none was left out. */
+const MANY_FINDINGS = 90;
+const BREAK = /^byte \d+: not looked through further/;
+/** What Python would look for in a module before the break: a global by a module's name, or one that cannot be told. */
+const IMPORT =
+  /: (?:names (?:[\p{L}\p{N}_.-]+$|\()|makes an object of (?:[\p{L}\p{N}_.-]+ \(opcode INST|.*\(opcode EXT))/u;
+
 function legacyDangers(source: CheckpointSource, rules: PickleRules): string[] {
   const lines: string[] = [];
+  expectPickle(source, rules);
   let at = 0;
   for (let pickle = 0; pickle < 5 && at < source.size; pickle++) {
     const { findings, end } = scanPickle(source, at, rules);

@@ -10,6 +10,7 @@ import { CheckpointError, FileError } from "../../errors.ts";
 import { configToJson, parseConfig } from "../../model/config.ts";
 import { initializeWeights } from "../../model/initialize.ts";
 import { Random } from "../../util/random.ts";
+import { hostTensor } from "../../util/tensor.ts";
 
 let folder: string;
 const path = (name: string) => join(folder, name);
@@ -48,6 +49,32 @@ test("what is missing is in the report and in the table", async () => {
   const table = await runCommand(["inspect", path("headless.safetensors"), "--tensors"]);
   expect(table).toMatch(/missing: MLM head +5/);
   expect(table).toContain("float32[20, 8]");
+});
+
+test("a file that holds nothing of a BERT is noted; a text by a name of PyTorch's is no danger", async () => {
+  const other = path("other-model");
+  mkdirSync(other);
+  const image = new Map([["conv1.weight", hostTensor("float32", [2, 2], new Float32Array(4))]]);
+  writeFileSync(join(other, "image.safetensors"), Buffer.concat(writeSafetensors(image)));
+  expect((await inspect("other-model/image.safetensors")).notes).toEqual([
+    `${other}/image.safetensors holds nothing of a BERT: its tensors are of another model (conv1.weight)`,
+  ]);
+  for (const [name, content] of Object.entries({
+    "a.bin": "just some words",
+    "b.bin": "hello\nworld\n",
+    "c.bin": "\x89PNG\r\n",
+  })) {
+    writeFileSync(join(other, name), content, "latin1");
+    await expect(inspect(`other-model/${name}`), name).rejects.toThrow("got no PyTorch file (it begins with");
+  }
+  for (const [code, danger] of [
+    ["cposix\nsystem\nbroken", "got byte 0: names posix.system"],
+    ["(iposix\nsystem\nbroken", "got byte 1: makes an object of posix.system"],
+    ["\x82\x01broken", "got byte 0: makes an object of the extension 1"],
+  ] as const) {
+    writeFileSync(join(other, "d.bin"), code, "latin1");
+    await expect(inspect("other-model/d.bin")).rejects.toThrow(danger);
+  }
 });
 
 test("a vocabulary that the embeddings have no room for is noted", async () => {
