@@ -42,7 +42,7 @@ describe("openCorpus", () => {
   test("names what is wrong before reading: missing, a folder, nothing", async () => {
     const missing = join(folder, "no.txt");
     await expect(openCorpus([join(folder, "a.txt"), missing])).rejects.toThrow(
-      `${missing}: expected a text file, got ENOENT`,
+      `${missing}: expected a text file, got no such file or folder`,
     );
     mkdirSync(join(folder, "d"));
     await expect(openCorpus([join(folder, "d")])).rejects.toMatchObject({

@@ -123,7 +123,9 @@ describe("writeFileAtomic", () => {
   test("a full disk is a FileError that says so", async () => {
     // /dev/full refuses every write with ENOSPC; the same code reaches the writer through fileError.
     const error = fileError("out.bin", "a file that can be written", Object.assign(new Error("x"), { code: "ENOSPC" }));
-    expect(error.message).toBe("out.bin: expected a file that can be written, got ENOSPC");
+    expect(error.message).toBe("out.bin: expected a file that can be written, got a full disk");
+    const rare = fileError("x", "a file", Object.assign(new Error("y"), { code: "ENXIO" }));
+    expect(rare.message).toBe("x: expected a file, got an error of the system (ENXIO)");
     expect(error.hint).toContain("disk is full");
   });
 });
@@ -169,7 +171,9 @@ test("readBytes gives every byte, of an empty file, a large one, and what has no
 
 test("readBytes and readText name the missing file and the wrong encoding", async () => {
   const missing = join(folder, "missing.txt");
-  await expect(readBytes(missing)).rejects.toThrow(`${missing}: expected a file that can be read, got ENOENT`);
+  await expect(readBytes(missing)).rejects.toThrow(
+    `${missing}: expected a file that can be read, got no such file or folder`,
+  );
   const path = join(folder, "gbk.txt");
   writeFileSync(path, Uint8Array.of(0xc4, 0xe3, 0xba, 0xc3));
   await expect(readText(path)).rejects.toMatchObject({ code: "ERR_FILE", hint: /iconv/ });

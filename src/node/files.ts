@@ -302,16 +302,38 @@ export async function readText(path: string): Promise<string> {
   }
 }
 
+/** What the system's codes mean; where the hint says all, the code alone would tell people nothing. */
+const meanings: Readonly<Record<string, string>> = {
+  ENOSPC: "a full disk",
+  EDQUOT: "a full disk quota",
+  EACCES: "no permission",
+  EPERM: "no permission",
+  EROFS: "a read-only file system",
+  ENOENT: "no such file or folder",
+  ENOTDIR: "a file where a folder should be",
+  EISDIR: "a folder",
+  ENOTEMPTY: "a folder that is not empty",
+  EEXIST: "a file of this name",
+  EMFILE: "too many open files",
+  ENFILE: "too many open files",
+  EBUSY: "a file in use",
+  EFBIG: "a file too large for the file system",
+  ELOOP: "links that lead in a circle",
+  ENAMETOOLONG: "a name too long for the file system",
+  EXDEV: "a place on another disk",
+  EIO: "a fault of the disk",
+};
+
 const hints: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full: free some space, or write to another disk",
   EDQUOT: "your disk quota is used up: free some space, or write to another disk",
   EACCES: "you lack the permission: check the owner and mode of the file and its folder",
   EPERM: "you lack the permission: check the owner and mode of the file and its folder",
   EROFS: "the file system is read-only: choose another folder",
-  ENOENT: "there is no such file: check the path",
+  ENOENT: "check the path",
   ENOTDIR: "a part of the path is a file, not a folder: check the path",
-  EISDIR: "this is a folder: name a file",
-  EEXIST: "a file of this name is in the way: remove it or choose another name",
+  EISDIR: "name a file",
+  EEXIST: "remove it or choose another name",
   EMFILE: "too many files are open: raise the limit with ulimit -n",
   EBUSY: "another program uses the file: close it and try again",
 };
@@ -323,8 +345,13 @@ export function fileError(path: string, expected: string, error: unknown): FileE
   return new FileError({
     where: path,
     expected,
-    got: verbatim(code ?? String(error)),
+    got: verbatim(meaningOf(error, code)),
     cause: error,
     ...(hint === undefined ? {} : { hint }),
   });
+}
+
+function meaningOf(error: unknown, code: string | undefined): string {
+  if (code === undefined) return String(error);
+  return meanings[code] ?? `an error of the system (${code})`;
 }
