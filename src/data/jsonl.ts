@@ -8,8 +8,6 @@ export interface InstanceLine {
   readonly tokens: readonly string[];
   readonly inputIds: readonly number[];
   readonly tokenTypeIds: readonly number[];
-  /** 1 where a word begins, 0 where a token continues one. */
-  readonly wordStarts: readonly number[];
   readonly maskedLmPositions: readonly number[];
   readonly maskedLmIds: readonly number[];
   readonly nextSentenceLabel: 0 | 1;
@@ -21,16 +19,24 @@ export function instanceLine(instance: PretrainingInstance, vocabulary: Vocabula
     tokens: Array.from(instance.inputIds, (id) => vocabulary.token(id)),
     inputIds: [...instance.inputIds],
     tokenTypeIds: [...instance.tokenTypeIds],
-    wordStarts: [...instance.wordStarts],
     maskedLmPositions: [...instance.maskedLmPositions],
     maskedLmIds: [...instance.maskedLmIds],
     nextSentenceLabel: instance.nextSentenceLabel,
   };
 }
 
-/** The line of an instance, as UTF-8 with its line end. @throws {VocabularyError} when an id is not in the vocabulary. */
-export function encodeInstanceLine(instance: PretrainingInstance, vocabulary: Vocabulary): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(instanceLine(instance, vocabulary))}\n`);
+/**
+ * The line of an instance, as UTF-8 with its line end.
+ * @param options.words - adds `wordStarts`: 1 where a word begins, 0 where a token continues one.
+ * @throws {VocabularyError} when an id is not in the vocabulary.
+ */
+export function encodeInstanceLine(
+  instance: PretrainingInstance,
+  vocabulary: Vocabulary,
+  { words = false }: { readonly words?: boolean } = {},
+): Uint8Array {
+  const line = { ...instanceLine(instance, vocabulary), ...(words ? { wordStarts: [...instance.wordStarts] } : {}) };
+  return new TextEncoder().encode(`${JSON.stringify(line)}\n`);
 }
 
 /** An instance of a file that may not say where words begin; all tokens begin one then. */

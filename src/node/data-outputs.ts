@@ -76,7 +76,7 @@ export async function openInstanceOutput(
   }
   const encode =
     format === "jsonl"
-      ? (instance: PretrainingInstance) => encodeInstanceLine(instance, tokenizer.vocabulary)
+      ? (instance: PretrainingInstance) => encodeInstanceLine(instance, tokenizer.vocabulary, { words: true })
       : (instance: PretrainingInstance) => frameRecord(encodeExample(instance, shape));
   let next = 0;
   return { ...rest, add: (instance) => (files[next++ % files.length] as AtomicFile).write(encode(instance)) };

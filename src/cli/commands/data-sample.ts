@@ -37,7 +37,7 @@ async function run({ args, options, output }: CommandContext): Promise<void> {
     for (const index of [...drawn].sort((a, b) => a - b)) {
       const instance = await source.instance(index);
       const { inputIds, maskedLmPositions, nextSentenceLabel } = instance;
-      output.json({ index, ...instanceLine(instance, vocabulary) });
+      output.json({ index, ...instanceLine(instance, vocabulary), wordStarts: [...instance.wordStarts] });
       output.print();
       const label = description.settings.nextSentence ? `, next sentence label ${nextSentenceLabel}` : "";
       output.print(`instance ${index}: ${inputIds.length} tokens, ${maskedLmPositions.length} to predict${label}`);
