@@ -1,9 +1,10 @@
 /** A small data folder that a model can learn within seconds, made here: each segment repeats one character. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PretrainingInstance } from "../src/data/instance.ts";
 import { DatasetWriter } from "../src/node/dataset.ts";
+import type { PretrainOptions } from "../src/node/pretrain.ts";
 import { Vocabulary } from "../src/text/vocabulary.ts";
 import { Random } from "../src/util/random.ts";
 
@@ -86,16 +87,30 @@ export async function writeData(
   await writer.commit({ instances: count + heldOut });
 }
 
-/** A temporary folder with `data/` and `config.json`; `remove` deletes it. */
+/** A temporary folder with `data/` and `config.json`, and the options of short runs into it; `remove` deletes it. */
 export async function pretrainingFixture(options: Parameters<typeof writeData>[1] = {}) {
   const root = mkdtempSync(join(tmpdir(), "zhbert-pretrain-"));
   await writeData(join(root, "data"), options);
   writeFileSync(join(root, "config.json"), tinyConfig());
+  const [data, config] = [join(root, "data"), join(root, "config.json")];
   return {
     root,
-    data: join(root, "data"),
-    config: join(root, "config.json"),
+    data,
+    config,
     path: (name: string) => join(root, name),
+    bytes: (...path: string[]) => readFileSync(join(root, ...path)),
+    options: (name: string, more: Partial<PretrainOptions> = {}): PretrainOptions => ({
+      data,
+      output: join(root, name),
+      config,
+      steps: 6,
+      loggingSteps: 3,
+      saveSteps: 3,
+      seed: 7,
+      batchSize: 8,
+      threads: 2,
+      ...more,
+    }),
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
 }

@@ -4,7 +4,7 @@ import { ACCURACY_CURVE_FILE } from "../node/curves.ts";
 import type { PretrainEnvironment, PretrainResult } from "../node/pretraining-run.ts";
 import { METRICS_FILE } from "../node/run-folder.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
-import type { Output, Progress } from "./command.ts";
+import type { CommandContext, Output, Progress } from "./command.ts";
 
 /** What the user sees of a run. */
 export class PretrainingDisplay {
@@ -20,7 +20,13 @@ export class PretrainingDisplay {
     this.#output = output;
   }
 
-  readonly hooks: Pick<PretrainEnvironment, "onStart" | "onStep" | "onLog" | "onEvaluation"> = {
+  /** What a run is told by a command: its threads, the signal that stops it, and who watches. */
+  environment({ options, signal }: CommandContext): PretrainEnvironment {
+    const { threads } = options;
+    return { signal, ...this.#hooks, ...(threads === undefined ? {} : { threads }) };
+  }
+
+  readonly #hooks: Pick<PretrainEnvironment, "onStart" | "onStep" | "onLog" | "onEvaluation"> = {
     onStart: ({ config, parameters, trained, step, steps, hours, engine, initialized }) => {
       const { numHiddenLayers, hiddenSize } = config;
       this.#output.note(

@@ -1,7 +1,6 @@
 /** The course of runs from folder to folder: phases, frozen parts, hours, what is kept besides, and the lock. */
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pretrainingFixture, writeData } from "../../test/pretraining-data.ts";
 import { readSafetensors } from "../checkpoint/formats/safetensors.ts";
@@ -17,19 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.remove());
 
-const options = (name: string, more: Partial<PretrainOptions> = {}): PretrainOptions => ({
-  data: fixture.data,
-  output: fixture.path(name),
-  config: fixture.config,
-  steps: 6,
-  loggingSteps: 3,
-  saveSteps: 3,
-  seed: 7,
-  batchSize: 8,
-  threads: 2,
-  ...more,
-});
-const bytes = (...path: string[]) => readFileSync(fixture.path(join(...path)));
+const options = (name: string, more: Partial<PretrainOptions> = {}) => fixture.options(name, more);
+const bytes = (...path: string[]) => fixture.bytes(...path);
 
 describe("two phases", () => {
   const second = { steps: 3, batchSize: 4 };

@@ -14,19 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.remove());
 
-const options = (name: string, more: Partial<PretrainOptions> = {}): PretrainOptions => ({
-  data: fixture.data,
-  output: fixture.path(name),
-  config: fixture.config,
-  steps: 6,
-  loggingSteps: 3,
-  saveSteps: 3,
-  seed: 7,
-  batchSize: 8,
-  threads: 2,
-  ...more,
-});
-const bytes = (...path: string[]) => readFileSync(fixture.path(join(...path)));
+const options = (name: string, more: Partial<PretrainOptions> = {}) => fixture.options(name, more);
+const bytes = (...path: string[]) => fixture.bytes(...path);
 const stepLines = async (name: string) =>
   (await readMetrics(fixture.path(name))).map(({ tokensPerSecond: _, gigaflopsPerSecond: __, ...line }) => line);
 

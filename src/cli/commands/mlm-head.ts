@@ -78,12 +78,7 @@ export default defineCommand({
   ],
   async run(context) {
     const display = new PretrainingDisplay(context.output);
-    const { threads } = context.options;
-    const environment: PretrainEnvironment = {
-      signal: context.signal,
-      ...display.hooks,
-      ...(threads === undefined ? {} : { threads }),
-    };
+    const environment = display.environment(context);
     const work = context.options["resume"] === true ? resume(context, environment) : train(context, environment);
     display.end(await work.finally(() => display.stop()));
   },

@@ -3,7 +3,6 @@ import { UsageError, verbatim } from "../../errors.ts";
 import { exportAverage } from "../../node/export-average.ts";
 import { fillPretraining } from "../../node/fill-preset.ts";
 import { type PretrainOptions, pretrain, resumePretraining } from "../../node/pretrain.ts";
-import type { PretrainEnvironment } from "../../node/pretraining-run.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { noteRun, printPresets, readPreset } from "../preset-options.ts";
 import { PretrainingDisplay } from "../pretraining-display.ts";
@@ -46,12 +45,7 @@ export default defineCommand({
     if (context.options["resume"]) checkResumed(context.options);
     else checkNewRun(context.options);
     const display = new PretrainingDisplay(context.output);
-    const { threads } = context.options;
-    const environment: PretrainEnvironment = {
-      signal: context.signal,
-      ...display.hooks,
-      ...(threads === undefined ? {} : { threads }),
-    };
+    const environment = display.environment(context);
     const result = await (context.options["resume"]
       ? resumePretraining(folder, { ...overridesOf(context.options), ...environment })
       : pretrain({ ...(await choicesOf(context, folder)), ...environment })
