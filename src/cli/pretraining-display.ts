@@ -58,10 +58,11 @@ export class PretrainingDisplay {
       this.#output.json(fieldsOf(metrics));
     },
     onEvaluation: (step, evaluation, average) => {
-      const { loss, mlmLoss, nspLoss, mlmAccuracy, nspAccuracy, mostFrequentAccuracy } = evaluation;
+      const { loss, mlmLoss, nspLoss, mlmAccuracy, wordAccuracy, nspAccuracy, mostFrequentAccuracy } = evaluation;
       this.#output.note(
         `step ${step}: held-out loss ${loss.toFixed(3)}, MLM loss ${mlmLoss.toFixed(3)}, MLM accuracy ` +
           `${percent(mlmAccuracy)} (most frequent token: ${percent(mostFrequentAccuracy)})` +
+          (wordAccuracy === undefined ? "" : `, whole words ${percent(wordAccuracy)}`) +
           (nspLoss > 0 ? `, NSP accuracy ${percent(nspAccuracy)}` : "") +
           (average ? `; averaged weights: loss ${average.loss.toFixed(3)}, ${percent(average.mlmAccuracy)}` : ""),
       );
@@ -108,6 +109,7 @@ function summaryRows(metrics: LoggedMetrics, evaluation: EvaluationMetrics | und
     row("MLM accuracy", "mlmAccuracy", percent),
   ];
   if (evaluation !== undefined) rows.push(["most frequent token", "", percent(evaluation.mostFrequentAccuracy)]);
+  if (evaluation?.wordAccuracy !== undefined) rows.push(["whole words", "", percent(evaluation.wordAccuracy)]);
   if (metrics.nspLoss === 0) return rows;
   return [...rows, row("NSP loss", "nspLoss", nats), row("NSP accuracy", "nspAccuracy", percent)];
 }

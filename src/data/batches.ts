@@ -240,7 +240,7 @@ export function padInstances(
 ): PretrainingBatch {
   const { seqLength, maxPredictions } = shape;
   const batchSize = instances.length;
-  const batch: PretrainingBatch = {
+  const batch = {
     batchSize,
     seqLength,
     maxPredictions,
@@ -250,10 +250,11 @@ export function padInstances(
     maskedLmPositions: new Int32Array(batchSize * maxPredictions),
     maskedLmIds: new Int32Array(batchSize * maxPredictions),
     maskedLmWeights: new Float32Array(batchSize * maxPredictions),
+    maskedWords: new Int32Array(batchSize * maxPredictions).fill(-1),
     nextSentenceLabels: Int32Array.from(instances, ({ nextSentenceLabel }, row) =>
       row < filled ? nextSentenceLabel : IGNORED_LABEL,
     ),
-  };
+  } satisfies PretrainingBatch;
   instances.forEach((instance, row) => {
     const [length, predictions] = [instance.inputIds.length, instance.maskedLmPositions.length];
     if (length > seqLength || predictions > maxPredictions) {
@@ -267,6 +268,20 @@ export function padInstances(
     batch.maskedLmPositions.set(instance.maskedLmPositions, slot);
     batch.maskedLmIds.set(instance.maskedLmIds, slot);
     batch.maskedLmWeights.fill(row < filled ? 1 : 0, slot, slot + predictions);
+    markMaskedWords(instance, batch.maskedWords.subarray(slot, slot + predictions));
   });
   return batch;
+}
+
+/** Finds the runs of predictions that are exactly one word of several tokens. */
+function markMaskedWords({ wordStarts, maskedLmPositions }: PretrainingInstance, words: Int32Array): void {
+  let slot = 0;
+  while (slot < maskedLmPositions.length) {
+    const start = maskedLmPositions[slot] as number;
+    let next = slot + 1;
+    while (maskedLmPositions[next] === start + next - slot && wordStarts[start + next - slot] === 0) next++;
+    const isWhole = wordStarts[start] === 1 && wordStarts[start + next - slot] !== 0;
+    if (isWhole && next - slot > 1) words.fill(slot, slot, next);
+    slot = next;
+  }
 }

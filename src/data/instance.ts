@@ -48,6 +48,11 @@ export interface PretrainingBatch {
   readonly maskedLmIds: Int32Array;
   /** float32 [batch, predictions]; 1 for real slots, 0 for unused ones. */
   readonly maskedLmWeights: Float32Array;
+  /**
+   * int32 [batch, predictions]; where all tokens of a word of several are predicted, the slot of its first token within the
+   * row, else -1. Only evaluation reads it; without it no words are measured.
+   */
+  readonly maskedWords?: Int32Array;
   /** int32 [batch]; 0, 1, or IGNORED_LABEL. */
   readonly nextSentenceLabels: Int32Array;
 }

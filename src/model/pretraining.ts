@@ -49,7 +49,8 @@ export const WEIGHT_EPSILON = 1e-5;
  * `next_sentence_labels` (int32 [batch]; a row of -100 does not count); with dropout one `dropout.<site>` (uint8) for each site.
  *
  * Outputs, float32 []: `loss` = `mlm_loss` + `nsp_loss`; `mlm_correct`, `nsp_correct`: counts of right predictions;
- * with gradients `grad.<parameter>` of each trainable parameter, of its shape.
+ * with gradients `grad.<parameter>` of each trainable parameter, of its shape; without them `mlm_right` (float32
+ * [batch * predictions]): 1 where a prediction is right, for measures over words.
  * @throws {ShapeError} when the sequence is longer than the model's positions.
  * Source: run_pretraining.py (get_masked_lm_output, get_next_sentence_output) of google-research/bert.
  */
@@ -69,9 +70,10 @@ export function pretrainingGraph(config: BertConfig, options: PretrainingGraphOp
   const loss = nsp ? add(mlm.loss, nsp.loss) : mlm.loss;
   const outputs: Record<string, Tensor> = { loss, mlm_loss: mlm.loss, mlm_correct: mlm.correct };
   if (nsp) Object.assign(outputs, { nsp_loss: nsp.loss, nsp_correct: nsp.correct });
-  return buildGraph(
-    options.gradients ? { ...outputs, ...parameterGradients(loss, options.trainable ?? "all") } : outputs,
-  );
+  return buildGraph({
+    ...outputs,
+    ...(options.gradients ? parameterGradients(loss, options.trainable ?? "all") : { mlm_right: mlm.right }),
+  });
 }
 
 /** The gradient of the loss by every trainable parameter under it. */
@@ -95,7 +97,7 @@ function maskedLmLoss(
   config: BertConfig,
   sequenceOutput: Tensor,
   { batchSize, seqLength, maxPredictions }: PretrainingGraphOptions,
-): LossAndCorrect {
+): LossAndCorrect & { readonly right: Tensor } {
   const slots = [batchSize, maxPredictions];
   const flat = (tensor: Tensor) => reshape(tensor, [batchSize * maxPredictions]);
   const rowStarts = Array.from({ length: batchSize }, (_, row) => row * seqLength);
@@ -104,10 +106,8 @@ function maskedLmLoss(
   const weights = flat(input("masked_lm_weights", "float32", slots));
   const logits = maskedLmHead(context, config, gather(sequenceOutput, flat(positions)));
   const total = reduceSum(mul(crossEntropy(logits, labels), weights));
-  return {
-    loss: div(total, addScalar(reduceSum(weights), WEIGHT_EPSILON)),
-    correct: reduceSum(mul(isCorrect(logits, labels), weights)),
-  };
+  const right = mul(isCorrect(logits, labels), weights);
+  return { loss: div(total, addScalar(reduceSum(weights), WEIGHT_EPSILON)), correct: reduceSum(right), right };
 }
 
 function nextSentenceLoss(

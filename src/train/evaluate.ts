@@ -34,7 +34,9 @@ export async function evaluatePretraining(
     mlmAccuracy,
     nspAccuracy,
     mostFrequentAccuracy: Math.max(0, ...labelCounts.values()) / Math.max(1, sums.predictions),
+    ...(sums.words > 0 ? { wordAccuracy: sums.wordsCorrect / sums.words } : {}),
     predictions: sums.predictions,
+    words: sums.words,
     sequences: sums.sequences,
   };
 }

@@ -9,6 +9,9 @@ export interface MetricSums {
   /** Predictions that were right, and all of them. */
   mlmCorrect: number;
   predictions: number;
+  /** Words of several tokens that were masked whole, and those with all tokens right; 0 while training. */
+  words: number;
+  wordsCorrect: number;
   nspCorrect: number;
   sequences: number;
   /** Tokens without padding. */
@@ -58,7 +61,11 @@ export interface EvaluationMetrics {
   readonly nspAccuracy: number;
   /** The accuracy of always answering the label that is most frequent here: what a model must beat. */
   readonly mostFrequentAccuracy: number;
+  /** The share of words of several tokens, masked whole, whose tokens are all right; left out where there are none. */
+  readonly wordAccuracy?: number;
   readonly predictions: number;
+  /** Of `wordAccuracy`. */
+  readonly words: number;
   readonly sequences: number;
 }
 
@@ -71,6 +78,8 @@ export function emptySums(): MetricSums {
     nspLoss: 0,
     mlmCorrect: 0,
     predictions: 0,
+    words: 0,
+    wordsCorrect: 0,
     nspCorrect: 0,
     sequences: 0,
     tokens: 0,

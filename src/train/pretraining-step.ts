@@ -167,12 +167,30 @@ function sums(batch: PretrainingBatch, outputs: Readonly<Record<string, HostTens
     nspLoss: scalar("nsp_loss"),
     mlmCorrect: scalar("mlm_correct"),
     predictions: total(batch.maskedLmWeights),
+    ...wordSums(batch, outputs["mlm_right"]?.data as Float32Array | undefined),
     nspCorrect: scalar("nsp_correct"),
     sequences: batch.nextSentenceLabels.filter((label) => label !== IGNORED_LABEL).length,
     tokens: total(batch.attentionMask),
     places: batch.batchSize * batch.seqLength,
     flops,
   };
+}
+
+/** Words of several tokens that are masked whole, and those whose tokens are all right; a graph with gradients does not tell. */
+function wordSums({ maskedWords, maskedLmWeights, maxPredictions }: PretrainingBatch, right?: Float32Array) {
+  let [words, wordsCorrect] = [0, 0];
+  if (maskedWords === undefined || right === undefined) return { words, wordsCorrect };
+  for (let first = 0; first < maskedWords.length; first++) {
+    const slot = first % maxPredictions;
+    if (maskedWords[first] !== slot || maskedLmWeights[first] === 0) continue;
+    words++;
+    // The slots of a word follow each other within their row.
+    const rowEnd = first - slot + maxPredictions;
+    let end = first;
+    while (end < rowEnd && maskedWords[end] === slot && right[end] === 1) end++;
+    if (end === rowEnd || maskedWords[end] !== slot) wordsCorrect++;
+  }
+  return { words, wordsCorrect };
 }
 
 function expectOutput(outputs: Readonly<Record<string, HostTensor>>, name: string): HostTensor {
