@@ -1,0 +1,33 @@
+/** The published data sets that are known by name. To add one: one import and one entry. */
+import { ArgumentError, nearest } from "../../errors.ts";
+import type { AnyDataset } from "./dataset.ts";
+
+/** Every data set, in the order of tables. */
+export const datasets: readonly AnyDataset[] = [];
+
+/** The data set of a name or of one of its aliases, in any letter case; undefined where there is none. */
+export function findDataset(name: string): AnyDataset | undefined {
+  const key = keyOf(name);
+  return datasets.find((dataset) => [dataset.name, ...(dataset.aliases ?? [])].some((known) => keyOf(known) === key));
+}
+
+/**
+ * The data set of a name.
+ * @throws {ArgumentError} when there is none of this name; the hint lists them.
+ */
+export function datasetOf(name: string): AnyDataset {
+  const found = findDataset(name);
+  if (found !== undefined) return found;
+  const names = datasets.map((dataset) => dataset.name);
+  const near = nearest(name.toLowerCase(), names);
+  throw new ArgumentError({
+    where: "data set",
+    expected: "the name of a known data set",
+    got: name,
+    hint: `${near === undefined ? "" : `did you mean ${near}? `}known are ${names.join(", ")}`,
+  });
+}
+
+function keyOf(name: string): string {
+  return name.toLowerCase().replace(/[\s_-]+/g, "");
+}
