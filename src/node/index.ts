@@ -4,13 +4,12 @@ export { type AddTokensOptions, type AddTokensResult, addTokens } from "./add-to
 export { BertModel, type LoadOptions, loadPretrained, openPretrained } from "./bert-model.ts";
 export { type ConvertOptions, type ConvertResult, convert } from "./convert.ts";
 export { type Corpus, corpusOfLines, openCorpus, type ReadCorpusOptions } from "./corpus.ts";
+export { DatasetWriter, type DatasetWriterOptions, type OpenedDataset, openDataset } from "./dataset.ts";
 export {
-  DatasetWriter,
-  type DatasetWriterOptions,
-  type OpenedDataset,
-  openDataset,
-  openFileSource,
-} from "./dataset.ts";
+  type EvaluatePretrainingOptions,
+  evaluateOnData,
+  type PretrainingEvaluation,
+} from "./evaluate-pretraining.ts";
 export { exportAverage } from "./export-average.ts";
 export { type AtomicFile, createAtomicFile, readBytes, readText, writeFileAtomic } from "./files.ts";
 export { type FilledPretraining, fillPretraining, type GivenPretraining } from "./fill-preset.ts";
