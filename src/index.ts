@@ -11,7 +11,7 @@ export {
 } from "./checkpoint/format.ts";
 export { default as safetensors, readSafetensors, writeSafetensors } from "./checkpoint/formats/safetensors.ts";
 export { checkpointFormats, type FoundCheckpoint, findCheckpoints, formatOfFile } from "./checkpoint/formats.ts";
-export { bytesSource, type CheckpointSource, type ModelFiles, memoryFiles } from "./checkpoint/source.ts";
+export { type ByteSource, bytesSource, type ModelFiles, memoryFiles } from "./checkpoint/source.ts";
 export { Batches, type BatchOptions, type BatchRows, padInstances } from "./data/batches.ts";
 export { type Document, type DocumentOptions, readDocuments, readLines } from "./data/corpus.ts";
 export {
@@ -34,14 +34,7 @@ export { createMasking, type DrawnMasks, drawMasks, type MaskingOptions, type Ma
 export { type MaskingRatio, parseMaskingRatio, ratioAt } from "./data/masking-ratio.ts";
 export type { MaskingWords } from "./data/masking-words.ts";
 export { splitSentences } from "./data/sentences.ts";
-export {
-  type ByteSource,
-  type Masking,
-  memorySource,
-  ShardBuilder,
-  ShardReader,
-  type ShardSettings,
-} from "./data/shards.ts";
+export { type Masking, ShardBuilder, ShardReader, type ShardSettings } from "./data/shards.ts";
 export { findSimilarWords } from "./data/similar-words.ts";
 export { type ExampleShape, encodeExample, frameRecord, readTfrecord } from "./data/tfrecord.ts";
 export { readWordVectors, type WordVectors } from "./data/word-vectors.ts";

@@ -8,7 +8,7 @@ import { Worker } from "node:worker_threads";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Checkpoint, CheckpointFormat } from "../src/checkpoint/format.ts";
 import { checkpointFormats, findCheckpoints } from "../src/checkpoint/formats.ts";
-import { type CheckpointSource, type ModelFiles, memoryFiles } from "../src/checkpoint/source.ts";
+import { type ByteSource, type ModelFiles, memoryFiles } from "../src/checkpoint/source.ts";
 import { zipFiles } from "../src/checkpoint/zip-files.ts";
 import { ZhbertError } from "../src/errors.ts";
 import { Random } from "../src/util/random.ts";
@@ -57,7 +57,7 @@ function startWatchdog(): Worker {
 /** Files that count what is asked of them, and refuse when it is out of all proportion. */
 function watched(files: ModelFiles, size: number, opened: Set<string>): ModelFiles {
   let [bytes, slices] = [0, 0];
-  const watch = (source: CheckpointSource): CheckpointSource => ({
+  const watch = (source: ByteSource): ByteSource => ({
     name: source.name,
     size: source.size,
     slice(begin, end) {

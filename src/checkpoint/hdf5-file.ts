@@ -3,7 +3,7 @@
  *
  * While it works it can open no other file, whatever links and external storage a file asks for, and prints nothing.
  */
-import type { CheckpointSource } from "./source.ts";
+import type { ByteSource } from "./source.ts";
 import { damaged } from "./source.ts";
 
 type Module = Awaited<typeof import("h5wasm")["ready"]>;
@@ -53,7 +53,7 @@ export async function loadHdf5(): Promise<Module> {
  * What `use` makes of a file, which is closed after it.
  * @throws {CheckpointError} when the library cannot read the file.
  */
-export function withHdf5File<T>(module: Module, source: CheckpointSource, use: (file: Hdf5File) => T): T {
+export function withHdf5File<T>(module: Module, source: ByteSource, use: (file: Hdf5File) => T): T {
   const fs = module.FS as unknown as FileSystem;
   const failure: { error?: unknown } = {};
   const node = sourceNode(fs, source, failure);
@@ -77,7 +77,7 @@ export function withHdf5File<T>(module: Module, source: CheckpointSource, use: (
 }
 
 /** A file in the library's file system whose bytes come from a source; an error of the source is kept in `failure`. */
-function sourceNode(fs: FileSystem, source: CheckpointSource, failure: { error?: unknown }): Node {
+function sourceNode(fs: FileSystem, source: ByteSource, failure: { error?: unknown }): Node {
   const node = fs.createNode(fs.lookupPath("/").node, PATH.slice(1), FILE_MODE, 0);
   const epoch = new Date(0);
   const times = { atime: epoch, mtime: epoch, ctime: epoch };

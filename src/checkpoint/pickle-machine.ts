@@ -6,7 +6,7 @@
 import { CheckpointError, verbatim } from "../errors.ts";
 import type { PickleOpcode } from "./pickle-opcodes.ts";
 import { PickleDict, type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "./pickle-values.ts";
-import { type CheckpointSource, damaged } from "./source.ts";
+import { type ByteSource, damaged } from "./source.ts";
 
 /** BERT-large with its optimiser's state takes a tenth; the emptiest objects cost 250 bytes, so this much costs 100 MB. */
 const MAX_OBJECTS = 400_000;
@@ -33,7 +33,7 @@ export class PickleMachine {
   #opcode = "";
 
   constructor(
-    readonly source: CheckpointSource,
+    readonly source: ByteSource,
     readonly rules: PickleRules,
     readonly note?: (what: string, offset: number) => void,
   ) {}

@@ -2,12 +2,12 @@
  * The opcodes of Python's pickle and their arguments, taken from a file one after the other; long texts and byte strings
  * are not read but remembered by their place. Source: Lib/pickletools.py of CPython (protocols 0 to 5).
  */
-import { type CheckpointSource, damaged } from "./source.ts";
+import { type ByteSource, damaged } from "./source.ts";
 
 /** A byte string of a pickle, still in the file. */
 export class PickleBytes {
   constructor(
-    readonly source: CheckpointSource,
+    readonly source: ByteSource,
     readonly begin: number,
     readonly end: number,
   ) {}
@@ -16,7 +16,7 @@ export class PickleBytes {
 /** A text too long to be a name, still in the file as UTF-8: array bytes that protocol 2 has as text. */
 export class PickleText {
   constructor(
-    readonly source: CheckpointSource,
+    readonly source: ByteSource,
     readonly begin: number,
     readonly end: number,
   ) {}
@@ -146,7 +146,7 @@ export class PickleReader {
   #stringsBytes = 0;
 
   constructor(
-    readonly source: CheckpointSource,
+    readonly source: ByteSource,
     begin: number,
   ) {
     this.#at = begin;
@@ -228,7 +228,7 @@ export class PickleReader {
   }
 
   /** A range of the file that is stepped over. */
-  #range<T>(type: new (source: CheckpointSource, begin: number, end: number) => T, length: number, offset: number): T {
+  #range<T>(type: new (source: ByteSource, begin: number, end: number) => T, length: number, offset: number): T {
     const begin = this.#at;
     this.#expect(length, offset);
     this.#at += length;

@@ -6,7 +6,7 @@ import { CheckpointError } from "../errors.ts";
 import { PickleMachine } from "./pickle-machine.ts";
 import { PickleReader } from "./pickle-opcodes.ts";
 import type { PickleRules } from "./pickle-values.ts";
-import type { CheckpointSource } from "./source.ts";
+import type { ByteSource } from "./source.ts";
 
 /** What a pickle made, and where it ends. */
 export interface Unpickled {
@@ -20,7 +20,7 @@ export interface Unpickled {
  * @param begin - of its first byte in the file.
  * @throws {CheckpointError} when it is damaged, or asks for anything that is not on the list.
  */
-export function readPickle(source: CheckpointSource, begin: number, rules: PickleRules): Unpickled {
+export function readPickle(source: ByteSource, begin: number, rules: PickleRules): Unpickled {
   const reader = new PickleReader(source, begin);
   const machine = new PickleMachine(source, rules);
   for (let opcode = reader.next(); opcode.name !== "STOP"; opcode = reader.next()) machine.step(opcode);
@@ -34,11 +34,7 @@ const MAX_FINDINGS = 100;
  * Nothing is loaded or called, and an unsound pickle is looked through to its end or first unknown opcode.
  * @returns each finding once, with its byte.
  */
-export function scanPickle(
-  source: CheckpointSource,
-  begin: number,
-  rules: PickleRules,
-): { findings: string[]; end: number } {
+export function scanPickle(source: ByteSource, begin: number, rules: PickleRules): { findings: string[]; end: number } {
   const found = new Map<string, number>();
   const note = (what: string, offset: number) => {
     if (!found.has(what) && found.size < MAX_FINDINGS) found.set(what, offset);

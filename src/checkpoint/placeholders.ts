@@ -1,6 +1,6 @@
 /** Files that stand where a model's file should: pointers of Git LFS, and pages that a server sent instead of a file. */
 import { CheckpointError, verbatim } from "../errors.ts";
-import type { CheckpointSource, ModelFiles } from "./source.ts";
+import type { ByteSource, ModelFiles } from "./source.ts";
 
 /** Enough to tell either by; no format of weights begins so. */
 const HEAD_BYTES = 128;
@@ -32,7 +32,7 @@ export function refusePlaceholders(files: ModelFiles): ModelFiles {
 }
 
 /** @throws {CheckpointError} for a pointer of Git LFS or a web page. */
-function expectFileItself(source: CheckpointSource): void {
+function expectFileItself(source: ByteSource): void {
   const head = new TextDecoder().decode(source.slice(0, Math.min(HEAD_BYTES, source.size)));
   const found = PLACEHOLDERS.find(({ begin }) => begin.test(head));
   if (found === undefined) return;

@@ -1,7 +1,7 @@
 /** Checkpoints in several files with an index as JSON, as Transformers saves large models. */
 import { verbatim } from "../errors.ts";
 import type { Checkpoint, LazyTensor } from "./format.ts";
-import { type CheckpointSource, damaged, type ModelFiles, noSuchFile } from "./source.ts";
+import { type ByteSource, damaged, type ModelFiles, noSuchFile } from "./source.ts";
 
 /** An index lists names, some 100 bytes each; JSON becomes objects of many times its length. */
 const MAX_INDEX_BYTES = 1 << 23;
@@ -15,7 +15,7 @@ const MAX_INDEX_BYTES = 1 << 23;
 export async function openSharded(
   files: ModelFiles,
   path: string,
-  openShard: (source: CheckpointSource) => Checkpoint | Promise<Checkpoint>,
+  openShard: (source: ByteSource) => Checkpoint | Promise<Checkpoint>,
 ): Promise<Checkpoint> {
   const index = await files.open(path);
   const shardOf = readIndex(index);
@@ -41,7 +41,7 @@ export async function openSharded(
 }
 
 /** The shard of each tensor, by name. */
-function readIndex(index: CheckpointSource): Map<string, string> {
+function readIndex(index: ByteSource): Map<string, string> {
   if (index.size > MAX_INDEX_BYTES) {
     throw damaged(index.name, 0, `an index of at most ${MAX_INDEX_BYTES} bytes`, `${index.size}`);
   }

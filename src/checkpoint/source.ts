@@ -1,11 +1,11 @@
-/** Where the bytes of checkpoints come from: one file read by range, and the files of a model together. */
+/** Where bytes come from, of checkpoints and of training data: one file read by range, and the files of a model together. */
 import { CheckpointError, FileError, nearest, verbatim } from "../errors.ts";
 
 /**
  * One file, read by range as its parts are needed: a buffer, a memory map, or a file that is read in pieces.
  * Reading is synchronous: a format walks from offset to offset, and a page that is mapped is there at once.
  */
-export interface CheckpointSource {
+export interface ByteSource {
   /** Named in errors. */
   readonly name: string;
   /** Bytes of the whole file. */
@@ -24,11 +24,11 @@ export interface ModelFiles {
   /** Of every file, relative, with `/` between folders. */
   readonly paths: readonly string[];
   /** @throws {FileError} when there is no such file. */
-  open(path: string): Promise<CheckpointSource>;
+  open(path: string): Promise<ByteSource>;
 }
 
 /** A source over memory; nothing is copied. */
-export function bytesSource(name: string, bytes: Uint8Array): CheckpointSource {
+export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
   return {
     name,
     size: bytes.length,
@@ -40,7 +40,7 @@ export function bytesSource(name: string, bytes: Uint8Array): CheckpointSource {
 }
 
 /** A part of a source as a source of its own: an entry of an archive that is stored as it is. */
-export function partOfSource(source: CheckpointSource, name: string, begin: number, end: number): CheckpointSource {
+export function partOfSource(source: ByteSource, name: string, begin: number, end: number): ByteSource {
   expectRange(source.name, source.size, begin, end);
   return {
     name,

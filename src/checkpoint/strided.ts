@@ -1,6 +1,6 @@
 /** Tensors whose elements do not lie row by row: transposed weights of old PyTorch files, Fortran's order of NumPy. */
 import { bytesPerElement, type DType, elementCount, type HostTensor, tensorFromBytes, zeros } from "../util/tensor.ts";
-import type { CheckpointSource } from "./source.ts";
+import type { ByteSource } from "./source.ts";
 
 /** Where the elements of a tensor lie in a source. */
 export interface Layout {
@@ -33,7 +33,7 @@ export function spanOf({ shape, strides }: Layout): number {
  * Reads a tensor row-major: a view of the source where it lies so, else a copy.
  * @throws {CheckpointError} when its elements are not all in the source.
  */
-export function readLayout(source: CheckpointSource, layout: Layout): HostTensor {
+export function readLayout(source: ByteSource, layout: Layout): HostTensor {
   const { dtype, shape, strides, offset } = layout;
   const width = bytesPerElement(dtype);
   const span = spanOf(layout);

@@ -1,6 +1,6 @@
 /** The files of a zip download as a model's files: stored entries are parts of the archive, deflated ones are inflated when opened. */
 import { crc32 } from "../util/crc32.ts";
-import { bytesSource, type CheckpointSource, damaged, type ModelFiles, noSuchFile } from "./source.ts";
+import { type ByteSource, bytesSource, damaged, type ModelFiles, noSuchFile } from "./source.ts";
 import { readZip, storedEntry, type ZipEntry } from "./zip.ts";
 
 /** A deflated entry of an archive. */
@@ -9,13 +9,13 @@ export interface DeflatedEntry {
   readonly name: string;
   /** Bytes that it must have when inflated. */
   readonly size: number;
-  readonly compressed: CheckpointSource;
+  readonly compressed: ByteSource;
   /** Of the inflated bytes. */
   readonly crc32: number;
 }
 
 /** Puts the inflated bytes of an entry where they can be read by range: memory, or a temporary file. */
-export type Inflate = (entry: DeflatedEntry) => Promise<CheckpointSource>;
+export type Inflate = (entry: DeflatedEntry) => Promise<ByteSource>;
 
 /** The length that a typed array may have in every engine. */
 const MAX_MEMORY_BYTES = 2 ** 31 - 1;
@@ -27,12 +27,12 @@ const CHUNK_BYTES = 64 * 1024;
  * @param inflate - called once for each deflated entry that is opened.
  * @throws {CheckpointError} when the archive is damaged or hostile.
  */
-export function zipFiles(source: CheckpointSource, inflate: Inflate = inflateToMemory): ModelFiles {
+export function zipFiles(source: ByteSource, inflate: Inflate = inflateToMemory): ModelFiles {
   const entries = new Map<string, ZipEntry>();
   for (const entry of readZip(source)) if (!entry.path.startsWith("__MACOSX/")) entries.set(entry.path, entry);
   const paths = [...entries.keys()];
-  const opened = new Map<string, Promise<CheckpointSource>>();
-  const openEntry = async (entry: ZipEntry): Promise<CheckpointSource> => {
+  const opened = new Map<string, Promise<ByteSource>>();
+  const openEntry = async (entry: ZipEntry): Promise<ByteSource> => {
     const compressed = storedEntry(source, entry);
     if (entry.method === "stored") return compressed;
     return inflate({ name: compressed.name, size: entry.size, compressed, crc32: entry.crc32 });
@@ -54,7 +54,7 @@ export function zipFiles(source: CheckpointSource, inflate: Inflate = inflateToM
  * Inflates an entry to memory, by the web's own DecompressionStream.
  * @throws {CheckpointError} when the bytes are damaged, or more or fewer than the archive says.
  */
-export async function inflateToMemory(entry: DeflatedEntry): Promise<CheckpointSource> {
+export async function inflateToMemory(entry: DeflatedEntry): Promise<ByteSource> {
   if (entry.size > MAX_MEMORY_BYTES) {
     throw damaged(entry.name, 0, `at most ${MAX_MEMORY_BYTES} bytes, to inflate to memory`, `${entry.size}`);
   }
@@ -97,7 +97,7 @@ export async function* inflatedChunks(entry: DeflatedEntry): AsyncGenerator<Uint
   }
 }
 
-function deflated(source: CheckpointSource): ReadableStream<Uint8Array<ArrayBuffer>> {
+function deflated(source: ByteSource): ReadableStream<Uint8Array<ArrayBuffer>> {
   let at = 0;
   return new ReadableStream({
     pull(controller) {

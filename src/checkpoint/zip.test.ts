@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { describeShared } from "../../test/shared.ts";
 import { CheckpointError } from "../errors.ts";
 import { crc32 } from "../util/crc32.ts";
-import { bytesSource, type CheckpointSource } from "./source.ts";
+import { type ByteSource, bytesSource } from "./source.ts";
 import { isZip, readZip, storedEntry } from "./zip.ts";
 import { inflateToMemory, zipFiles } from "./zip-files.ts";
 import { zipChunks } from "./zip-writer.ts";
@@ -63,7 +63,7 @@ function archive(parts: readonly Part[], comment = ""): Uint8Array {
 }
 
 const read = (bytes: Uint8Array) => readZip(bytesSource("a.zip", bytes));
-const bytesOf = (source: CheckpointSource) => source.slice(0, source.size);
+const bytesOf = (source: ByteSource) => source.slice(0, source.size);
 
 test("what is written reads back, aligned to 64 bytes, with its checksums", () => {
   const inputs = ["m/data.pkl", "m/data/0", "m/\u6a21\u578b", "m/empty"].map((path, i) => {
@@ -105,7 +105,7 @@ test("offsets beyond 4 GiB are written and read (zip64)", { timeout: 120_000 }, 
     chunks.push({ begin: size, bytes });
     size += bytes.length;
   }
-  const source: CheckpointSource = {
+  const source: ByteSource = {
     name: "large.zip",
     size,
     slice: (begin, end) => {

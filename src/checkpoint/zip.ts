@@ -5,7 +5,7 @@
  * torch's archives must pass (zip.js finds them ambiguous when it is strict, and tells no data offset before it extracts).
  * Source: PKWARE's APPNOTE 6.3.10.
  */
-import { type CheckpointSource, damaged, partOfSource } from "./source.ts";
+import { type ByteSource, damaged, partOfSource } from "./source.ts";
 
 /** Where one file of an archive lies. */
 export interface ZipEntry {
@@ -50,7 +50,7 @@ export function isZip(head: Uint8Array): boolean {
  * @throws {CheckpointError} when the archive is damaged, encrypted, split, would unpack to beyond its folder or
  * to a size out of proportion, or names a file twice.
  */
-export function readZip(source: CheckpointSource): ZipEntry[] {
+export function readZip(source: ByteSource): ZipEntry[] {
   const directory = findDirectory(source);
   const bytes = source.slice(directory.begin, directory.end);
   const headers: DirectoryHeader[] = [];
@@ -71,7 +71,7 @@ export function readZip(source: CheckpointSource): ZipEntry[] {
 }
 
 /** An entry that is stored as it is, as a part of the archive; its checksum is not looked at. */
-export function storedEntry(source: CheckpointSource, entry: ZipEntry): CheckpointSource {
+export function storedEntry(source: ByteSource, entry: ZipEntry): ByteSource {
   const { path, dataOffset, compressedSize } = entry;
   return partOfSource(source, `${source.name}: ${path}`, dataOffset, dataOffset + compressedSize);
 }
@@ -87,7 +87,7 @@ interface Directory {
 }
 
 /** The directory by the record at the end of the file, in its form of 32 or of 64 bits. */
-function findDirectory(source: CheckpointSource): Directory {
+function findDirectory(source: ByteSource): Directory {
   const endAt = findEnd(source);
   const end = view(source.slice(endAt, endAt + END_BYTES));
   const disks = end.getUint16(4, true) + end.getUint16(6, true);
@@ -120,7 +120,7 @@ function findDirectory(source: CheckpointSource): Directory {
 }
 
 /** The record at the end of an archive; only a comment may follow it, of the length that it tells. */
-function findEnd(source: CheckpointSource): number {
+function findEnd(source: ByteSource): number {
   const from = Math.max(0, source.size - END_BYTES - 0xffff);
   const tail = source.slice(from, source.size);
   const record = view(tail);
@@ -132,7 +132,7 @@ function findEnd(source: CheckpointSource): number {
 }
 
 /** A number of 64 bits that must be one of JavaScript's integers. */
-function wide(source: CheckpointSource, bytes: DataView, at: number, offset: number): number {
+function wide(source: ByteSource, bytes: DataView, at: number, offset: number): number {
   const value = bytes.getBigUint64(at, true);
   if (value > BigInt(source.size) && value > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw damaged(source.name, offset + at, "a size below 2^53", `${value}`);
@@ -153,7 +153,7 @@ interface DirectoryHeader {
   readonly end: number;
 }
 
-function readHeader(source: CheckpointSource, bytes: Uint8Array, at: number, begin: number): DirectoryHeader {
+function readHeader(source: ByteSource, bytes: Uint8Array, at: number, begin: number): DirectoryHeader {
   const offset = begin + at;
   if (at + 46 > bytes.length) throw damaged(source.name, offset, "46 bytes of an entry", `${bytes.length - at}`);
   const fields = view(bytes.subarray(at, at + 46));
@@ -177,7 +177,7 @@ function readHeader(source: CheckpointSource, bytes: Uint8Array, at: number, beg
 }
 
 /** Names are UTF-8 where the flag says so or they can be; else those that Chinese Windows writes. */
-function decodeName(source: CheckpointSource, name: Uint8Array, flags: number, offset: number): string {
+function decodeName(source: ByteSource, name: Uint8Array, flags: number, offset: number): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(name);
   } catch (cause) {
@@ -187,7 +187,7 @@ function decodeName(source: CheckpointSource, name: Uint8Array, flags: number, o
 }
 
 /** Sizes and offset, from the extra field of zip64 where the 32 bits are all ones. */
-function readSizes(source: CheckpointSource, fields: DataView, extra: Uint8Array, offset: number) {
+function readSizes(source: ByteSource, fields: DataView, extra: Uint8Array, offset: number) {
   let at = 0;
   let end = 0;
   const extras = view(extra);
@@ -211,7 +211,7 @@ function readSizes(source: CheckpointSource, fields: DataView, extra: Uint8Array
 }
 
 /** The data of each entry by its local header: within the file, and none over another. */
-function placeEntries(source: CheckpointSource, headers: readonly DirectoryHeader[], limit: number): ZipEntry[] {
+function placeEntries(source: ByteSource, headers: readonly DirectoryHeader[], limit: number): ZipEntry[] {
   const entries = headers.map((header) => placeEntry(source, header, limit));
   const spans = entries.map(({ dataOffset, compressedSize, path }, i) => {
     return { begin: headers[i]!.offset, end: dataOffset + compressedSize, path };
@@ -231,7 +231,7 @@ function placeEntries(source: CheckpointSource, headers: readonly DirectoryHeade
   return entries;
 }
 
-function placeEntry(source: CheckpointSource, header: DirectoryHeader, limit: number): ZipEntry {
+function placeEntry(source: ByteSource, header: DirectoryHeader, limit: number): ZipEntry {
   const { path, rawName, method, crc32, size, compressedSize, offset } = header;
   if (offset + 30 > limit) throw damaged(source.name, offset, `"${path}" before byte ${limit}`, `${offset}`);
   const local = view(source.slice(offset, offset + 30));
@@ -251,7 +251,7 @@ function placeEntry(source: CheckpointSource, header: DirectoryHeader, limit: nu
   return { path, size, compressedSize, method: method === 0 ? "stored" : "deflated", dataOffset, crc32 };
 }
 
-function checkNames(source: CheckpointSource, entries: readonly ZipEntry[], offset: number): void {
+function checkNames(source: ByteSource, entries: readonly ZipEntry[], offset: number): void {
   const seen = new Set<string>();
   for (const { path, size } of entries) {
     const parts = (path.endsWith("/") ? path.slice(0, -1) : path).split("/");
@@ -264,7 +264,7 @@ function checkNames(source: CheckpointSource, entries: readonly ZipEntry[], offs
   }
 }
 
-function checkSizes(source: CheckpointSource, entries: readonly ZipEntry[]): void {
+function checkSizes(source: ByteSource, entries: readonly ZipEntry[]): void {
   let total = 0;
   for (const { path, size, compressedSize, method, dataOffset } of entries) {
     total += size;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { bytesSource } from "../checkpoint/source.ts";
 import { ArgumentError, DataError } from "../errors.ts";
 import {
   concatenateShards,
@@ -9,7 +10,7 @@ import {
   selectInstances,
 } from "./dataset.ts";
 import type { PretrainingInstance } from "./instance.ts";
-import { memorySource, ShardBuilder, ShardReader, type ShardSettings } from "./shards.ts";
+import { ShardBuilder, ShardReader, type ShardSettings } from "./shards.ts";
 
 const settings: ShardSettings = {
   vocabularyHash: "ab".repeat(32),
@@ -81,7 +82,7 @@ describe("instance sources", () => {
         const builder = new ShardBuilder(settings);
         for (const one of list) builder.add(one);
         const bytes = Uint8Array.from(builder.finish().chunks.flatMap((chunk) => [...chunk]));
-        return ShardReader.open(memorySource("x", bytes));
+        return ShardReader.open(bytesSource("x", bytes));
       }),
     );
     const all = concatenateShards(shards);

@@ -6,7 +6,7 @@
  */
 import type { LazyTensors } from "../checkpoint/format.ts";
 import { npyHeaderOf, readNpyHeader } from "../checkpoint/formats/numpy.ts";
-import { type CheckpointSource, damaged } from "../checkpoint/source.ts";
+import { type ByteSource, damaged } from "../checkpoint/source.ts";
 import { zipChunks } from "../checkpoint/zip-writer.ts";
 
 /** Sentences and documents of a file of ids. */
@@ -54,7 +54,7 @@ export function encodeIds(ids: Int32Array, type: "uint16" | "int32"): Uint8Array
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-function idSource(source: CheckpointSource, start: number, type: IntegerType): IdSource {
+function idSource(source: ByteSource, start: number, type: IntegerType): IdSource {
   const width = WIDTHS[type];
   const count = (source.size - start) / width;
   if (!Number.isInteger(count))
@@ -107,7 +107,7 @@ const MEGATRON_TYPES: Readonly<Record<number, IntegerType>> = {
  * The ids and the index of a pair of files of Megatron-LM.
  * @throws {CheckpointError} when the index is damaged, or does not account for all of the ids.
  */
-export function openMegatron(bin: CheckpointSource, idx: CheckpointSource): { ids: IdSource; index: IdIndex } {
+export function openMegatron(bin: ByteSource, idx: ByteSource): { ids: IdSource; index: IdIndex } {
   const head = idx.slice(0, Math.min(MEGATRON_HEADER_BYTES, idx.size));
   if (head.length < MEGATRON_HEADER_BYTES || MEGATRON_MAGIC.some((byte, i) => head[i] !== byte)) {
     throw damaged(idx.name, 0, "the beginning of an .idx file of Megatron-LM", "other bytes");
@@ -136,7 +136,7 @@ export function openMegatron(bin: CheckpointSource, idx: CheckpointSource): { id
   return { ids, index: checkIndex({ lengths: Int32Array.from(lengths), documents: ends }, ids, idx.name) };
 }
 
-function integersAt(source: CheckpointSource, start: number, count: number, type: IntegerType): Float64Array {
+function integersAt(source: ByteSource, start: number, count: number, type: IntegerType): Float64Array {
   const bytes = source.slice(start, start + count * WIDTHS[type]);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Float64Array.from({ length: count }, (_, i) => readInteger(view, i * WIDTHS[type], type));
@@ -156,11 +156,7 @@ const NUMPY_TYPES: Readonly<Record<string, IntegerType>> = {
  * @param arrays - of the _idx.npz: `lens`, int32 [sentences], and `docs`, int64 [documents + 1].
  * @throws {CheckpointError} when a file is damaged, or the index does not account for all of the ids.
  */
-export function openPaddle(
-  npy: CheckpointSource,
-  arrays: LazyTensors,
-  where: string,
-): { ids: IdSource; index: IdIndex } {
+export function openPaddle(npy: ByteSource, arrays: LazyTensors, where: string): { ids: IdSource; index: IdIndex } {
   const { description, shape, dataStart } = readNpyHeader(npy);
   const type = NUMPY_TYPES[description];
   if (type === undefined || shape.length !== 1) {

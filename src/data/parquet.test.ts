@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
+import { bytesSource } from "../checkpoint/source.ts";
 import { DataError } from "../errors.ts";
 import type { PretrainingInstance } from "./instance.ts";
 import { openParquet, type ParquetRow } from "./parquet.ts";
 import { createInstanceParquet, instanceColumns, instanceOfRow } from "./parquet-instances.ts";
-import { memorySource } from "./shards.ts";
 
 const instances = Array.from({ length: 5000 }, (_, i): PretrainingInstance => {
   const length = 5 + (i % 9);
@@ -24,7 +24,7 @@ async function write(rows: readonly PretrainingInstance[]): Promise<Uint8Array> 
 }
 
 async function read(bytes: Uint8Array): Promise<ParquetRow[]> {
-  const file = await openParquet(memorySource("a.parquet", bytes));
+  const file = await openParquet(bytesSource("a.parquet", bytes));
   const rows: ParquetRow[] = [];
   for await (const row of file.rows(instanceColumns(file.columns))) rows.push(row);
   expect(rows).toHaveLength(file.rowCount);

@@ -5,9 +5,9 @@
  * with the file before anything is decoded. It is loaded with the first file.
  */
 import type { Compressors, FileMetaData, RowGroup } from "hyparquet";
+import type { ByteSource } from "../checkpoint/source.ts";
 import { DataError } from "../errors.ts";
 import { boundedCompressors, checkChunk, damaged, guarded, MAX_VALUES, unreadable } from "./parquet-pages.ts";
-import type { ByteSource } from "./shards.ts";
 
 /** A row: values by the name of their column. */
 export type ParquetRow = Readonly<Record<string, unknown>>;
@@ -36,7 +36,7 @@ const MAX_FOOTER_BYTES = 32 << 20;
  */
 export async function openParquet(source: ByteSource, compressors: Compressors = {}): Promise<ParquetFile> {
   const unpackers = await boundedCompressors(compressors);
-  const footer = await readFooter(source);
+  const footer = readFooter(source);
   const { parquetMetadata, parquetSchema } = await import("hyparquet");
   // Looking for maps, the library would follow negative counts of columns in a circle.
   const metadata = guarded(source, () => parquetMetadata(footer.buffer as ArrayBuffer, { geoparquet: false }));
@@ -61,9 +61,9 @@ export async function openParquet(source: ByteSource, compressors: Compressors =
   };
 }
 
-async function readFooter(source: ByteSource): Promise<Uint8Array> {
+function readFooter(source: ByteSource): Uint8Array {
   const { size } = source;
-  const tail = await source.read(Math.max(0, size - TAIL_BYTES), Math.min(TAIL_BYTES, size));
+  const tail = source.slice(Math.max(0, size - TAIL_BYTES), size);
   const end = new TextDecoder("latin1").decode(tail.subarray(4));
   if (end === "PARE") throw damaged(source, "a file that is not encrypted", "an encrypted footer");
   if (tail.length < TAIL_BYTES || end !== MAGIC) throw damaged(source, "a Parquet file", "another file type");
@@ -71,7 +71,7 @@ async function readFooter(source: ByteSource): Promise<Uint8Array> {
   const limit = Math.min(MAX_FOOTER_BYTES, size - TAIL_BYTES - MAGIC.length);
   if (length > limit) throw damaged(source, `a footer of at most ${limit} bytes`, `${length}`);
   // A copy, whose buffer holds nothing else: that is how the library takes it.
-  return (await source.read(size - TAIL_BYTES - length, length + TAIL_BYTES)).slice();
+  return source.slice(size - TAIL_BYTES - length, size).slice();
 }
 
 interface GroupRange {
@@ -85,10 +85,7 @@ async function readGroup(source: ByteSource, range: GroupRange, compressors: Com
   const { parquetRead } = await import("hyparquet");
   const file = {
     byteLength: source.size,
-    slice: async (begin: number, end = source.size) => {
-      const bytes = await source.read(begin, end - begin);
-      return bytes.slice().buffer as ArrayBuffer;
-    },
+    slice: (begin: number, end = source.size) => source.slice(begin, end).slice().buffer as ArrayBuffer,
   };
   let rows: ParquetRow[] | undefined;
   try {

@@ -46,7 +46,7 @@ function decode(bytes: Uint8Array, part: BlockPart, encoding: TextEncoding): str
 }
 
 /** The offset of the first byte that no text can have there; the length where only the end is missing. */
-function firstInvalid(bytes: Uint8Array, encoding: TextEncoding): number {
+export function firstInvalid(bytes: Uint8Array, encoding: TextEncoding): number {
   const isSound = (length: number): boolean => {
     try {
       new TextDecoder(encoding, { fatal: true }).decode(bytes.subarray(0, length), { stream: true });

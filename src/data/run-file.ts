@@ -4,13 +4,13 @@
  * The file is a head, and for each side (data, held-out) a table of buckets, an index and the records. Of a large corpus
  * there are many runs, so that nothing of them stays in memory: a reader takes what it needs of a bucket from the file.
  */
+import type { ByteSource } from "../checkpoint/source.ts";
 import { DataError, verbatim } from "../errors.ts";
 import { crc32c } from "../util/crc32.ts";
 import { type RecordLayout, recordSize } from "./_record.ts";
 import { BUCKETS, type RecordList, type RecordRun } from "./example-records.ts";
 import type { FilterCounts } from "./filter-lines.ts";
 import type { InstanceStats } from "./instance-settings.ts";
-import type { ByteSource } from "./shards.ts";
 
 /** The sides of a data set, in the order of a run's file. */
 export const SPLITS = ["data", "held-out"] as const;
@@ -127,11 +127,12 @@ export class RunReader {
 
   /** Reads the head; whether the rest is whole is told by `check` and, record by record, by their checksums. @throws {DataError} when it is none. */
   static async open(source: ByteSource): Promise<RunReader> {
-    const prefix = await source.read(0, PREFIX_BYTES);
-    if (prefix.length < PREFIX_BYTES || MAGIC.some((byte, i) => prefix[i] !== byte)) throw damagedRun(source.name);
+    if (source.size < PREFIX_BYTES) throw damagedRun(source.name);
+    const prefix = source.slice(0, PREFIX_BYTES);
+    if (MAGIC.some((byte, i) => prefix[i] !== byte)) throw damagedRun(source.name);
     const length = new DataView(prefix.buffer, prefix.byteOffset).getUint32(MAGIC.length, true);
-    if (length > MAX_HEAD_BYTES) throw damagedRun(source.name);
-    const head = parseHead(await source.read(PREFIX_BYTES, length), source.name);
+    if (length > Math.min(MAX_HEAD_BYTES, source.size - PREFIX_BYTES)) throw damagedRun(source.name);
+    const head = parseHead(source.slice(PREFIX_BYTES, PREFIX_BYTES + length), source.name);
     const reader = new RunReader(source, head, PREFIX_BYTES + length);
     if (source.size !== reader.#starts[1] + sideBytes(head, 1)) throw damagedRun(source.name);
     return reader;
@@ -139,13 +140,11 @@ export class RunReader {
 
   /** Reads tables and indexes against the checksum. @throws {DataError} when they are damaged. */
   async check(): Promise<void> {
-    const prefix = await this.#source.read(0, this.#starts[0]);
+    const prefix = this.#source.slice(0, this.#starts[0]);
     let checksum = crc32c(prefix.subarray(PREFIX_BYTES));
     for (const [side, start] of this.#starts.entries()) {
-      checksum = crc32c(
-        await this.#source.read(start, sideBytes(this.head, side) - this.head.recordBytes[side]!),
-        checksum,
-      );
+      const end = start + sideBytes(this.head, side) - this.head.recordBytes[side]!;
+      checksum = crc32c(this.#source.slice(start, end), checksum);
     }
     if (new DataView(prefix.buffer, prefix.byteOffset).getUint32(MAGIC.length + 4, true) !== checksum) {
       throw damagedRun(this.#source.name);
@@ -154,7 +153,8 @@ export class RunReader {
 
   /** For each bucket and the end: records before it and their bytes; uint32 [257, 2]. */
   async table(split: Split): Promise<Uint32Array> {
-    return wordsOf(await this.#source.read(this.#starts[SPLITS.indexOf(split)]!, 4 * TABLE_WORDS));
+    const start = this.#starts[SPLITS.indexOf(split)]!;
+    return wordsOf(this.#source.slice(start, start + 4 * TABLE_WORDS));
   }
 
   /** The records of the buckets from `first` up to, not including, `last`. */
@@ -166,9 +166,9 @@ export class RunReader {
     const [from, to] = [table[2 * first]!, table[2 * last]!];
     const [begin, end] = [table[2 * first + 1]!, table[2 * last + 1]!];
     const indexStart = start + 4 * TABLE_WORDS;
-    const index = wordsOf(await this.#source.read(indexStart + from * at, (to - from) * at));
+    const index = wordsOf(this.#source.slice(indexStart + from * at, indexStart + to * at));
     const recordsStart = indexStart + this.head.records[side]! * at;
-    return { count: to - from, index, bytes: await this.#source.read(recordsStart + begin, end - begin) };
+    return { count: to - from, index, bytes: this.#source.slice(recordsStart + begin, recordsStart + end) };
   }
 }
 

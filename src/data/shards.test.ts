@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { bytesSource } from "../checkpoint/source.ts";
 import { ArgumentError, DataError } from "../errors.ts";
 import { crc32c } from "../util/crc32.ts";
 import { originalIds, type PretrainingInstance } from "./instance.ts";
-import { MASKINGS, memorySource, ShardBuilder, ShardReader, type ShardSettings } from "./shards.ts";
+import { MASKINGS, ShardBuilder, ShardReader, type ShardSettings } from "./shards.ts";
 
 const settings: ShardSettings = {
   vocabularyHash: "0123456789abcdef".repeat(4),
@@ -46,13 +47,13 @@ test.each(MASKINGS.map((masking, code) => [masking, code] as const))(
   async (masking, code) => {
     const bytes = build(instances, { masking });
     expect(bytes[10]).toBe(code);
-    expect((await ShardReader.open(memorySource("x.zhbs", bytes))).settings.masking).toBe(masking);
+    expect((await ShardReader.open(bytesSource("x.zhbs", bytes))).settings.masking).toBe(masking);
   },
 );
 
 /** Opens and reads everything. */
 async function readAll(bytes: Uint8Array): Promise<PretrainingInstance[]> {
-  const reader = await ShardReader.open(memorySource("x.zhbs", bytes));
+  const reader = await ShardReader.open(bytesSource("x.zhbs", bytes));
   return collect(reader.instances());
 }
 
@@ -72,7 +73,7 @@ describe("a shard", () => {
   test("gives back what was written, in order and at random", async () => {
     const bytes = build();
     expect(await readAll(bytes)).toEqual(instances);
-    const reader = await ShardReader.open(memorySource("x.zhbs", bytes));
+    const reader = await ShardReader.open(bytesSource("x.zhbs", bytes));
     expect(reader.settings).toEqual(settings);
     expect([...reader.seqLengths]).toEqual([24, 1, 9, 17]);
     expect([...reader.predictionCounts]).toEqual([4, 0, 3, 1]);

@@ -5,6 +5,7 @@
  * and its own, so that opening reads only header and index, and each record is checked when it is read.
  * Files from elsewhere are hostile: every size is checked against the file's before anything is allocated.
  */
+import type { ByteSource } from "../checkpoint/source.ts";
 import { ArgumentError, DataError, verbatim } from "../errors.ts";
 import { crc32c } from "../util/crc32.ts";
 import { decodeRecord, encodeRecord, type RecordLayout, recordSize } from "./_record.ts";
@@ -50,24 +51,6 @@ export interface ShardSettings {
   readonly nextSentence: boolean;
   readonly randomSeed: number;
   readonly dupeFactor: number;
-}
-
-/** Bytes with random access: a file, or memory. */
-export interface ByteSource {
-  /** Named in errors. */
-  readonly name: string;
-  readonly size: number;
-  /** Exactly `length` bytes from `position`; fewer only at the end. */
-  read(position: number, length: number): Promise<Uint8Array>;
-}
-
-/** A byte source over memory; nothing is copied. */
-export function memorySource(name: string, bytes: Uint8Array): ByteSource {
-  return {
-    name,
-    size: bytes.length,
-    read: async (position, length) => bytes.subarray(position, position + length),
-  };
 }
 
 /** Collects instances for one shard and lays them out; memory grows with the records only, so start a new one in time. */
@@ -177,10 +160,9 @@ export class ShardReader {
    * @throws {DataError} when the file is no shard, of a newer version, truncated or damaged; it names file and offset.
    */
   static async open(source: ByteSource): Promise<ShardReader> {
-    const header = decodeHeader(source.name, source.size, await source.read(0, HEADER_BYTES));
-    const indexBytes = header.count * INDEX_ENTRY_BYTES;
-    const index = await source.read(HEADER_BYTES, indexBytes);
-    if (index.length !== indexBytes || crc32c(index) !== header.indexChecksum) {
+    const header = decodeHeader(source.name, source.size, source.slice(0, Math.min(HEADER_BYTES, source.size)));
+    const index = source.slice(HEADER_BYTES, HEADER_BYTES + header.count * INDEX_ENTRY_BYTES);
+    if (crc32c(index) !== header.indexChecksum) {
       throw damaged(source.name, HEADER_BYTES, "an index with the header's checksum", "other bytes");
     }
     return new ShardReader(source, header, index);
@@ -216,16 +198,15 @@ export class ShardReader {
    * @throws {ArgumentError} when there is no such index. @throws {DataError} when its record is damaged.
    */
   async instance(index: number): Promise<PretrainingInstance> {
-    const [instance] = await this.#range(index, 1);
-    return instance as PretrainingInstance;
+    return this.#range(index, 1)[0] as PretrainingInstance;
   }
 
-  /** All instances in order, read in pieces of about a mebibyte. @throws {DataError} when a record is damaged. */
+  /** All instances in order, in pieces of about a mebibyte. @throws {DataError} when a record is damaged. */
   async *instances(): AsyncGenerator<PretrainingInstance> {
     for (let start = 0; start < this.count; ) {
       let end = start + 1;
       while (end < this.count && this.#offsetOf(end + 1) - this.#offsetOf(start) < 1 << 20) end++;
-      yield* await this.#range(start, end - start);
+      yield* this.#range(start, end - start);
       start = end;
     }
   }
@@ -234,12 +215,12 @@ export class ShardReader {
     return this.#offsets[index] as number;
   }
 
-  async #range(start: number, length: number): Promise<PretrainingInstance[]> {
+  #range(start: number, length: number): PretrainingInstance[] {
     if (!Number.isInteger(start) || start < 0 || start + length > this.count) {
       throw new ArgumentError({ where: this.name, expected: `an index from 0 to ${this.count - 1}`, got: start });
     }
     const first = this.#offsetOf(start);
-    const bytes = await this.#source.read(first, this.#offsetOf(start + length) - first);
+    const bytes = this.#source.slice(first, this.#offsetOf(start + length));
     return Array.from({ length }, (_, i) => this.#decode(start + i, bytes, first));
   }
 

@@ -21,7 +21,7 @@ const SHUFFLE_STREAM = 2 ** 40;
 export interface Runs {
   readonly count: number;
   /** Opens a run; whoever opens it closes it. */
-  open(index: number): Promise<{ readonly reader: RunReader; close(): Promise<void> }>;
+  open(index: number): Promise<{ readonly reader: RunReader; close(): void }>;
 }
 
 /** How runs are shuffled. */
@@ -90,7 +90,7 @@ async function forEachRun(
     try {
       await use(reader);
     } finally {
-      await close();
+      close();
     }
     await pause();
   }

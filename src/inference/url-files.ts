@@ -1,5 +1,5 @@
 /** The files of a model on the web: a folder of a server (a hub's `resolve/main`), of which the usual names are looked for. */
-import { bytesSource, type CheckpointSource, type ModelFiles, noSuchFile } from "../checkpoint/source.ts";
+import { type ByteSource, bytesSource, type ModelFiles, noSuchFile } from "../checkpoint/source.ts";
 import { dataFiles, readBundle } from "../checkpoint/tensorflow/bundle.ts";
 import { FileError, verbatim } from "../errors.ts";
 
@@ -87,7 +87,7 @@ async function furtherFiles(files: ModelFiles, path: string): Promise<string[]> 
 }
 
 /** The shards that an index names; the index itself is checked when it is opened. */
-function shardsOf(index: CheckpointSource): string[] {
+function shardsOf(index: ByteSource): string[] {
   try {
     const { weight_map } = JSON.parse(new TextDecoder().decode(index.slice(0, index.size)));
     return [...new Set(Object.values(weight_map))].filter((name) => typeof name === "string");

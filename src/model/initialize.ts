@@ -28,11 +28,20 @@ export function initializeWeights(
   random: Random,
   options: { readonly nextSentence: boolean },
 ): NamedTensors {
+  return initializeParameters(parameterShapes(config, options), random, config.initializerRange);
+}
+
+/** As `initializeWeights`, for parameters of any model. @param std - of the normal distribution. */
+export function initializeParameters(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  random: Random,
+  std: number,
+): NamedTensors {
   const weights: NamedTensors = new Map();
-  for (const [name, shape] of parameterShapes(config, options)) {
+  for (const [name, shape] of shapes) {
     const data = new Float32Array(elementCount(shape));
     if (name.endsWith("LayerNorm.weight")) data.fill(1);
-    else if (!name.endsWith("bias")) fillTruncatedNormal(data, random, config.initializerRange);
+    else if (!name.endsWith("bias")) fillTruncatedNormal(data, random, std);
     weights.set(name, hostTensor("float32", shape, data));
   }
   return weights;

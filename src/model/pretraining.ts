@@ -76,8 +76,8 @@ export function pretrainingGraph(config: BertConfig, options: PretrainingGraphOp
   });
 }
 
-/** The gradient of the loss by every trainable parameter under it. */
-function parameterGradients(loss: Tensor, part: Trainable): Record<string, Tensor> {
+/** The gradient of the loss by every trainable parameter under it, as outputs `grad.<parameter>`. */
+export function parameterGradients(loss: Tensor, part: Trainable): Record<string, Tensor> {
   const parameters = topologicalOrder([loss])
     .filter(({ operator, attributes }) => operator === inputOp.definition && attributes.parameter)
     .filter(({ attributes }) => isTrainable(part, attributes.name))

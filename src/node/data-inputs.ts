@@ -13,8 +13,8 @@ import type { ShardSettings } from "../data/shards.ts";
 import { decodeExample, type ExampleShape, exampleShape, readRecords } from "../data/tfrecord.ts";
 import { ArgumentError, DataError, FileError, verbatim } from "../errors.ts";
 import { openCorpus } from "./corpus.ts";
-import { type FileSource, openDataset, openFileSource } from "./dataset.ts";
-import { mapFile } from "./memory-map.ts";
+import { openDataset } from "./dataset.ts";
+import { type FileSource, mapFile, openFileSource } from "./memory-map.ts";
 
 /** What data can be read from. */
 export const INPUT_FORMATS = ["shards", "tfrecord", "jsonl", "parquet", "paddlenlp", "megatron", "text"] as const;
@@ -208,13 +208,13 @@ async function compressors() {
 async function openParquetFiles(paths: readonly string[], textColumn: string): Promise<InstanceInput | DocumentInput> {
   const sources: FileSource[] = [];
   const close = async () => {
-    for (const source of sources.splice(0)) await source.close();
+    for (const source of sources.splice(0)) source.close();
   };
   try {
     const files: { path: string; file: ParquetFile }[] = [];
     const unpackers = await compressors();
     for (const path of paths) {
-      const source = await openFileSource(path);
+      const source = openFileSource(path);
       sources.push(source);
       files.push({ path, file: await openParquet(source, unpackers) });
     }

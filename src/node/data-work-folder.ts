@@ -13,8 +13,8 @@ import type { TextBlock } from "../data/text-blocks.ts";
 import { FileError, verbatim } from "../errors.ts";
 import { runPath } from "./data-job.ts";
 import { lockFolder } from "./data-lock.ts";
-import { openFileSource } from "./dataset.ts";
 import { fileError, makeFolder, readText, writeFileAtomic } from "./files.ts";
+import { type FileSource, openFileSource } from "./memory-map.ts";
 
 const COMMAND_FILE = "command.json";
 const SHARDS_FILE = "shards.jsonl";
@@ -112,16 +112,16 @@ export class WorkFolder {
 
   async #hasRuns(block: number, source: string): Promise<boolean> {
     for (let group = 0; group < this.#groups; group++) {
-      const file = await openFileSource(runPath(this.path, block, group)).catch(() => undefined);
-      if (file === undefined) return false;
+      let file: FileSource | undefined;
       try {
+        file = openFileSource(runPath(this.path, block, group), "ranged");
         const reader = await RunReader.open(file);
         if (reader.head.source !== source) return false;
         await reader.check();
       } catch {
         return false;
       } finally {
-        await file.close();
+        file?.close();
       }
     }
     return true;
@@ -134,11 +134,11 @@ export class WorkFolder {
       open: async (index) => {
         const block = blocks[Math.floor(index / this.#groups)] as number;
         const path = runPath(this.#places.get(block) ?? this.path, block, index % this.#groups);
-        const file = await openFileSource(path);
+        const file = openFileSource(path, "ranged");
         try {
           return { reader: await RunReader.open(file), close: () => file.close() };
         } catch (error) {
-          await file.close();
+          file.close();
           throw error;
         }
       },

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -152,6 +152,27 @@ describe("a data folder", () => {
     await expect(openDataset(folder)).rejects.toThrow(DataError);
     rmSync(join(folder, now));
     await expect(openDataset(folder)).rejects.toThrow(FileError);
+  });
+
+  test("whose shard is changed while it is open is an error that names the shard", async () => {
+    await write([1, 2, 3, 4, 5, 6]);
+    const shard = join(folder, readdirSync(folder).find((file) => file.startsWith("data-00000")) as string);
+    const whole = readFileSync(shard);
+    const flipped = Uint8Array.from(whole);
+    flipped[flipped.length - 1] = (flipped.at(-1) as number) ^ 1;
+    const opened = await openDataset(folder);
+    const last = opened.description.shards[0]?.instances as number;
+    // In place: the file that is open, not another under its name.
+    writeFileSync(shard, flipped, { flag: "r+" });
+    await expect(opened.train.instance(last - 1)).rejects.toThrow(DataError);
+    await expect(opened.train.instance(last - 1)).rejects.toThrow(/data-00000-.*at byte \d+: expected record/);
+    writeFileSync(shard, whole, { flag: "r+" });
+    expect((await opened.train.instance(last - 1)).maskedLmIds[0]).toBe(last);
+    truncateSync(shard, 10);
+    await expect(opened.train.instance(0)).rejects.toThrow(FileError);
+    await expect(opened.train.instance(0)).rejects.toThrow(shard);
+    await opened.close();
+    await expect(opened.train.instance(0)).rejects.toThrow("got one that was closed");
   });
 
   test("that is none says how to make one", async () => {

@@ -3,8 +3,9 @@
  *
  * A shard's name holds its checksum, so new shards lie beside old ones until dataset.json changes over by one rename.
  */
-import { type FileHandle, open, readdir, rmdir, unlink } from "node:fs/promises";
+import { readdir, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import type { ByteSource } from "../checkpoint/source.ts";
 import {
   concatenateShards,
   DATASET_FILE,
@@ -21,11 +22,12 @@ import {
 import type { PretrainingInstance } from "../data/instance.ts";
 import { formatMaskingWords, MASKING_WORDS_FILE, type MaskingWords, parseMaskingWords } from "../data/masking-words.ts";
 import type { Split } from "../data/run-file.ts";
-import { type ByteSource, ShardBuilder, ShardReader, type ShardSettings } from "../data/shards.ts";
+import { ShardBuilder, ShardReader, type ShardSettings } from "../data/shards.ts";
 import { DataError, FileError, verbatim } from "../errors.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
 import { sha256 } from "../util/sha256.ts";
 import { type AtomicFile, createAtomicFile, fileError, readText, writeFileAtomic } from "./files.ts";
+import { type FileSource, openFileSource } from "./memory-map.ts";
 
 const DEFAULT_SHARD_BYTES = 64 * 1024 * 1024;
 
@@ -212,7 +214,7 @@ export interface OpenedDataset {
 }
 
 /**
- * Opens a data folder; reads and checks the description, the vocabulary and every shard's header and index.
+ * Opens a data folder; reads and checks the description, the vocabulary and every shard's header and index. Shards are memory-mapped.
  * @throws {FileError} when a file is missing. @throws {DataError} when one is damaged or belongs to other data.
  */
 export async function openDataset(folder: string): Promise<OpenedDataset> {
@@ -227,14 +229,14 @@ export async function openDataset(folder: string): Promise<OpenedDataset> {
   const openAll = async (entries: readonly ShardEntry[]): Promise<InstanceSource> => {
     const shards: ShardReader[] = [];
     for (const entry of entries) {
-      const file = await openFileSource(join(folder, entry.file));
+      const file = openFileSource(join(folder, entry.file));
       files.push(file);
       shards.push(await openShard(file, entry, description.settings));
     }
     return concatenateShards(shards);
   };
   const close = async () => {
-    for (const file of files.splice(0)) await file.close();
+    for (const file of files.splice(0)) file.close();
   };
   try {
     const train = await openAll(description.shards);
@@ -288,38 +290,4 @@ function foreign(where: string, expected: string): DataError {
     got: verbatim("another"),
     hint: "files of several data folders were mixed: make the data anew with zhbert data, or copy the whole folder",
   });
-}
-
-/** A file as a byte source that can be closed. */
-export interface FileSource extends ByteSource {
-  close(): Promise<void>;
-}
-
-/**
- * Opens a file for random access.
- * @throws {FileError} when it cannot be opened or, later, read.
- */
-export async function openFileSource(path: string): Promise<FileSource> {
-  let handle: FileHandle;
-  let size: number;
-  try {
-    handle = await open(path, "r");
-    size = (await handle.stat()).size;
-  } catch (error) {
-    throw fileError(path, "a file that can be read", error);
-  }
-  const read = async (position: number, length: number): Promise<Uint8Array> => {
-    const bytes = new Uint8Array(Math.max(0, Math.min(length, size - position)));
-    try {
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, position + done);
-        if (bytesRead === 0) return bytes.subarray(0, done);
-        done += bytesRead;
-      }
-    } catch (error) {
-      throw fileError(path, "a file that can be read", error);
-    }
-    return bytes;
-  };
-  return { name: path, size, read, close: () => handle.close() };
 }

@@ -1,11 +1,11 @@
 /** Mapped files: what is read is the file, only within it, and the source outlives the file's name. */
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { CheckpointError, FileError } from "../errors.ts";
-import { mapFile } from "./memory-map.ts";
+import { mapFile, openFileSource } from "./memory-map.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "zhbert-map-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -75,4 +75,32 @@ test.skipIf(process.platform === "win32")("a pipe, a folder and a device are err
 test("an empty file is empty; a missing one is an error", () => {
   expect(mapFile(file("d", new Uint8Array(0))).slice(0, 0)).toHaveLength(0);
   expect(() => mapFile(join(folder, "missing"))).toThrow(FileError);
+});
+
+test("an open file is read mapped or by range, and no more once it is closed", () => {
+  const path = file("e", content);
+  for (const access of ["mapped", "ranged"] as const) {
+    const source = openFileSource(path, access);
+    expect(source.slice(4090, 4110)).toEqual(content.slice(4090, 4110));
+    expect(() => source.slice(9_000, 10_001)).toThrow(CheckpointError);
+    source.close();
+    source.close();
+    expect(() => source.slice(0, 1)).toThrow("expected a file that is open, got one that was closed");
+  }
+  const source = openFileSource(path);
+  const isView = source.slice(0, 8).buffer === source.slice(100, 108).buffer;
+  if (process.platform === "linux") expect(isView).toBe(true);
+  source.close();
+  expect(openFileSource(file("f", new Uint8Array(0))).size).toBe(0);
+  expect(() => openFileSource(folder)).toThrow(/expected a file, got a folder/);
+});
+
+test("a file cut short while it is mapped is an error, where touching its pages would end the process", () => {
+  const path = file("g", new Uint8Array(1 << 16).fill(7));
+  const source = openFileSource(path);
+  expect(source.slice(60_000, 60_001)[0]).toBe(7);
+  truncateSync(path, 100);
+  expect(() => source.slice(60_000, 60_001)).toThrow(FileError);
+  expect(() => source.slice(0, 10)).toThrow(`${path}: expected 65536 bytes, as when it was opened, got 100`);
+  source.close();
 });

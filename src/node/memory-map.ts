@@ -1,10 +1,10 @@
 /**
- * Files as memory maps: a checkpoint's bytes stay in the system's page cache, none in JavaScript's heap. Node.js has no
- * mmap of its own; koffi calls the C library's. Where that fails (Windows, some file systems) files are read in ranges.
+ * Files as memory maps: the bytes of checkpoints and shards stay in the system's page cache, none in JavaScript's heap. Node.js has
+ * no mmap of its own; koffi calls the C library's. Where that fails (Windows, some file systems) files are read in ranges.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { createRequire } from "node:module";
-import { bytesSource, type CheckpointSource, expectRange } from "../checkpoint/source.ts";
+import { type ByteSource, bytesSource, expectRange } from "../checkpoint/source.ts";
 import { FileError, verbatim } from "../errors.ts";
 import { fileError } from "./files.ts";
 
@@ -26,35 +26,99 @@ let mapping: MemoryMapping | undefined;
  * The map lives as long as any array over it.
  * @throws {FileError} when it cannot be opened, or is no file but a pipe, a device or a folder.
  */
-export function mapFile(path: string): CheckpointSource {
-  let handle: number;
-  try {
-    // A pipe in a folder from elsewhere would be waited for without end. (Windows has no such flag, nor such pipes.)
-    handle = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  } catch (error) {
-    throw fileError(path, "a file that can be read", error);
-  }
-  return sourceOfHandle(path, handle);
+export function mapFile(path: string): ByteSource {
+  return sourceOfHandle(path, openToRead(path));
 }
 
 /** As `mapFile`, for a file that is already open (and may have lost its name); the handle is its own, and closed when not needed. */
-export function sourceOfHandle(name: string, handle: number): CheckpointSource {
-  try {
-    const status = fstatSync(handle);
-    if (!status.isFile()) throw noFile(name);
-    const { size } = status;
-    if (size === 0) {
-      closeSync(handle);
-      return bytesSource(name, new Uint8Array(0));
+export function sourceOfHandle(name: string, handle: number): ByteSource {
+  return closedOnFailure(name, handle, () => {
+    const size = sizeOfFile(name, handle);
+    const mapped = mappedSource(name, handle, size);
+    if (mapped === undefined) {
+      const source = rangedSource(name, handle, size);
+      closeLater.register(source, handle);
+      return source;
     }
-    const windows = mapWindows(handle, size);
-    if (windows === undefined) return rangedSource(name, handle, size);
     closeSync(handle);
-    return windows.length === 1 ? bytesSource(name, windows[0] as Uint8Array) : windowedSource(name, size, windows);
+    return mapped;
+  });
+}
+
+/** A file that is open until it is closed. */
+export interface FileSource extends ByteSource {
+  /** Nothing can be read afterwards; pages of the map go when no array over them is left. */
+  close(): void;
+}
+
+/**
+ * Opens a file that is read for hours, such as a shard. Who touches a page behind the end of a mapped file is ended by the
+ * system, so that the file's size is compared before each range is given: one that was cut short meanwhile is an error.
+ * @param access - ranged: each range is read into memory of its own, which is at once free again.
+ * @throws {FileError} when it cannot be opened, or is no file.
+ */
+export function openFileSource(path: string, access: "mapped" | "ranged" = "mapped"): FileSource {
+  const handle = openToRead(path);
+  return closedOnFailure(path, handle, () => {
+    const size = sizeOfFile(path, handle);
+    const mapped = access === "mapped" ? mappedSource(path, handle, size) : undefined;
+    const { slice } = mapped ?? rangedSource(path, handle, size);
+    let isOpen = true;
+    return {
+      name: path,
+      size,
+      slice(begin, end) {
+        const expected = isOpen ? `${size} bytes, as when it was opened` : "a file that is open";
+        const found = isOpen ? fstatSync(handle).size : undefined;
+        if (found === undefined || found < size) throw notAsOpened(path, expected, found);
+        return slice(begin, end);
+      },
+      close() {
+        if (isOpen) closeSync(handle);
+        isOpen = false;
+      },
+    };
+  });
+}
+
+function notAsOpened(where: string, expected: string, size: number | undefined): FileError {
+  return new FileError({
+    where,
+    expected,
+    got: verbatim(size === undefined ? "one that was closed" : `${size}`),
+    hint: "another program has changed the file while it was read: make it anew, or copy it again",
+  });
+}
+
+function openToRead(path: string): number {
+  try {
+    // A pipe in a folder from elsewhere would be waited for without end. (Windows has no such flag, nor such pipes.)
+    return openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    throw fileError(path, "a file that can be read", error);
+  }
+}
+
+function closedOnFailure<T>(name: string, handle: number, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     closeSync(handle);
     throw error instanceof FileError ? error : fileError(name, "a file that can be read", error);
   }
+}
+
+function sizeOfFile(name: string, handle: number): number {
+  const status = fstatSync(handle);
+  if (status.isFile()) return status.size;
+  throw noFile(name);
+}
+
+/** Undefined where files cannot be mapped. */
+function mappedSource(name: string, handle: number, size: number): ByteSource | undefined {
+  const windows = mapWindows(handle, size);
+  if (windows === undefined) return undefined;
+  return windows.length > 1 ? windowedSource(name, size, windows) : bytesSource(name, windows[0] ?? new Uint8Array(0));
 }
 
 function noFile(name: string): FileError {
@@ -62,7 +126,7 @@ function noFile(name: string): FileError {
     where: name,
     expected: "a file",
     got: verbatim("a folder, a pipe or a device"),
-    hint: "weights are read at many places at once: save what a pipe gives to a file first",
+    hint: "the file is read at many places at once: save what a pipe gives to a file first",
   });
 }
 
@@ -79,7 +143,7 @@ function mapWindows(handle: number, size: number): Uint8Array[] | undefined {
 }
 
 /** Views where a range lies in one window, a copy where it crosses into the next. */
-function windowedSource(name: string, size: number, windows: readonly Uint8Array[]): CheckpointSource {
+function windowedSource(name: string, size: number, windows: readonly Uint8Array[]): ByteSource {
   return {
     name,
     size,
@@ -129,8 +193,8 @@ function loadMapping(): MemoryMapping {
 const closeLater = new FinalizationRegistry((handle: number) => closeSync(handle));
 
 /** Reads each range when it is asked for. */
-function rangedSource(name: string, handle: number, size: number): CheckpointSource {
-  const source: CheckpointSource = {
+function rangedSource(name: string, handle: number, size: number): ByteSource {
+  return {
     name,
     size,
     slice(begin, end) {
@@ -148,8 +212,6 @@ function rangedSource(name: string, handle: number, size: number): CheckpointSou
       return bytes;
     },
   };
-  closeLater.register(source, handle);
-  return source;
 }
 
 /** Node.js reads no 2 GiB at once. */

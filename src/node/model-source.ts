@@ -5,7 +5,7 @@ import { type FileHandle, mkdtemp, open, readdir, rm, stat } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { basename, dirname, join, normalize } from "node:path";
 import { findCheckpoints } from "../checkpoint/formats.ts";
-import { type CheckpointSource, type ModelFiles, noSuchFile } from "../checkpoint/source.ts";
+import { type ByteSource, type ModelFiles, noSuchFile } from "../checkpoint/source.ts";
 import { type DeflatedEntry, inflatedChunks, zipFiles } from "../checkpoint/zip-files.ts";
 import { FileError, verbatim } from "../errors.ts";
 import { resolveHubName } from "../model/zoo.ts";
@@ -99,7 +99,7 @@ export async function folderFiles(folder: string, depth = MAX_DEPTH): Promise<Mo
 }
 
 /** Inflates an entry of a zip to a temporary file, so that weights never fill the memory; the system frees it with the process. */
-async function inflateToDisk(entry: DeflatedEntry): Promise<CheckpointSource> {
+async function inflateToDisk(entry: DeflatedEntry): Promise<ByteSource> {
   const folder = await mkdtemp(join(tmpdir(), "zhbert-")).catch((error) => {
     throw fileError(tmpdir(), "a folder for temporary files", error);
   });

@@ -59,7 +59,7 @@ describe("advice", () => {
   test("a far learning rate and a small batch are", () => {
     const [rate, batch] = rateNotes(choice, 1e-3, 8);
     expect(rate?.message).toContain("50 times above 2e-5");
-    expect(batch).toMatchObject({ kind: "batch-size", run: "--accumulate 8" });
+    expect(batch).toMatchObject({ kind: "batch-size", run: "--gradient-accumulation-steps 8" });
     expect(rateNotes(choice, 1e-6, 64)[0]?.message).toContain("20 times below 2e-5");
   });
 });

@@ -161,7 +161,7 @@ export function rateNotes(choice: FineTuningChoice, learningRate: number, batchS
       level: "warning",
       message: `the published results were had with ${usual.batchSize} examples an update, and ${batchSize} lower them markedly`,
       measured: { batchSize, usual: usual.batchSize },
-      run: `--accumulate ${Math.ceil(usual.batchSize / batchSize)}`,
+      run: `--gradient-accumulation-steps ${Math.ceil(usual.batchSize / batchSize)}`,
     });
   }
   return notes;

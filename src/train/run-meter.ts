@@ -1,27 +1,56 @@
 /** What a run measures between two lines of its log: means over the updates, and rates by the clock. */
-import { addSums, emptySums, type MetricSums, means } from "./metrics.ts";
+
+/** Sums over micro-batches that every kind of training has; losses are summed as means of their micro-batch. */
+export type CommonSums = {
+  microBatches: number;
+  loss: number;
+  /** Tokens without padding. */
+  tokens: number;
+  /** Places in the batches, padding among them. */
+  places: number;
+  /** Floating-point operations of the graphs. */
+  flops: number;
+};
+
+/** Rates since the last line. */
+export interface Rates {
+  /** The share of places in the batches that held no token, in [0, 1). */
+  readonly paddingShare: number;
+  /** Tokens without padding. */
+  readonly tokensPerSecond: number;
+  /** 1e9 floating-point operations of the graphs a second, with those that padding costs; 0 where they are not counted. */
+  readonly gigaflopsPerSecond: number;
+}
+
+/** Adds sums to others in place; what is not given counts as 0. */
+export function addSums<Sums extends CommonSums>(to: Sums, from: Readonly<Partial<Sums>>): void {
+  const [sums, added]: Record<string, number>[] = [to, from as Record<string, number>];
+  for (const key of Object.keys(to)) sums![key] = (sums![key] as number) + (added![key] ?? 0);
+}
 
 /** Sums since the last line, and the time that training took. */
-export class RunMeter {
+export class RunMeter<Sums extends CommonSums> {
   readonly #clock: () => number;
-  readonly #window = emptySums();
+  readonly #empty: () => Sums;
+  #window: Sums;
   /** What this process has done since the last line: a resumed run's window begins before it. */
-  #tokens = 0;
-  #flops = 0;
+  #own: Sums;
   #since: number;
 
   /** @param clock - milliseconds from any origin. @param window - of a run that goes on. */
-  constructor(clock: () => number, window: Readonly<MetricSums> = emptySums()) {
+  constructor(clock: () => number, empty: () => Sums, window: Readonly<Partial<Sums>> = {}) {
     this.#clock = clock;
+    this.#empty = empty;
     this.#since = clock();
+    this.#window = empty();
+    this.#own = empty();
     addSums(this.#window, window);
   }
 
   /** Takes in an update. */
-  add(sums: Readonly<MetricSums>): void {
+  add(sums: Readonly<Sums>): void {
     addSums(this.#window, sums);
-    this.#tokens += sums.tokens;
-    this.#flops += sums.flops;
+    addSums(this.#own, sums);
   }
 
   /** Does work whose time does not count: evaluating, saving. */
@@ -32,27 +61,26 @@ export class RunMeter {
   }
 
   /** The sums since the last line, for a checkpoint. */
-  window(): MetricSums {
+  window(): Sums {
     return { ...this.#window };
   }
 
-  /** Means and rates since the last line. */
-  read() {
+  /** Sums and rates since the last line. */
+  read(): { sums: Sums; seconds: number; own: Sums; rates: Rates } {
     const seconds = Math.max(1e-6, (this.#clock() - this.#since) / 1000);
     const { tokens, places } = this.#window;
-    return {
-      ...means(this.#window),
-      tokensPerSecond: this.#tokens / seconds,
-      gigaflopsPerSecond: this.#flops / seconds / 1e9,
+    const rates = {
+      tokensPerSecond: this.#own.tokens / seconds,
+      gigaflopsPerSecond: this.#own.flops / seconds / 1e9,
       paddingShare: places === 0 ? 0 : 1 - tokens / places,
     };
+    return { sums: this.window(), rates };
   }
 
   /** Begins a new line. */
   restart(): void {
-    Object.assign(this.#window, emptySums());
-    this.#tokens = 0;
-    this.#flops = 0;
+    this.#window = this.#empty();
+    this.#own = this.#empty();
     this.#since = this.#clock();
   }
 }

@@ -5,7 +5,7 @@ import { beforeAll, expect, test, vi } from "vitest";
 import { describeShared } from "../../../test/shared.ts";
 import { CheckpointError, FileError } from "../../errors.ts";
 import { type HostTensor, hostTensor, tensorBytes } from "../../util/tensor.ts";
-import { type CheckpointSource, memoryFiles } from "../source.ts";
+import { type ByteSource, memoryFiles } from "../source.ts";
 import format from "./keras-h5.ts";
 import { readSafetensors } from "./safetensors.ts";
 
@@ -129,7 +129,7 @@ test("what is no HDF5 file, or cut short, is refused without a word on the conso
 
 test("an error of the source comes through as it is", async () => {
   const bytes = makeFile((file) => file.create_dataset({ name: "w", data: new Float32Array(1000) }));
-  const source: CheckpointSource = {
+  const source: ByteSource = {
     name: "remote",
     size: bytes.length,
     slice() {

@@ -6,7 +6,7 @@
 import { bytesPerElement, type DType, elementCount, type HostTensor, tensorFromBytes } from "../../util/tensor.ts";
 import type { Checkpoint, CheckpointFormat, LazyTensor } from "../format.ts";
 import { type Hdf5File, loadHdf5, withHdf5File } from "../hdf5-file.ts";
-import { type CheckpointSource, damaged } from "../source.ts";
+import { type ByteSource, damaged } from "../source.ts";
 
 const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 /** A large BERT has some 400 datasets in 1,000 groups; groups may contain each other, so their number bounds the walk. */
@@ -52,7 +52,7 @@ interface Dataset {
 
 /** What was found so far. */
 interface Walk {
-  readonly source: CheckpointSource;
+  readonly source: ByteSource;
   readonly datasets: Map<string, Dataset>;
   readonly notes: string[];
   objects: number;
@@ -129,7 +129,7 @@ function expectPlausible({ source, datasets }: Walk): void {
 }
 
 /** Reads a dataset rows by rows through a small buffer in the library's memory. */
-function readDataset({ module, id }: Hdf5File, source: CheckpointSource, name: string, dataset: Dataset): HostTensor {
+function readDataset({ module, id }: Hdf5File, source: ByteSource, name: string, dataset: Dataset): HostTensor {
   const { dtype, shape } = dataset;
   const metadata = module.get_dataset_metadata(id, `/${name}`);
   if (String(metadata.shape) !== String(shape)) throw damaged(source.name, 0, `"${name}" as it was`, "another shape");

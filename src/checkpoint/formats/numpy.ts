@@ -7,7 +7,7 @@ import { CheckpointError, verbatim } from "../../errors.ts";
 import { crc32 } from "../../util/crc32.ts";
 import { bytesPerElement, type DType, elementCount } from "../../util/tensor.ts";
 import type { CheckpointFormat, LazyTensor } from "../format.ts";
-import { bytesSource, type CheckpointSource, damaged } from "../source.ts";
+import { type ByteSource, bytesSource, damaged } from "../source.ts";
 import { readLayout, rowMajorStrides } from "../strided.ts";
 import { isZip, readZip, storedEntry, type ZipEntry } from "../zip.ts";
 import { inflateToMemory } from "../zip-files.ts";
@@ -50,7 +50,7 @@ const format: CheckpointFormat = {
     const source = await files.open(path);
     const tensors = new Map<string, LazyTensor>();
     const notes: string[] = [];
-    const add = (name: string, array: CheckpointSource, check: () => void) => {
+    const add = (name: string, array: ByteSource, check: () => void) => {
       const header = readNpyHeader(array);
       const tensor = lazyArray(array, header, check);
       if (tensor === undefined) notes.push(`${name} was left out: ${header.description} is no dtype of weights`);
@@ -75,14 +75,14 @@ function arrayName(path: string): string {
 }
 
 /** @throws {CheckpointError} when the deflated arrays, which are all inflated to memory, would take more than is plausible. */
-function expectPlausible(source: CheckpointSource, entries: readonly ZipEntry[]): void {
+function expectPlausible(source: ByteSource, entries: readonly ZipEntry[]): void {
   const bytes = entries.reduce((sum, { size, method }) => sum + (method === "deflated" ? size : 0), 0);
   const limit = Math.max(HARMLESS_BYTES, source.size * MAX_RATIO);
   if (bytes > limit) throw damaged(source.name, 0, `arrays of at most ${limit} bytes when inflated`, `${bytes}`);
 }
 
 /** An entry of an archive and the check of its checksum: an inflated one has been checked already. */
-async function openEntry(source: CheckpointSource, entry: ZipEntry): Promise<[CheckpointSource, () => void]> {
+async function openEntry(source: ByteSource, entry: ZipEntry): Promise<[ByteSource, () => void]> {
   const stored = storedEntry(source, entry);
   const { size, crc32: checksum } = entry;
   if (entry.method === "deflated") {
@@ -107,7 +107,7 @@ export interface NpyHeader {
 }
 
 /** The array, or undefined when its dtype is none of tensors here. */
-function lazyArray(source: CheckpointSource, header: NpyHeader, check: () => void): LazyTensor | undefined {
+function lazyArray(source: ByteSource, header: NpyHeader, check: () => void): LazyTensor | undefined {
   const { description, shape, isColumnMajor, dataStart } = header;
   const dtype = DTYPES.get(description.slice(1));
   if (dtype === undefined || !/^[<>=|]/.test(description)) return undefined;
@@ -134,7 +134,7 @@ function swapped(bytes: Uint8Array, width: number): Uint8Array {
 }
 
 /** Reads the header of a .npy file, of whatever dtype. @throws {CheckpointError} when it is damaged or of another format. */
-export function readNpyHeader(source: CheckpointSource): NpyHeader {
+export function readNpyHeader(source: ByteSource): NpyHeader {
   const head = source.slice(0, Math.min(12, source.size));
   const version = head[6] ?? 0;
   if (!format.recognizes(head) || version < 1 || version > 3 || head.length < 12) {

@@ -5,7 +5,7 @@ import { NumpyArray, numpyLazyTensor, numpyRules } from "../paddle/numpy-objects
 import { NAME_TABLE, paddleChunks } from "../paddle/write.ts";
 import { readPickle, scanPickle } from "../pickle.ts";
 import { formatValue, PickleDict } from "../pickle-values.ts";
-import { type CheckpointSource, damaged } from "../source.ts";
+import { type ByteSource, damaged } from "../source.ts";
 import { findStateDict } from "../state-dict.ts";
 
 /** The entry that says of which parts an array was put together; protocols below 4 end at 4 GiB. */
@@ -28,7 +28,7 @@ const format: CheckpointFormat = {
 };
 export default format;
 
-function openFile(source: CheckpointSource): Checkpoint {
+function openFile(source: ByteSource): Checkpoint {
   const { value, end } = readPickle(source, 0, numpyRules);
   if (end !== source.size) throw damaged(source.name, end, "the end of the file", `${source.size - end} bytes more`);
   const isOwn = (name: string) => name === NAME_TABLE || name === PARTS_TABLE;
@@ -48,7 +48,7 @@ function asArray(value: unknown): NumpyArray | undefined {
 }
 
 /** Puts tensors in the place of their parts. */
-function joinParts(source: CheckpointSource, saved: unknown, tensors: Map<string, LazyTensor>): void {
+function joinParts(source: ByteSource, saved: unknown, tensors: Map<string, LazyTensor>): void {
   const table = saved instanceof PickleDict ? saved.entries.get(PARTS_TABLE) : undefined;
   if (!(table instanceof PickleDict)) return;
   for (const [name, entry] of table.entries) {
@@ -68,7 +68,7 @@ function joinParts(source: CheckpointSource, saved: unknown, tensors: Map<string
 }
 
 function joined(
-  source: CheckpointSource,
+  source: ByteSource,
   name: string,
   shape: readonly number[],
   parts: readonly (LazyTensor | undefined)[],

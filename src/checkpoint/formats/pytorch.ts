@@ -4,7 +4,7 @@ import { isTorchFile, loadTorch, torchDangers } from "../pytorch/containers.ts";
 import { ForeignTensor, TorchTensor, torchLazyTensor } from "../pytorch/objects.ts";
 import { torchChunks } from "../pytorch/write.ts";
 import { openSharded } from "../sharded.ts";
-import type { CheckpointSource } from "../source.ts";
+import type { ByteSource } from "../source.ts";
 import { findStateDict } from "../state-dict.ts";
 
 const format: CheckpointFormat = {
@@ -31,7 +31,7 @@ const format: CheckpointFormat = {
 };
 export default format;
 
-function openFile(source: CheckpointSource): Checkpoint {
+function openFile(source: ByteSource): Checkpoint {
   const { tensors: found, notes } = findStateDict(loadTorch(source), source.name, asTensor);
   const tensors = new Map<string, LazyTensor>();
   // Tied weights, two names of the same elements, become one object: so they are known to be tied, and written once.

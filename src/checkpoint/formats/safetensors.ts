@@ -15,7 +15,7 @@ import {
 } from "../../util/tensor.ts";
 import { type Checkpoint, type CheckpointFormat, type LazyTensor, type LazyTensors, lazyTensors } from "../format.ts";
 import { openSharded } from "../sharded.ts";
-import { type CheckpointSource, damaged } from "../source.ts";
+import { type ByteSource, damaged } from "../source.ts";
 
 /**
  * A BERT-large with its optimiser's state takes 200 KB. The original library allows 100 MB, but as JSON these can become
@@ -165,7 +165,7 @@ const format: CheckpointFormat = {
 };
 export default format;
 
-function openFile(source: CheckpointSource): Checkpoint {
+function openFile(source: ByteSource): Checkpoint {
   const head = source.slice(0, Math.min(LENGTH_BYTES, source.size));
   const { metadata, entries } = readSafetensorsHeader(
     source.slice(0, safetensorsHeaderBytes(head, source.size, source.name)),

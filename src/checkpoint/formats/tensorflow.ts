@@ -15,7 +15,7 @@ import {
   tensorFromBytes,
 } from "../../util/tensor.ts";
 import { type CheckpointFormat, type LazyTensor, type LazyTensors, lazyTensor } from "../format.ts";
-import { type CheckpointSource, damaged, type ModelFiles, noSuchFile } from "../source.ts";
+import { type ByteSource, damaged, type ModelFiles, noSuchFile } from "../source.ts";
 import { BundleEntryProtoSchema, BundleHeaderProtoSchema } from "../tensorflow/_tensor-bundle_pb.ts";
 import { type Bundle, type BundleEntry, type BundleVariable, dataFiles, readBundle } from "../tensorflow/bundle.ts";
 import { numberOfDtype } from "../tensorflow/dtypes.ts";
@@ -59,7 +59,7 @@ function isVersion1Head(head: Uint8Array): boolean {
 }
 
 /** @throws {CheckpointError} for a file of the format before 2016, in which the bytes lie in the table. */
-function refuseVersion1(index: CheckpointSource): void {
+function refuseVersion1(index: ByteSource): void {
   const head = index.slice(0, Math.min(64, index.size));
   if (!isTable(index) || !isVersion1Head(head)) return;
   throw new CheckpointError({
@@ -71,9 +71,9 @@ function refuseVersion1(index: CheckpointSource): void {
 }
 
 /** The data files that variables lie in, by number. */
-async function openData(files: ModelFiles, path: string, bundle: Bundle): Promise<Map<number, CheckpointSource>> {
+async function openData(files: ModelFiles, path: string, bundle: Bundle): Promise<Map<number, ByteSource>> {
   const prefix = path.endsWith(INDEX) ? path.slice(0, -INDEX.length) : path;
-  const sources = new Map<number, CheckpointSource>();
+  const sources = new Map<number, ByteSource>();
   for (const [shard, file] of dataFiles(bundle, prefix)) {
     if (!files.paths.includes(file)) throw noSuchFile(files.name, file, files.paths);
     sources.set(shard, await files.open(file));
@@ -86,13 +86,13 @@ function entriesOf({ variables }: Bundle): BundleEntry[] {
 }
 
 /** @throws {CheckpointError} when tensors leave their file or share bytes. */
-function expectNoOverlap(bundle: Bundle, data: ReadonlyMap<number, CheckpointSource>): void {
+function expectNoOverlap(bundle: Bundle, data: ReadonlyMap<number, ByteSource>): void {
   const entries = entriesOf(bundle).filter(({ size }) => size > 0);
   entries.sort((a, b) => a.shard - b.shard || a.offset - b.offset);
   let shard = -1;
   let end = 0;
   for (const entry of entries) {
-    const source = data.get(entry.shard) as CheckpointSource;
+    const source = data.get(entry.shard) as ByteSource;
     if (entry.shard !== shard) [shard, end] = [entry.shard, 0];
     if (entry.offset < end) {
       throw damaged(source.name, entry.offset, `the next tensor at ${end} or later`, `${entry.offset}`);
@@ -106,7 +106,7 @@ function notesOn({ skipped }: Bundle): string[] {
   return [...skipped].map(([name, dtype]) => `${name} was left out: ${dtype} is no dtype of weights`);
 }
 
-function lazyVariables(bundle: Bundle, data: ReadonlyMap<number, CheckpointSource>): Map<string, LazyTensor> {
+function lazyVariables(bundle: Bundle, data: ReadonlyMap<number, ByteSource>): Map<string, LazyTensor> {
   const tensors = new Map<string, LazyTensor>();
   for (const [name, variable] of bundle.variables) {
     const { dtype, shape } = variable;
@@ -118,9 +118,9 @@ function lazyVariables(bundle: Bundle, data: ReadonlyMap<number, CheckpointSourc
 function readVariable(
   name: string,
   { dtype, shape, axis, pieces }: BundleVariable,
-  data: ReadonlyMap<number, CheckpointSource>,
+  data: ReadonlyMap<number, ByteSource>,
 ): HostTensor {
-  const read = (piece: BundleEntry) => readPiece(name, piece, data.get(piece.shard) as CheckpointSource);
+  const read = (piece: BundleEntry) => readPiece(name, piece, data.get(piece.shard) as ByteSource);
   const [first] = pieces;
   if (pieces.length === 1 && first !== undefined) return tensorFromBytes(dtype, shape, read(first));
   const whole = new Uint8Array(elementCount(shape) * bytesPerElement(dtype));
@@ -138,7 +138,7 @@ function readVariable(
   return tensorFromBytes(dtype, shape, whole);
 }
 
-function readPiece(name: string, { offset, size, crc }: BundleEntry, source: CheckpointSource): Uint8Array {
+function readPiece(name: string, { offset, size, crc }: BundleEntry, source: ByteSource): Uint8Array {
   const bytes = source.slice(offset, offset + size);
   if (maskCrc32c(crc32c(bytes)) === crc) return bytes;
   throw damaged(source.name, offset, `the bytes of "${name}" with their checksum`, "other bytes");

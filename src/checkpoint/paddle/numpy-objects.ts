@@ -6,7 +6,7 @@ import { bytesPerElement, type DType, elementCount } from "../../util/tensor.ts"
 import type { LazyTensor } from "../format.ts";
 import { PickleBytes, PickleText } from "../pickle-opcodes.ts";
 import { formatValue, type PickleFailure, PickleGlobal, type PickleList, type PickleRules } from "../pickle-values.ts";
-import { bytesSource, type CheckpointSource, damaged, partOfSource } from "../source.ts";
+import { type ByteSource, bytesSource, damaged, partOfSource } from "../source.ts";
 import { orderedDict } from "../state-dict.ts";
 import { readLayout, rowMajorStrides } from "../strided.ts";
 
@@ -147,7 +147,7 @@ function lengthOf(data: PickleBytes | TextBytes): [least: number, most: number] 
   return data instanceof TextBytes ? [Math.ceil(length / 2), length] : [length, length];
 }
 
-function sourceOf(data: PickleBytes | TextBytes, sizeBytes: number, file: string): CheckpointSource {
+function sourceOf(data: PickleBytes | TextBytes, sizeBytes: number, file: string): ByteSource {
   if (data instanceof PickleBytes) return partOfSource(data.source, file, data.begin, data.end);
   const { text } = data;
   if (text instanceof PickleText) return bytesSource(file, decodeLatin1(text, sizeBytes));

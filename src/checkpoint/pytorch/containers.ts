@@ -6,7 +6,7 @@ import { CheckpointError, verbatim } from "../../errors.ts";
 import { crc32 } from "../../util/crc32.ts";
 import { readPickle, scanPickle } from "../pickle.ts";
 import { formatValue, PickleDict, type PickleRules } from "../pickle-values.ts";
-import { type CheckpointSource, damaged, partOfSource } from "../source.ts";
+import { type ByteSource, damaged, partOfSource } from "../source.ts";
 import { isZip, readZip, storedEntry, type ZipEntry } from "../zip.ts";
 import { inflateToMemory } from "../zip-files.ts";
 import { type TorchStorage, torchRules } from "./objects.ts";
@@ -30,7 +30,7 @@ export function isTorchFile(head: Uint8Array): boolean {
  * The object that was saved; every storage of its tensors has been found and lies within the file.
  * @throws {CheckpointError} when the file is damaged, hostile, or not torch's.
  */
-export function loadTorch(source: CheckpointSource): unknown {
+export function loadTorch(source: ByteSource): unknown {
   const head = source.slice(0, Math.min(64, source.size));
   if (isZip(head)) return loadZip(source);
   if (isLegacy(head)) return loadLegacy(source);
@@ -38,7 +38,7 @@ export function loadTorch(source: CheckpointSource): unknown {
 }
 
 /** What could harm whoever loads the file with Python: a line for each; nothing of it is loaded. */
-export async function torchDangers(source: CheckpointSource): Promise<string[]> {
+export async function torchDangers(source: ByteSource): Promise<string[]> {
   const rules = torchRules(new Map());
   if (!isZip(source.slice(0, Math.min(4, source.size)))) return legacyDangers(source, rules);
   const entries = readZip(source);
@@ -52,14 +52,14 @@ export async function torchDangers(source: CheckpointSource): Promise<string[]> 
 }
 
 /** A pickle to be looked through: torch reads compressed ones too. */
-async function openPickle(source: CheckpointSource, entry: ZipEntry): Promise<CheckpointSource> {
+async function openPickle(source: ByteSource, entry: ZipEntry): Promise<ByteSource> {
   const compressed = storedEntry(source, entry);
   if (entry.method === "stored") return compressed;
   expectPickleSize(source, entry);
   return inflateToMemory({ name: compressed.name, size: entry.size, compressed, crc32: entry.crc32 });
 }
 
-function expectPickleSize(source: CheckpointSource, { size, dataOffset }: ZipEntry): void {
+function expectPickleSize(source: ByteSource, { size, dataOffset }: ZipEntry): void {
   if (size <= MAX_PICKLE_BYTES) return;
   throw damaged(source.name, dataOffset, `a pickle of at most ${MAX_PICKLE_BYTES} bytes`, `${size}`);
 }
@@ -72,7 +72,7 @@ function hex(bytes: Uint8Array): string {
   return bytes.length === 0 ? "an empty file" : [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
 
-function loadZip(source: CheckpointSource): unknown {
+function loadZip(source: ByteSource): unknown {
   const entries = new Map(readZip(source).map((entry) => [entry.path, entry]));
   const [pickle, second] = [...entries.keys()].filter((path) => /^(?:[^/]+\/)?data\.pkl$/.test(path));
   if (pickle === undefined) {
@@ -98,7 +98,7 @@ function loadZip(source: CheckpointSource): unknown {
   return value;
 }
 
-function torchScript(source: CheckpointSource): CheckpointError {
+function torchScript(source: ByteSource): CheckpointError {
   return new CheckpointError({
     where: source.name,
     expected: "weights",
@@ -107,19 +107,19 @@ function torchScript(source: CheckpointSource): CheckpointError {
   });
 }
 
-function openStored(source: CheckpointSource, entry: ZipEntry): CheckpointSource {
+function openStored(source: ByteSource, entry: ZipEntry): ByteSource {
   if (entry.method === "stored") return storedEntry(source, entry);
   throw damaged(source.name, entry.dataOffset, `"${entry.path}" stored, as torch.save does`, "a compressed one");
 }
 
-function checkByteOrder(source: CheckpointSource, entry: ZipEntry | undefined): void {
+function checkByteOrder(source: ByteSource, entry: ZipEntry | undefined): void {
   if (entry === undefined) return;
   const order = new TextDecoder("latin1").decode(openStored(source, entry).slice(0, Math.min(6, entry.size)));
   if (order !== "little") throw damaged(source.name, entry.dataOffset, "little-endian numbers", JSON.stringify(order));
 }
 
 /** @throws {CheckpointError} when the bytes of an entry are not those that its checksum was taken of. */
-function checkEntry(bytes: CheckpointSource, entry: ZipEntry): void {
+function checkEntry(bytes: ByteSource, entry: ZipEntry): void {
   let checksum = 0;
   for (let at = 0; at < bytes.size; at += CHECK_BYTES) {
     checksum = crc32(bytes.slice(at, Math.min(bytes.size, at + CHECK_BYTES)), checksum);
@@ -137,7 +137,7 @@ function once(check: () => void): () => void {
 }
 
 /** Magic number, protocol, system, object, keys of the storages; then each storage with its count of elements. */
-function loadLegacy(source: CheckpointSource): unknown {
+function loadLegacy(source: ByteSource): unknown {
   const storages = new Map<string, TorchStorage>();
   const rules = torchRules(storages);
   const magic = readPickle(source, 0, rules);
@@ -155,7 +155,7 @@ function loadLegacy(source: CheckpointSource): unknown {
 }
 
 function placeStorages(
-  source: CheckpointSource,
+  source: ByteSource,
   begin: number,
   keys: unknown,
   storages: ReadonlyMap<string, TorchStorage>,
@@ -190,7 +190,7 @@ const PROTOCOL_OPCODE = 0x80;
  * is named is no pickle, and does no harm.
  * @throws {CheckpointError} when a file is no pickle.
  */
-function expectPickle(source: CheckpointSource, rules: PickleRules): void {
+function expectPickle(source: ByteSource, rules: PickleRules): void {
   const head = source.slice(0, Math.min(8, source.size));
   if (head.length === 0 || head[0] === PROTOCOL_OPCODE) return;
   const { findings } = scanPickle(source, 0, rules);
@@ -211,7 +211,7 @@ const BREAK = /^byte \d+: not looked through further/;
 const IMPORT =
   /: (?:names (?:[\p{L}\p{N}_.-]+$|\()|makes an object of (?:[\p{L}\p{N}_.-]+ \(opcode INST|.*\(opcode EXT))/u;
 
-function legacyDangers(source: CheckpointSource, rules: PickleRules): string[] {
+function legacyDangers(source: ByteSource, rules: PickleRules): string[] {
   const lines: string[] = [];
   expectPickle(source, rules);
   let at = 0;

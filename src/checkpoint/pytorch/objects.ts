@@ -12,7 +12,7 @@ import {
   type PickleList,
   type PickleRules,
 } from "../pickle-values.ts";
-import { type CheckpointSource, damaged } from "../source.ts";
+import { type ByteSource, damaged } from "../source.ts";
 import { orderedDict } from "../state-dict.ts";
 import { readLayout, spanOf } from "../strided.ts";
 
@@ -65,7 +65,7 @@ const CONVERT = "Save it with PyTorch as a dense tensor of float32, or leave it 
 /** A block of elements that tensors are views of; its bytes are found after the pickle has been read. */
 export class TorchStorage {
   /** Set when the storage has been found; the bytes of all its elements. */
-  source: CheckpointSource | undefined;
+  source: ByteSource | undefined;
   /** Checks the bytes against a checksum before they are first read. */
   check: () => void = () => undefined;
 

@@ -5,7 +5,7 @@
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { CheckpointError, verbatim } from "../../errors.ts";
 import { bytesPerElement, type DType, elementCount, formatType } from "../../util/tensor.ts";
-import { type CheckpointSource, damaged } from "../source.ts";
+import { type ByteSource, damaged } from "../source.ts";
 import {
   type BundleEntryProto,
   BundleEntryProtoSchema,
@@ -53,7 +53,7 @@ export interface Bundle {
  * Reads the index of a checkpoint.
  * @throws {CheckpointError} when it is damaged, of the format before 2016, big-endian, or partitioned along several axes.
  */
-export function readBundle(index: CheckpointSource): Bundle {
+export function readBundle(index: ByteSource): Bundle {
   const [header, ...rest] = readTable(index);
   if (header === undefined || header.key.length > 0) {
     throw damaged(index.name, 0, "the header of a TensorFlow V2 checkpoint", header && latin1(header.key));

@@ -4,7 +4,7 @@
  * Source: table_format.md of google/leveldb; tensorflow/core/lib/io/{format,block}.cc.
  */
 import { crc32c, maskCrc32c } from "../../util/crc32.ts";
-import { type CheckpointSource, damaged } from "../source.ts";
+import { type ByteSource, damaged } from "../source.ts";
 import { unpackSnappy } from "./snappy.ts";
 
 /** 0xdb4775248b80fb57, the last eight bytes of a table, little-endian. */
@@ -37,7 +37,7 @@ export interface TableEntry {
 }
 
 /** Whether a file ends as tables do. */
-export function isTable(source: CheckpointSource): boolean {
+export function isTable(source: ByteSource): boolean {
   if (source.size < FOOTER_BYTES) return false;
   const magic = source.slice(source.size - TABLE_MAGIC.length, source.size);
   return TABLE_MAGIC.every((byte, i) => byte === magic[i]);
@@ -47,7 +47,7 @@ export function isTable(source: CheckpointSource): boolean {
  * Reads all entries of a table, in the order of their keys.
  * @throws {CheckpointError} when a length, checksum or the order of the keys is wrong.
  */
-export function readTable(source: CheckpointSource): TableEntry[] {
+export function readTable(source: ByteSource): TableEntry[] {
   if (source.size > MAX_TABLE_BYTES) {
     throw damaged(source.name, 0, `a table of at most ${MAX_TABLE_BYTES} bytes`, `${source.size}`);
   }
@@ -70,7 +70,7 @@ export function readTable(source: CheckpointSource): TableEntry[] {
 
 /** The entries of a block, whose keys follow each other and the one before them. */
 function* blockEntries(
-  source: CheckpointSource,
+  source: ByteSource,
   handle: BlockHandle,
   before: Uint8Array | undefined,
   budget: Budget,
@@ -101,7 +101,7 @@ function* blockEntries(
 }
 
 /** Where the entries of a block end: the places where its keys are written out in full are listed after them. */
-function entriesEnd(source: CheckpointSource, { offset }: BlockHandle, block: Uint8Array): number {
+function entriesEnd(source: ByteSource, { offset }: BlockHandle, block: Uint8Array): number {
   const view = new DataView(block.buffer, block.byteOffset, block.length);
   const restarts = block.length < 4 ? 0 : view.getUint32(block.length - 4, true);
   const end = block.length - 4 * (restarts + 1);
@@ -111,7 +111,7 @@ function entriesEnd(source: CheckpointSource, { offset }: BlockHandle, block: Ui
   return end;
 }
 
-function readBlock(source: CheckpointSource, { offset, size }: BlockHandle, budget: Budget): Uint8Array {
+function readBlock(source: ByteSource, { offset, size }: BlockHandle, budget: Budget): Uint8Array {
   const bytes = source.slice(offset, offset + size + TRAILER_BYTES);
   const stored = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(size + 1, true);
   if (maskCrc32c(crc32c(bytes.subarray(0, size + 1))) !== stored) {

@@ -77,7 +77,10 @@ export interface Dataset<Task extends TaskName = TaskName> {
    * @param split - the split's name; splits of one data set may have different layouts.
    * @throws {DataError} at what is not the data set's layout; `where` names file and line.
    */
-  read(file: DatasetFile, split: string): ReadExamples<ExamplesByTask[Task]>;
+  read(
+    file: DatasetFile,
+    split: string,
+  ): ReadExamples<ExamplesByTask[Task]> | Promise<ReadExamples<ExamplesByTask[Task]>>;
   /** The labels (for ner: entity types) as the files spell them, in the order of the model's outputs. */
   readonly labels?: readonly string[];
   /** Labels in words: `{ "0": "negative" }`. */
