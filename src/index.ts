@@ -154,8 +154,9 @@ export {
 } from "./model/zoo.ts";
 export type { Score, SplitScores, TaskScores } from "./model/zoo-scores.ts";
 export { type ChartSeries, type LineChartOptions, lineChart, type ReferenceLine } from "./report/line-chart.ts";
+export type { ReportOptions } from "./report/page.ts";
 export type { RunCheckpoint, RunData, RunSamples } from "./report/run-data.ts";
-export { type ReportOptions, runReport } from "./report/run-report.ts";
+export { runReport } from "./report/run-report.ts";
 export type { TrainingMemory } from "./report/training-cost.ts";
 export type { Choice, MeasuredRates } from "./report/training-plan.ts";
 export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
@@ -210,7 +211,7 @@ export type {
   TrainingPhase,
 } from "./train/pretraining-run-options.ts";
 export { learningRate, type Schedule, type ScheduleName } from "./train/schedules.ts";
-export type { PretrainingSettings, SecondPhase } from "./train/settings.ts";
+export type { TrainingSettings, SecondPhase } from "./train/settings.ts";
 export type { BudgetState } from "./train/time-budget.ts";
 export { Random } from "./util/random.ts";
 export type { DType, HostTensor, NamedTensors, TypedArrays } from "./util/tensor.ts";

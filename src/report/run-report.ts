@@ -2,45 +2,26 @@
  * Runs as one HTML file that needs nothing else: curves, best values, settings, data, filled texts, checkpoints.
  * No script, nothing from the network; without pictures the tables say the same.
  */
-import { type HtmlValue, html, Markup, table } from "./html.ts";
+import { type HtmlValue, html, type Markup, table } from "./html.ts";
 import { lineChart } from "./line-chart.ts";
-import { REPORT_STYLE } from "./report-style.ts";
+import { type ReportOptions, reportPage } from "./page.ts";
 import { hasPairs, type RunChart, runCharts } from "./run-charts.ts";
 import { evaluations, type Measured, numberAt, type RunData, type RunSamples, trainingLines } from "./run-data.ts";
 import { factsOf, formatBytes, grouped, percent } from "./run-facts.ts";
 import { settingsTable } from "./run-settings.ts";
 
-/** What stands in a report beside the runs. */
-export interface ReportOptions {
-  /** The program's version, for the foot of the page. */
-  readonly version: string;
-  /** Such as 2026-11-22. */
-  readonly date: string;
-}
-
 /**
  * Writes the report of a run, or of several side by side.
  * @returns the HTML document, well below a megabyte.
  */
-export async function runReport(runs: readonly RunData[], { version, date }: ReportOptions): Promise<string> {
+export async function runReport(runs: readonly RunData[], options: ReportOptions): Promise<string> {
   const [only] = runs;
   const isOne = runs.length === 1 && only !== undefined;
   const title = isOne ? `Pre-training: ${only.name}` : `${runs.length} pre-training runs`;
   const figures: Markup[] = [];
   for (const chart of runCharts(runs)) figures.push(await figure(chart));
   const nameOf = (run: RunData) => (isOne ? "" : `: ${run.name}`);
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>${new Markup(REPORT_STYLE)}</style>
-</head>
-<body><main>
-<header><h1>${title}</h1>
+  const body = html`<header><h1>${title}</h1>
 ${isOne ? glance(only) : comparison(runs)}</header>
 ${runs.flatMap(({ name, notes }) => notes.map((note) => html`<p class="note">${isOne ? "" : `${name}: `}${note}</p>\n`))}
 <h2>Curves</h2>
@@ -49,11 +30,8 @@ ${runs.map((run) => evaluationSection(run, nameOf(run)))}
 ${isOne ? samplesSection(only.samples) : samplesSection(lastModels(runs))}
 <h2>Settings</h2>
 ${settingsTable(runs)}
-${runs.map((run) => checkpointSection(run, nameOf(run)))}
-<footer>zhbert ${version}, ${date}</footer>
-</main></body>
-</html>
-`.text;
+${runs.map((run) => checkpointSection(run, nameOf(run)))}`;
+  return reportPage({ title, body }, options);
 }
 
 /** Where the run stands, and the numbers that are looked for first. */
