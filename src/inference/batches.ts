@@ -3,6 +3,9 @@ import type { HostTensor } from "../util/tensor.ts";
 import { hostTensor } from "../util/tensor.ts";
 import type { TokenRow } from "./token-rows.ts";
 
+/** What a batch takes of a row. */
+type RowTokens = Pick<TokenRow, "ids" | "typeIds">;
+
 /** How far a chunk of a stream grows: until one limit is reached. */
 export interface ChunkLimits<T> {
   readonly maxItems: number;
@@ -47,18 +50,23 @@ export function batchesByLength(lengths: readonly number[], batchTokens: number)
   return batches;
 }
 
-/** The inputs of a batch of rows, padded on the right to the longest. */
-export interface TokenBatch {
-  readonly rows: readonly TokenRow[];
+/** The inputs of a batch of rows, padded on the right. */
+export interface TokenBatch<Row extends RowTokens = TokenRow> {
+  readonly rows: readonly Row[];
   /** Tokens of each row with its padding. */
   readonly seqLength: number;
   /** `input_ids`, `token_type_ids`, `attention_mask`: int32 [batch, seq]. */
   readonly inputs: Readonly<Record<string, HostTensor>>;
 }
 
-/** Lays rows under one another. Padding is hidden from every token, so that id 0 does for any vocabulary. */
-export function tokenBatch(rows: readonly TokenRow[]): TokenBatch {
-  const seqLength = rows.reduce((longest, { ids }) => Math.max(longest, ids.length), 0);
+/**
+ * Lays rows under one another. Padding is hidden from every token, so that id 0 does for any vocabulary.
+ * @param seqLength - no row may be longer; the length of the longest one when left out.
+ */
+export function tokenBatch<Row extends RowTokens>(
+  rows: readonly Row[],
+  seqLength = rows.reduce((longest, { ids }) => Math.max(longest, ids.length), 0),
+): TokenBatch<Row> {
   const shape = [rows.length, seqLength];
   const size = rows.length * seqLength;
   const [ids, typeIds, mask] = [new Int32Array(size), new Int32Array(size), new Int32Array(size)];

@@ -8,11 +8,19 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { Random } from "../util/random.ts";
 import type { HostTensor } from "../util/tensor.ts";
-import type { TokenBatch } from "./batches.ts";
+import { type TokenBatch, tokenBatch } from "./batches.ts";
 import type { OpenedModel } from "./load-model.ts";
 import { ModelPrograms } from "./programs.ts";
 import { streamTexts } from "./text-stream.ts";
-import { type EncodedText, encodeRows, Role, rowOptions, type TextOrPair } from "./token-rows.ts";
+import {
+  type EncodedText,
+  encodeRows,
+  Role,
+  rowOptions,
+  type TextOrPair,
+  type TokenRow,
+  tokensOf,
+} from "./token-rows.ts";
 
 /** A model that can be compared; it needs no vocabulary for random ids. */
 export interface ComparedModel {
@@ -125,7 +133,9 @@ export async function compareModels(
     encode: (text: TextOrPair | EncodedText): EncodedText =>
       typeof text === "string" || !("rows" in text) ? encodeRows(tokenizerOf(a), text, rows) : text,
     start: () => undefined,
-    run: async (batch: TokenBatch) => {
+    tokens: tokensOf,
+    run: async (rowsOfBatch: readonly TokenRow[]) => {
+      const batch = tokenBatch(rowsOfBatch);
       const [ofA, ofB] = [await first.run(batch.inputs), await second.run(batch.inputs)];
       for (const [layer, gauge] of gauges) {
         const name = typeof layer === "number" ? hiddenStateName(layer) : layer;
@@ -134,7 +144,7 @@ export async function compareModels(
     },
   };
   const inputs = texts ?? randomRows(a.config, maxPositions, seed);
-  const stream = streamTexts<TextOrPair | EncodedText, undefined>(inputs, work, {
+  const stream = streamTexts(inputs, work, {
     batchTokens: BATCH_TOKENS,
     ...(signal === undefined ? {} : { signal }),
   });

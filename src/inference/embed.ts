@@ -2,7 +2,7 @@
 import { ArgumentError } from "../errors.ts";
 import { type PooledStatesOptions, pooledStatesGraph } from "../model/pooling.ts";
 import { type HostTensor, hostTensor } from "../util/tensor.ts";
-import type { TokenBatch } from "./batches.ts";
+import { type TokenBatch, tokenBatch } from "./batches.ts";
 import type { InferenceModel } from "./inference-model.ts";
 import { poolTokens } from "./joined-pooling.ts";
 import {
@@ -14,7 +14,7 @@ import {
   truncateRows,
 } from "./pooling.ts";
 import { type StreamOptions, streamTexts } from "./text-stream.ts";
-import { encodeRows, Role, rowOptions, type TextOrPair, type TokenRow } from "./token-rows.ts";
+import { encodeRows, Role, rowOptions, type TextOrPair, type TokenRow, tokensOf } from "./token-rows.ts";
 import { type MergePlan, mergeInto, type RowPlan, rowPlans, WINDOW_MERGES, type WindowMerge } from "./window-merge.ts";
 
 /** How texts become vectors. */
@@ -133,7 +133,9 @@ export async function* embedStream(
       const count = areTokens ? own.reduce((sum, { roles }) => sum + roles.filter((role) => role > 0).length, 0) : 1;
       return { plans, vector: new Float32Array(count * width), isStarted: false };
     },
-    run: async (batch: TokenBatch, results: readonly Pending[]) => {
+    tokens: tokensOf,
+    run: async (rows: readonly TokenRow[], results: readonly Pending[]) => {
+      const batch = tokenBatch(rows);
       const rowPlansOfBatch = batch.rows.map((row, i) => results[i]?.plans[0]?.get(row) as RowPlan);
       const { vectors } = await program.run({ ...batch.inputs, ...poolingInputs(batch, rowPlansOfBatch, plan.graph) });
       const data = vectors?.data as Float32Array;

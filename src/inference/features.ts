@@ -1,9 +1,9 @@
 /** Every token's hidden states from chosen layers: what extract_features.py of google-research/bert gives. */
 import { hiddenStateName, hiddenStatesGraph, resolveLayers } from "../model/hidden-states.ts";
-import type { TokenBatch } from "./batches.ts";
+import { tokenBatch } from "./batches.ts";
 import type { InferenceModel } from "./inference-model.ts";
 import { type StreamOptions, streamTexts } from "./text-stream.ts";
-import { type EncodedText, encodeRows, rowOptions, type TextOrPair, type TokenRow } from "./token-rows.ts";
+import { type EncodedText, encodeRows, rowOptions, type TextOrPair, type TokenRow, tokensOf } from "./token-rows.ts";
 
 /** Which features are taken. */
 export interface FeatureOptions extends Omit<StreamOptions, "overlap" | "truncate"> {
@@ -54,7 +54,9 @@ export async function* featureStream(
       const values = asked.map((index) => ({ index, values: new Float32Array(ids.length * hiddenSize) }));
       return { tokens: tokenizer.convertIdsToTokens(ids), layers: values, isTruncated };
     },
-    run: async (batch: TokenBatch, results: readonly TextFeatures[]) => {
+    tokens: tokensOf,
+    run: async (rows: readonly TokenRow[], results: readonly TextFeatures[]) => {
+      const batch = tokenBatch(rows);
       const outputs = await program.run(batch.inputs);
       layers.forEach((layer, at) => {
         const states = outputs[hiddenStateName(layer)]?.data as Float32Array;
@@ -66,5 +68,5 @@ export async function* featureStream(
       });
     },
   };
-  yield* streamTexts<TextOrPair, TextFeatures>(texts, work, options);
+  yield* streamTexts(texts, work, options);
 }

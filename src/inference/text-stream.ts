@@ -1,7 +1,7 @@
 /** The way of every function over many texts: encode a chunk, run its rows sorted by length, give the results in order. */
 import { ArgumentError } from "../errors.ts";
-import { batchesByLength, inChunks, type TokenBatch, tokenBatch } from "./batches.ts";
-import type { EncodedText, RowOptions } from "./token-rows.ts";
+import { batchesByLength, inChunks } from "./batches.ts";
+import type { RowOptions } from "./token-rows.ts";
 
 /** How a stream of texts is worked through. */
 export interface StreamOptions extends Partial<RowOptions> {
@@ -20,29 +20,36 @@ const CHUNK_TEXTS = 4096;
 /** Bytes of results that a chunk may hold at most. */
 const CHUNK_BYTES = 1 << 26;
 
+/** What a text (or another thing that the model reads) is encoded to: some rows of batches. */
+export interface EncodedRows<Row> {
+  readonly rows: readonly Row[];
+}
+
 /** What is done with each text. */
-export interface StreamWork<T, R> {
-  encode(text: T, index: number): EncodedText;
+export interface StreamWork<T, R, Row, Encoded extends EncodedRows<Row>> {
+  encode(text: T, index: number): Encoded;
+  /** Tokens of a row; rows of like length run together. */
+  tokens(row: Row): number;
   /** Bytes of the result of a text, or of each of its tokens. */
   readonly bytes: { readonly perText: number; readonly perToken: number };
   /** The result of a text before any of its rows has run. */
-  start(text: T, encoded: EncodedText): R;
+  start(text: T, encoded: Encoded): R;
   /** Runs the model once over some rows, and adds what comes out to the results of their texts. */
-  run(batch: TokenBatch, results: readonly R[]): Promise<void>;
+  run(rows: readonly Row[], results: readonly R[]): Promise<void>;
 }
 
-interface Item<T> {
+interface Item<T, Encoded> {
   readonly text: T;
-  readonly encoded: EncodedText;
+  readonly encoded: Encoded;
 }
 
 /**
  * The results of texts in their order. Memory is bounded by a chunk (some thousand texts), whatever the stream's length.
  * @throws {ArgumentError} when an option or a text does not fit; what the signal says.
  */
-export async function* streamTexts<T, R>(
+export async function* streamTexts<T, R, Row, Encoded extends EncodedRows<Row>>(
   texts: Iterable<T> | AsyncIterable<T>,
-  work: StreamWork<T, R>,
+  work: StreamWork<T, R, Row, Encoded>,
   { batchTokens = DEFAULT_BATCH_TOKENS, signal, onProgress }: StreamOptions,
 ): AsyncGenerator<R> {
   expectList(texts);
@@ -53,20 +60,20 @@ export async function* streamTexts<T, R>(
   const limits = {
     maxItems: CHUNK_TEXTS,
     maxSize: CHUNK_BYTES,
-    size: ({ encoded }: Item<T>) => perText + (perToken + BYTES_OF_TOKEN) * tokensOf(encoded),
+    size: ({ encoded }: Item<T, Encoded>) =>
+      encoded.rows.reduce((sum, row) => sum + (perToken + BYTES_OF_TOKEN) * work.tokens(row), perText),
   };
   let done = 0;
   for await (const chunk of inChunks(encodeAll(texts, work, signal), limits)) {
     const results = chunk.map(({ text, encoded }) => work.start(text, encoded));
     const rows = chunk.flatMap(({ encoded }, text) => encoded.rows.map((row) => ({ row, text })));
     const left = chunk.map(({ encoded }) => encoded.rows.length);
-    const lengths = rows.map(({ row }) => row.ids.length);
+    const lengths = rows.map(({ row }) => work.tokens(row));
     for (const places of batchesByLength(lengths, batchTokens)) {
       signal?.throwIfAborted();
       const taken = places.map((place) => rows[place] as (typeof rows)[number]);
-      const batch = tokenBatch(taken.map(({ row }) => row));
       await work.run(
-        batch,
+        taken.map(({ row }) => row),
         taken.map(({ text }) => results[text] as R),
       );
       for (const { text } of taken) {
@@ -91,18 +98,14 @@ export function expectList(texts: unknown): void {
 /** Ids, types, roles and offsets of a token in a row. */
 const BYTES_OF_TOKEN = 25;
 
-function tokensOf({ rows }: EncodedText): number {
-  return rows.reduce((sum, { ids }) => sum + ids.length, 0);
-}
-
-async function* encodeAll<T>(
+async function* encodeAll<T, Row, Encoded extends EncodedRows<Row>>(
   texts: Iterable<T> | AsyncIterable<T>,
-  { encode }: Pick<StreamWork<T, unknown>, "encode">,
+  work: StreamWork<T, unknown, Row, Encoded>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Item<T>> {
+): AsyncGenerator<Item<T, Encoded>> {
   let index = 0;
   for await (const text of texts) {
     signal?.throwIfAborted();
-    yield { text, encoded: encode(text, index++) };
+    yield { text, encoded: work.encode(text, index++) };
   }
 }

@@ -29,6 +29,11 @@ export interface TokenRow {
   readonly firstPiece: number;
 }
 
+/** How long a row is. */
+export function tokensOf({ ids }: Pick<TokenRow, "ids">): number {
+  return ids.length;
+}
+
 /** A text's rows. */
 export interface EncodedText {
   readonly rows: readonly TokenRow[];

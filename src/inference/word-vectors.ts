@@ -3,11 +3,11 @@ import { pooledStatesGraph } from "../model/pooling.ts";
 import type { Pieces } from "../text/encoding.ts";
 import type { Segmenter } from "../text/segmenter.ts";
 import { hostTensor } from "../util/tensor.ts";
-import type { TokenBatch } from "./batches.ts";
+import { tokenBatch } from "./batches.ts";
 import type { InferenceModel } from "./inference-model.ts";
 import { normalizeRows, pooledWidth, poolingGraphOptions } from "./pooling.ts";
 import { type StreamOptions, streamTexts } from "./text-stream.ts";
-import { type EncodedText, encodeRows, Role, rowOptions, type TokenRow } from "./token-rows.ts";
+import { type EncodedText, encodeRows, Role, rowOptions, type TokenRow, tokensOf } from "./token-rows.ts";
 
 /** How words become vectors. */
 export interface WordVectorOptions extends StreamOptions {
@@ -66,7 +66,9 @@ export async function* wordVectorStream(
     encode: ({ text }: SegmentedLine) => encodeRows(model.tokenizer, text, rows),
     start: ({ text, wordEnds }: SegmentedLine, { pieces }: EncodedText) =>
       new PendingWords(text, wordEnds, pieces, dim),
-    run: async (batch: TokenBatch, results: readonly PendingWords[]) => {
+    tokens: tokensOf,
+    run: async (rows: readonly TokenRow[], results: readonly PendingWords[]) => {
+      const batch = tokenBatch(rows);
       const ranges = batch.rows.map((row, i) => (results[i] as PendingWords).wordsOf(row));
       const most = Math.max(1, ...ranges.map(([first, end]) => end - first));
       const weights = new Float32Array(batch.rows.length * most * batch.seqLength);

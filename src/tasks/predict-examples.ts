@@ -1,0 +1,72 @@
+/** Predictions over a stream of examples: encoded, run sorted by length, decoded in their order. */
+import { type StreamOptions, streamTexts } from "../inference/text-stream.ts";
+import type { BertTokenizer } from "../text/tokenizer.ts";
+import type { HostTensor } from "../util/tensor.ts";
+import type { EncodedExample, RowScores, Task, TaskRow } from "./task.ts";
+import { lengthOfRow, scoresByRow, scoringBatch } from "./task-batch.ts";
+
+/** Runs the graph of `taskGraph` once: inputs by name to scores by name. */
+export type ScoreBatch = (inputs: Readonly<Record<string, HostTensor>>) => Promise<Record<string, HostTensor>>;
+
+/** How a stream is worked through. */
+export type PredictOptions = Pick<StreamOptions, "batchTokens" | "signal" | "onProgress">;
+
+interface Pending<Example, Encoded> {
+  readonly example: Example;
+  readonly encoded: Encoded;
+  /** By the place of the row in its example. */
+  readonly scores: RowScores[];
+}
+
+/**
+ * The predictions for examples, in their order. Memory is bounded by a chunk (some thousand examples), whatever the stream's
+ * length.
+ * @param run - is given batches of any size.
+ * @throws {DataError} when an example does not fit the task; what the signal says.
+ */
+export async function* predictExamples<Example, Prediction, Encoded extends EncodedExample>(
+  task: Task<Example, Prediction, Encoded>,
+  tokenizer: BertTokenizer,
+  run: ScoreBatch,
+  examples: Iterable<Example> | AsyncIterable<Example>,
+  options: PredictOptions = {},
+): AsyncGenerator<Prediction> {
+  const work = {
+    bytes: { perText: 0, perToken: BYTES_OF_SCORES },
+    encode: (example: Example): PlacedRows<Encoded> => {
+      const encoded = task.encode(example, tokenizer);
+      return { encoded, rows: encoded.rows.map((row, place) => ({ row, place })) };
+    },
+    tokens: ({ row }: PlacedRow) => row.sequences.length * lengthOfRow(row),
+    start: (example: Example, { encoded }: PlacedRows<Encoded>): Pending<Example, Encoded> => ({
+      example,
+      encoded,
+      scores: [],
+    }),
+    run: async (rows: readonly PlacedRow[], results: readonly Pending<Example, Encoded>[]) => {
+      const plain = rows.map(({ row }) => row);
+      const batch = scoringBatch(plain);
+      const scores = scoresByRow(task, plain, batch, await run(batch.inputs));
+      rows.forEach(({ place }, i) => {
+        (results[i] as Pending<Example, Encoded>).scores[place] = scores[i] as RowScores;
+      });
+    },
+  };
+  for await (const { example, encoded, scores } of streamTexts(examples, work, options)) {
+    yield task.decode(example, encoded, scores);
+  }
+}
+
+/** A row, and its place among those of its example. */
+interface PlacedRow {
+  readonly row: TaskRow;
+  readonly place: number;
+}
+
+interface PlacedRows<Encoded> {
+  readonly encoded: Encoded;
+  readonly rows: readonly PlacedRow[];
+}
+
+/** About what scores of a token or two take; more where a task has many labels. */
+const BYTES_OF_SCORES = 16;

@@ -1,0 +1,69 @@
+/** A fine-tuned model: weights, tokenizer, engine and task together, ready to predict. */
+import type { LazyTensors } from "../checkpoint/format.ts";
+import { ModelPrograms } from "../inference/programs.ts";
+import type { BertConfig } from "../model/config.ts";
+import {
+  expectNoFurtherLayers,
+  expectVocabularySize,
+  matchWeights,
+  type WeightsReport,
+} from "../model/match-weights.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { BertTokenizer } from "../text/tokenizer.ts";
+import { type PredictOptions, predictExamples } from "./predict-examples.ts";
+import type { Task } from "./task.ts";
+import { taskGraph, taskParameterShapes } from "./task-graph.ts";
+
+/** What a fine-tuned model is made of. */
+export interface TaskModelParts<Example, Prediction> {
+  readonly task: Task<Example, Prediction>;
+  readonly config: BertConfig;
+  /** Under Hugging Face's names. */
+  readonly weights: LazyTensors;
+  readonly tokenizer: BertTokenizer;
+  readonly runtime: Runtime;
+  /** Where the weights are from, for messages. */
+  readonly where?: string;
+}
+
+/** A model that predicts. */
+export class TaskModel<Example, Prediction> {
+  readonly task: Task<Example, Prediction>;
+  readonly config: BertConfig;
+  readonly tokenizer: BertTokenizer;
+  /** Which of the file's weights are used, missing and left over. */
+  readonly report: WeightsReport;
+  readonly #programs: ModelPrograms;
+
+  /** @throws {ConfigError} when a tensor's shape or the number of layers contradicts the config, or the vocabulary has another size. */
+  constructor({ task, config, weights, tokenizer, runtime, where = "weights" }: TaskModelParts<Example, Prediction>) {
+    expectVocabularySize(config, tokenizer.vocabulary.size, where);
+    const matched = matchWeights(weights, taskParameterShapes(task, config), where);
+    expectNoFurtherLayers(matched.report, config, where);
+    this.task = task;
+    this.config = config;
+    this.tokenizer = tokenizer;
+    this.report = matched.report;
+    this.#programs = new ModelPrograms({ config, ...matched, runtime, where });
+  }
+
+  /**
+   * The predictions for examples, in their order, over a list or a stream of any length.
+   * @throws {ConfigError} when the model has no weights for the task's head.
+   * @throws {DataError} when an example does not fit the task.
+   */
+  async *predict(
+    examples: Iterable<Example> | AsyncIterable<Example>,
+    options: PredictOptions = {},
+  ): AsyncGenerator<Prediction> {
+    const program = await this.#programs.get(`task ${this.task.settings.task}`, (config) =>
+      taskGraph(this.task, config),
+    );
+    yield* predictExamples(this.task, this.tokenizer, (inputs) => program.run(inputs), examples, options);
+  }
+
+  /** Frees the engine's memory; a later call compiles again. */
+  dispose(): Promise<void> {
+    return this.#programs.dispose();
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * What a task is: how its examples become rows of a batch, what stands on the encoder, what is optimised, and how scores
+ * become predictions and metrics. One file beside this one for each task; `tasks.ts` lists them.
+ */
+import type { Dim } from "../graph/dims.ts";
+import type { Tensor } from "../graph/graph.ts";
+import type { BertConfig } from "../model/config.ts";
+import type { ModelContext } from "../model/context.ts";
+import type { BertTokenizer } from "../text/tokenizer.ts";
+import type { Random } from "../util/random.ts";
+import type { Span } from "./examples.ts";
+
+/** What makes a task out of its definition; the content of task.json in a model's folder, as JSON. */
+export interface TaskSettings {
+  /** The name of the definition. */
+  readonly task: string;
+  /** Tokens of the longest row, [CLS] and [SEP] included. */
+  readonly maxSeqLength: number;
+  /** In the order of the scores; tasks without classes have none. */
+  readonly labels?: readonly string[];
+}
+
+/** What a user may choose of the settings; the rest follows from the examples. */
+export type TaskChoices<Settings extends TaskSettings = TaskSettings> = Partial<Omit<Settings, "task">>;
+
+/** A kind of task, before it is known what its labels are. */
+export interface TaskDefinition<Example, Prediction, Settings extends TaskSettings = TaskSettings> {
+  /** As on the command line: `ner`. */
+  readonly name: string;
+  /** As in Transformers' `pipeline`: `token-classification`. */
+  readonly pipeline: string;
+  /** The class of Transformers that a config.json names for such a model: `BertForTokenClassification`. */
+  readonly architecture: string;
+  /** One line for people. */
+  readonly summary: string;
+  /** config.json's `problem_type`, where Transformers tells tasks of one class apart by it. */
+  readonly problemType?: string;
+  /**
+   * Infers what the choices leave open, such as the labels.
+   * @throws {DataError} when the examples cannot be learned from: no labels, one class only.
+   */
+  settle(examples: Iterable<Example>, choices: TaskChoices<Settings>): Settings;
+  /**
+   * The task of some settings.
+   * @throws {ConfigError} when they are not of this task.
+   */
+  create(settings: Settings): Task<Example, Prediction>;
+}
+
+/** A sequence of tokens as the model reads it. */
+export interface TokenSequence {
+  /** int32 [tokens]. */
+  readonly ids: Int32Array;
+  /** int32 [tokens]; 0 for A, 1 for B. */
+  readonly typeIds: Int32Array;
+}
+
+/** A row of a batch. */
+export interface TaskRow {
+  /** As many as the task's `sequencesPerRow`. */
+  readonly sequences: readonly TokenSequence[];
+  /** By the names of `labelInputs`; undefined where the example is not labelled. */
+  readonly labels?: Readonly<Record<string, ArrayLike<number>>>;
+}
+
+/** An example as rows; a task keeps what it needs to decode beside them. */
+export interface EncodedExample {
+  /** At least one. */
+  readonly rows: readonly TaskRow[];
+  /** Whether tokens were cut off. */
+  readonly isTruncated?: boolean;
+}
+
+/** What labels a row has under a name, as an input of the graph. */
+export interface LabelInput {
+  readonly dtype: "int32" | "float32";
+  /** One number for a row, [rows]; one for each token, [rows, seq]; or so many for a row, [rows, n]. */
+  readonly axis: "row" | "token" | number;
+  /** Stands where there is padding, and in rows that only fill a batch. */
+  readonly padding: number;
+}
+
+/** What a head stands on. */
+export interface HeadInputs {
+  readonly context: ModelContext;
+  readonly config: BertConfig;
+  /** Rows of the batch; the encoder sees `sequencesPerRow` times as many sequences, those of a row one after the other. */
+  readonly rows: Dim;
+  readonly sequences: Dim;
+  readonly seq: Dim;
+  /** float32 [sequences * seq, hiddenSize] each: the embeddings, then every layer's output. */
+  readonly hiddenStates: readonly Tensor[];
+  /** float32 [sequences * seq, hiddenSize]; the last layer's. */
+  readonly sequenceOutput: Tensor;
+  /** int32 [sequences, seq]; 1 for tokens. */
+  readonly attentionMask: Tensor;
+  /** int32 [sequences, seq]. */
+  readonly tokenTypeIds: Tensor;
+  /** float32 [sequences, hiddenSize]; the pooler is part of the model only where a head asks for it. */
+  pooledOutput(): Tensor;
+  /** Dropout before the classifier, at the rate of the model's hidden states. */
+  dropout(x: Tensor): Tensor;
+}
+
+/** How a task's loss may be changed. */
+export interface LossOptions {
+  /** A factor on the loss of each class, in the order of the labels. */
+  readonly classWeights?: readonly number[];
+  /** In [0, 1): the share of the target that is spread over all classes. */
+  readonly labelSmoothing?: number;
+  /** The exponent of the focal loss; 0 is cross entropy. */
+  readonly focalGamma?: number;
+}
+
+/** The labels of a batch within a graph. */
+export interface LabelTensors {
+  /** By the names of `labelInputs`, with the axes said there. */
+  readonly labels: Readonly<Record<string, Tensor>>;
+  /** float32 [rows]; 1, or 0 for rows that only fill a batch. */
+  readonly rowWeights: Tensor;
+}
+
+/** The scores of one row: float32 by output name; of outputs by token [tokens of the row, width], flat. */
+export type RowScores = Readonly<Record<string, Float32Array>>;
+
+/** What a prediction got wrong, for people. */
+export interface EvaluationError {
+  readonly id?: string;
+  readonly text: string;
+  readonly expected: string;
+  readonly predicted: string;
+  /** How sure the model was, in [0, 1]. */
+  readonly score?: number;
+  /** What to highlight in the text. */
+  readonly marks?: readonly { readonly span: Span; readonly kind: "expected" | "predicted"; readonly label?: string }[];
+}
+
+/** How predictions compare with what was expected. */
+export interface Evaluation {
+  /** By name; shares in [0, 1]. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** More of them, by class or type. */
+  readonly tables?: readonly {
+    readonly title: string;
+    readonly columns: readonly string[];
+    readonly rows: readonly (readonly (string | number)[])[];
+  }[];
+  /** counts[expected][predicted]. */
+  readonly confusion?: { readonly labels: readonly string[]; readonly counts: readonly (readonly number[])[] };
+  /** The worst first. */
+  readonly errors: readonly EvaluationError[];
+}
+
+/** A task with its settings: everything that does not need an engine. */
+export interface Task<Example, Prediction, Encoded extends EncodedExample = EncodedExample> {
+  readonly settings: TaskSettings;
+  /** 1; the choices of a question; the texts of a pair that are encoded apart. */
+  readonly sequencesPerRow: number;
+  readonly labelInputs: Readonly<Record<string, LabelInput>>;
+  /** The outputs of `head`: one vector for a row, [rows, width], or one for each token, [rows, seq, width]. */
+  readonly scoreAxes: Readonly<Record<string, "row" | "token">>;
+  /** The metric that tells which of two models is better. */
+  readonly primaryMetric: string;
+  /** Whether lower is better; false when left out. */
+  readonly isLowerBetter?: boolean;
+  /**
+   * Lays an example into rows, with labels where it has them.
+   * @throws {DataError} when a label is unknown, or the example does not fit the task.
+   */
+  encode(example: Example, tokenizer: BertTokenizer): Encoded;
+  /** The scores, by output name, with the axes of `scoreAxes`. */
+  head(inputs: HeadInputs): Record<string, Tensor>;
+  /**
+   * What is minimised: float32 [].
+   * @param inputs - those that the head was given.
+   */
+  loss(
+    scores: Readonly<Record<string, Tensor>>,
+    labels: LabelTensors,
+    options: LossOptions,
+    inputs: HeadInputs,
+  ): Tensor;
+  /**
+   * How far the scores of the same rows under two dropouts are apart, for R-Drop: float32 []. A task without it cannot be
+   * trained so.
+   */
+  divergence?(
+    first: Readonly<Record<string, Tensor>>,
+    second: Readonly<Record<string, Tensor>>,
+    labels: LabelTensors,
+  ): Tensor;
+  /** The first values of a parameter that does not begin as BERT's do; undefined for the others. */
+  initialize?(parameter: string, shape: readonly number[], random: Random): Float32Array | undefined;
+  /** @param scores - of each row. */
+  decode(example: Example, encoded: Encoded, scores: readonly RowScores[]): Prediction;
+  /** What `predict --json` prints of an example and its prediction. */
+  result(example: Example, prediction: Prediction): Readonly<Record<string, unknown>>;
+  /**
+   * Compares predictions with the labels of their examples.
+   * @throws {DataError} when examples have no labels.
+   */
+  evaluate(examples: readonly Example[], predictions: readonly Prediction[]): Evaluation;
+}
+
+/** A task of any kind, for code that only passes examples and predictions on. */
+// biome-ignore lint/suspicious/noExplicitAny: examples and predictions of a task belong together, whatever they are
+export type AnyTask = Task<any, any, any>;
+/** A definition of any kind. */
+// biome-ignore lint/suspicious/noExplicitAny: likewise
+export type AnyTaskDefinition = TaskDefinition<any, any, any>;
