@@ -40,6 +40,8 @@ export interface OpenedModel {
   readonly config: BertConfig | undefined;
   /** The parsed file that the config was read from, with the fields that are not ours (labels of a fine-tuned model). */
   readonly configJson: unknown;
+  /** The parsed task.json of a model that was fine-tuned here: the settings of its task. Undefined for others. */
+  readonly taskJson: unknown;
   /** Undefined where there is neither tokenizer.json nor vocab.txt. */
   readonly tokenizer: BertTokenizer | undefined;
   /** How its vectors are made where nothing else is asked for. */
@@ -55,6 +57,7 @@ export interface LoadedModel extends OpenedModel {
 }
 
 const CONFIG_NAMES = [/^config\.json$/, /^bert_config\.json$/, /^model_config\.json$/, /^bert_config.*\.json$/];
+const TASK_NAME = /^task\.json$/;
 const VOCABULARY_NAMES = [/^vocab\.txt$/, /^vocab.*\.txt$/];
 /** XLM-R's tokenizer.json has 17 MB, BERT's less than one; JSON becomes objects of many times its length. */
 const MAX_TEXT_BYTES = 1 << 25;
@@ -82,8 +85,10 @@ export async function openModel(given: ModelFiles, options: OpenModelOptions = {
     config = repaired.config;
     notes.push(...repaired.notes);
   }
+  const taskPath = folder.find([TASK_NAME]);
+  const taskJson = taskPath === undefined ? undefined : await folder.readJson(taskPath);
   const embedding = await readEmbeddingDefaults(folder, notes);
-  return { where, format, checkpoint, named, config, configJson, tokenizer, embedding, notes };
+  return { where, format, checkpoint, named, config, configJson, taskJson, tokenizer, embedding, notes };
 }
 
 /**

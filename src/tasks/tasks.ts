@@ -1,6 +1,24 @@
 /** All tasks. To add one: a file beside this one, and an entry here. */
+import { ArgumentError, nearest } from "../errors.ts";
 import { classify } from "./classify.ts";
 import type { AnyTaskDefinition } from "./task.ts";
 
 /** The tasks, in the order in which they are shown. */
 export const taskDefinitions: readonly AnyTaskDefinition[] = [classify];
+
+/**
+ * The task of a name.
+ * @throws {ArgumentError} for an unknown one; it says which there are.
+ */
+export function findTaskDefinition(name: string): AnyTaskDefinition {
+  const found = taskDefinitions.find((definition) => definition.name === name);
+  if (found !== undefined) return found;
+  const names = taskDefinitions.map((definition) => definition.name);
+  const near = nearest(name, names);
+  throw new ArgumentError({
+    where: "task",
+    expected: `one of ${names.join(", ")}`,
+    got: name,
+    ...(near === undefined ? {} : { hint: `did you mean ${near}?` }),
+  });
+}
