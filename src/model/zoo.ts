@@ -488,7 +488,7 @@ const byName = new Map<string, ZooModel>(
 );
 
 /** A model by any of its names, without regard to case; undefined for a name that the zoo does not have. */
-function lookUp(name: string): ZooModel | undefined {
+export function lookUpModel(name: string): ZooModel | undefined {
   return byName.get(name.toLowerCase());
 }
 
@@ -497,7 +497,7 @@ function lookUp(name: string): ZooModel | undefined {
  * @throws {ArgumentError} that names the nearest one.
  */
 export function findModel(name: string): ZooModel {
-  const found = lookUp(name);
+  const found = lookUpModel(name);
   if (found !== undefined) return found;
   const near = nearest(name.toLowerCase(), byName.keys());
   throw new ArgumentError({
@@ -510,12 +510,12 @@ export function findModel(name: string): ZooModel {
 
 /** The id on Hugging Face's hub that a name stands for: aliases become ids, other names stay as they are. */
 export function resolveHubName(name: string): string {
-  return lookUp(name)?.hubName ?? name;
+  return lookUpModel(name)?.hubName ?? name;
 }
 
 /** The id on ModelScope that a name stands for: known models become their copies there, other names stay as they are. */
 export function resolveModelScopeName(name: string): string {
-  return lookUp(name)?.modelScopeName ?? name;
+  return lookUpModel(name)?.modelScopeName ?? name;
 }
 
 /** The number of parameters of embeddings, encoder and pooler, as Transformers' BertModel has them. */
