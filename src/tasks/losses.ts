@@ -17,19 +17,10 @@ import { reshape } from "../graph/ops/reshape.ts";
 import { concat, slice } from "../graph/ops/slice.ts";
 import { logSoftmax } from "../graph/ops/softmax.ts";
 import { formatType } from "../util/tensor.ts";
+import type { LossOptions } from "./task.ts";
 
 /** The label of what is not to be predicted: padding, the later pieces of a word. */
 export const IGNORED_LABEL = -100;
-
-/** How a loss over classes may be changed. */
-export interface ClassLossOptions {
-  /** In 0 .. 1 without 1: this share of each target is spread over all classes; 0 when left out. */
-  readonly labelSmoothing?: number;
-  /** One for each class, at least 0; 1 when left out. */
-  readonly classWeights?: readonly number[];
-  /** At least 0: how much what is predicted well already counts less; 0 when left out. */
-  readonly focalGamma?: number;
-}
 
 /**
  * Cross entropy of class scores, averaged by the weights of rows and of their classes; 0 where nothing counts.
@@ -44,7 +35,7 @@ export interface ClassLossOptions {
 export function classLoss(
   logits: Tensor,
   labels: Tensor,
-  options: ClassLossOptions = {},
+  options: LossOptions = {},
   rowWeights: Tensor = onesLike(labels),
 ): Tensor {
   const classes = sizeOf("classLoss: logits", logits);
@@ -81,7 +72,7 @@ export function classLoss(
 export function labelsLoss(
   logits: Tensor,
   targets: Tensor,
-  options: ClassLossOptions = {},
+  options: LossOptions = {},
   rowWeights: Tensor = onesLike(reshape(slice(logits, 1, 0, 1), [logits.shape[0] as Dim])),
 ): Tensor {
   const labels = sizeOf("labelsLoss: logits", logits);
@@ -185,7 +176,7 @@ function sizeOf(where: string, { dtype, shape }: Tensor): number {
   throw new ShapeError({ where, expected: "float32[n, classes]", got: verbatim(formatType(dtype, shape)) });
 }
 
-function checkedOptions({ labelSmoothing = 0, classWeights, focalGamma = 0 }: ClassLossOptions, classes: number) {
+function checkedOptions({ labelSmoothing = 0, classWeights, focalGamma = 0 }: LossOptions, classes: number) {
   if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
     const expected = "a share of at least 0 and below 1";
     throw new ArgumentError({ where: "label smoothing", expected, got: labelSmoothing });

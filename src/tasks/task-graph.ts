@@ -9,6 +9,7 @@ import { type ModelContext, modelContext } from "../model/context.ts";
 import { encoder } from "../model/encoder.ts";
 import { pooler } from "../model/heads.ts";
 import { initializeParameters } from "../model/initialize.ts";
+import { initialLayerMix, mixLayers } from "../model/layer-mix.ts";
 import { parameterGradients } from "../model/pretraining.ts";
 import type { Trainable } from "../model/trainable.ts";
 import type { Random } from "../util/random.ts";
@@ -107,7 +108,7 @@ export function initializeTask(task: AnyTask, config: BertConfig, random: Random
   const shapes = taskParameterShapes(task, config);
   const weights = initializeParameters(shapes, random, config.initializerRange);
   for (const [name, shape] of shapes) {
-    const own = task.initialize?.(name, shape, random);
+    const own = task.initialize?.(name, shape, random) ?? initialLayerMix(name, shape);
     if (own !== undefined) weights.set(name, hostTensor("float32", shape, own));
   }
   return weights;
@@ -160,7 +161,7 @@ function headInputs(
 ): HeadInputs {
   const sequences = product([rows, task.sequencesPerRow]);
   const hiddenStates = encoder(context, config, tokens, { recomputeLayers });
-  const sequenceOutput = hiddenStates.at(-1) as Tensor;
+  const sequenceOutput = task.settings.layerMix ? mixLayers(context, hiddenStates) : (hiddenStates.at(-1) as Tensor);
   const { attentionMask, tokenTypeIds } = tokens;
   return {
     context,

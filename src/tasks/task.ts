@@ -18,6 +18,8 @@ export interface TaskSettings {
   readonly maxSeqLength: number;
   /** In the order of the scores; tasks without classes have none. */
   readonly labels?: readonly string[];
+  /** Whether heads stand on a learned weighted sum of all layers, for an encoder that stays as it is; false when left out. */
+  readonly layerMix?: boolean;
 }
 
 /** What a user may choose of the settings; the rest follows from the examples. */
@@ -90,7 +92,7 @@ export interface HeadInputs {
   readonly seq: Dim;
   /** float32 [sequences * seq, hiddenSize] each: the embeddings, then every layer's output. */
   readonly hiddenStates: readonly Tensor[];
-  /** float32 [sequences * seq, hiddenSize]; the last layer's. */
+  /** float32 [sequences * seq, hiddenSize]; the last layer's, or with `layerMix` the sum of all. */
   readonly sequenceOutput: Tensor;
   /** int32 [sequences, seq]; 1 for tokens. */
   readonly attentionMask: Tensor;
@@ -104,11 +106,11 @@ export interface HeadInputs {
 
 /** How a task's loss may be changed. */
 export interface LossOptions {
-  /** A factor on the loss of each class, in the order of the labels. */
+  /** A factor on the loss of each class, at least 0, in the order of the labels; where labels hold by themselves, of those that do. */
   readonly classWeights?: readonly number[];
   /** In [0, 1): the share of the target that is spread over all classes. */
   readonly labelSmoothing?: number;
-  /** The exponent of the focal loss; 0 is cross entropy. */
+  /** The exponent of the focal loss, at least 0: how much what is predicted well already counts less; 0 is cross entropy. */
   readonly focalGamma?: number;
 }
 
