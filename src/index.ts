@@ -208,7 +208,7 @@ export type {
   PretrainingHooks,
   PretrainingRunOptions,
   PretrainingSummary,
-  TrainingPhase,
+  PretrainingPhase,
 } from "./train/pretraining-run-options.ts";
 export { learningRate, type Schedule, type ScheduleName } from "./train/schedules.ts";
 export type { TrainingSettings, SecondPhase } from "./train/settings.ts";

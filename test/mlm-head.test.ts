@@ -10,7 +10,7 @@ import { initializeWeights } from "../src/model/initialize.ts";
 import { inspectMlmHead } from "../src/model/mlm-head.ts";
 import { compilePretraining } from "../src/train/compile-pretraining.ts";
 import { runPretraining } from "../src/train/pretrain.ts";
-import type { PretrainingSettings } from "../src/train/settings.ts";
+import type { TrainingSettings } from "../src/train/settings.ts";
 import { Random } from "../src/util/random.ts";
 import type { NamedTensors } from "../src/util/tensor.ts";
 import { runtime } from "./graph-checks.ts";
@@ -52,7 +52,7 @@ function countingBatch(index: number): PretrainingBatch {
   };
 }
 
-async function trained(settings: Pick<PretrainingSettings, "steps" | "optimizer" | "learningRate">) {
+async function trained(settings: Pick<TrainingSettings, "steps" | "optimizer" | "learningRate">) {
   const weights: NamedTensors = initializeWeights(config, new Random(3), { nextSentence: false });
   await runPretraining({
     config,

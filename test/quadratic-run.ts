@@ -4,7 +4,7 @@ import { builtinConfig } from "../src/model/config.ts";
 import type { LoggedMetrics } from "../src/train/metrics.ts";
 import type { PretrainingHooks, PretrainingRunOptions } from "../src/train/pretraining-run-options.ts";
 import type { CompileStep } from "../src/train/pretraining-step.ts";
-import type { PretrainingSettings } from "../src/train/settings.ts";
+import type { TrainingSettings } from "../src/train/settings.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../src/util/tensor.ts";
 
 const config = builtinConfig("tiny", 100);
@@ -51,7 +51,7 @@ export function quadratic(log: string[] = [], writesInPlace = true): CompileStep
   });
 }
 
-const settings: PretrainingSettings = {
+const settings: TrainingSettings = {
   steps: 4,
   seed: 1,
   optimizer: "adamw",
@@ -62,7 +62,7 @@ const settings: PretrainingSettings = {
   gradientAccumulationSteps: 1,
 };
 
-export function setUp(changes: Partial<PretrainingSettings> = {}, hookChanges: Partial<PretrainingHooks> = {}) {
+export function setUp(changes: Partial<TrainingSettings> = {}, hookChanges: Partial<PretrainingHooks> = {}) {
   const weights: NamedTensors = new Map([["w", hostTensor("float32", [2], Float32Array.of(3, -1))]]);
   const lines: LoggedMetrics[] = [];
   const saves: number[] = [];

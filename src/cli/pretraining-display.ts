@@ -76,7 +76,7 @@ export class PretrainingDisplay {
   end({ output, step, metrics, evaluation, best, isStoppedEarly, lossCurve }: PretrainResult): void {
     if (isStoppedEarly) {
       this.#output.note(
-        `ended at step ${step}: no lower held-out loss than ${best?.loss.toFixed(3)} of step ${best?.step}`,
+        `ended at step ${step}: no lower held-out loss than ${best?.value.toFixed(3)} of step ${best?.step}`,
       );
     }
     if (this.#wasComplete)

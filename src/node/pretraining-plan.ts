@@ -1,7 +1,7 @@
 /** The choices of a pre-training run: their defaults, and how a resumed run finds them again. */
 import { CheckpointError, verbatim } from "../errors.ts";
 import type { Trainable, TrainablePart } from "../model/trainable.ts";
-import { checkSettings, type PretrainingSettings, type SecondPhase, WARMUP_SHARE } from "../train/settings.ts";
+import { checkSettings, type SecondPhase, type TrainingSettings, WARMUP_SHARE } from "../train/settings.ts";
 
 /** What may be chosen for a new run; everything has a default. */
 export interface PretrainingChoices {
@@ -16,9 +16,9 @@ export interface PretrainingChoices {
   /** Updates of warm-up; a tenth of the steps. */
   readonly warmupSteps?: number;
   /** `adamw-bert` (Google's, with its schedule and clipping), `adamw` (PyTorch's), `lamb` or `lamb-nvidia`. */
-  readonly optimizer?: PretrainingSettings["optimizer"];
+  readonly optimizer?: TrainingSettings["optimizer"];
   /** How the rate falls after warm-up; as the optimiser's program does. */
-  readonly schedule?: PretrainingSettings["schedule"];
+  readonly schedule?: TrainingSettings["schedule"];
   /** The power of the schedule, if it has one; 1, NVIDIA's 0.5. */
   readonly schedulePower?: number;
   /** The rate that the schedule ends at; 0. */
@@ -99,7 +99,7 @@ export interface SecondPhaseChoices {
 export interface PretrainingPlan {
   /** The data folder, relative to the run's. */
   readonly data: string;
-  readonly settings: PretrainingSettings;
+  readonly settings: TrainingSettings;
   readonly batchSize: number;
   readonly dynamicMasking: boolean;
   readonly masking?: string;

@@ -15,8 +15,9 @@ import { compilePretraining } from "../train/compile-pretraining.ts";
 import { totalSteps } from "../train/course.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
 import { runPretraining } from "../train/pretrain.ts";
-import type { PretrainingHooks, PretrainingProgress, TrainingPhase } from "../train/pretraining-run-options.ts";
+import type { PretrainingHooks, PretrainingPhase } from "../train/pretraining-run-options.ts";
 import type { EngineIdentity } from "../train/trainer-state.ts";
+import type { TrainingProgress } from "../train/training-run-options.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
 import { type PretrainingPlan, trainableOf } from "./pretraining-plan.ts";
@@ -76,7 +77,7 @@ export interface Beginning {
   /** Tensors that have no part in the training and go into the output as they are. */
   readonly others?: NamedTensors;
   readonly initialized: readonly string[];
-  readonly resume?: PretrainingProgress;
+  readonly resume?: TrainingProgress;
   /** With hours: the time of another run by step. */
   readonly replay?: readonly number[];
 }
@@ -154,7 +155,10 @@ function phasesOf({ data, secondData }: PhasesData): readonly TrainingData[] {
   return secondData === undefined ? [data] : [data, secondData];
 }
 
-function phaseOf({ plan, runtime, config }: FolderRun, { description, batches, heldOut }: TrainingData): TrainingPhase {
+function phaseOf(
+  { plan, runtime, config }: FolderRun,
+  { description, batches, heldOut }: TrainingData,
+): PretrainingPhase {
   const { nextSentence, maxSeqLength: longest } = description.settings;
   const options = { nextSentence, recompute: plan.recompute, trainable: trainableOf(plan), longest };
   const compile = compilePretraining(runtime, config, options);

@@ -33,8 +33,8 @@ export class AdamW extends MomentOptimizer {
   protected override updateSlot(slot: Slot, gradient: Float32Array, learningRate: number, scale: number): void {
     const { beta1, beta2 } = this;
     const isBert = this.name === "adamw-bert";
-    const correction1 = isBert ? 1 : 1 - beta1 ** this.updates;
-    const correction2 = isBert ? 1 : Math.sqrt(1 - beta2 ** this.updates);
+    const correction1 = isBert ? 1 : 1 - beta1 ** this.updatesOf(slot);
+    const correction2 = isBert ? 1 : Math.sqrt(1 - beta2 ** this.updatesOf(slot));
     updateTensor(slot.weight.data, gradient, slot.first.data, slot.second.data, {
       beta1,
       beta2,

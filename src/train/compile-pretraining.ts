@@ -5,7 +5,8 @@ import { DROPOUT_PREFIX } from "../model/context.ts";
 import { pretrainingGraph } from "../model/pretraining.ts";
 import type { Trainable } from "../model/trainable.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { CompileStep, DropoutSite } from "./pretraining-step.ts";
+import type { CompileStep } from "./pretraining-step.ts";
+import type { DropoutSite } from "./training-step.ts";
 
 /** The parts of the graph that do not depend on the batch. */
 export interface CompilePretrainingOptions {

@@ -1,9 +1,9 @@
 /** What each update does: phases with one schedule or two, and the ramp of batches. */
 import { describe, expect, test } from "vitest";
 import { microBatchesIn, phaseAt, planUpdate, totalSteps } from "./course.ts";
-import { checkSettings, type PretrainingSettings, scheduleFor } from "./settings.ts";
+import { checkSettings, scheduleFor, type TrainingSettings } from "./settings.ts";
 
-const settings: PretrainingSettings = {
+const settings: TrainingSettings = {
   steps: 6,
   seed: 1,
   optimizer: "adamw",
@@ -13,13 +13,12 @@ const settings: PretrainingSettings = {
   maxGradientNorm: 1,
   gradientAccumulationSteps: 4,
 };
-const check = (changes: Partial<PretrainingSettings>) =>
-  checkSettings({ ...settings, ...changes }, { loggingSteps: 1 });
-const course = (changes: Partial<PretrainingSettings>) => {
+const check = (changes: Partial<TrainingSettings>) => checkSettings({ ...settings, ...changes }, { loggingSteps: 1 });
+const course = (changes: Partial<TrainingSettings>) => {
   const all = { ...settings, ...changes };
   return Array.from({ length: totalSteps(all) }, (_, step) => planUpdate(all, step));
 };
-const rates = (changes: Partial<PretrainingSettings>) => course(changes).map(({ learningRate }) => learningRate);
+const rates = (changes: Partial<TrainingSettings>) => course(changes).map(({ learningRate }) => learningRate);
 
 describe("two phases", () => {
   const secondPhase = { steps: 4, gradientAccumulationSteps: 3 };
@@ -53,7 +52,7 @@ describe("two phases", () => {
 });
 
 describe("the ramp of batches", () => {
-  const sizes = (changes: Partial<PretrainingSettings>) => course(changes).map(({ microBatches }) => microBatches);
+  const sizes = (changes: Partial<TrainingSettings>) => course(changes).map(({ microBatches }) => microBatches);
 
   test("grows in equal steps from one micro-batch to all, within its share of the first phase", () => {
     expect(sizes({ steps: 16, batchRamp: 0.5 })).toEqual([1, 1, 2, 2, 3, 3, ...new Array(10).fill(4)]);

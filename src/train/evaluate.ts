@@ -1,8 +1,9 @@
 /** Loss and accuracy on held-out batches, beside what a constant answer would reach. */
 import type { PretrainingBatch } from "../data/instance.ts";
 import { WEIGHT_EPSILON } from "../model/pretraining.ts";
-import { addSums, type EvaluationMetrics, emptySums, means } from "./metrics.ts";
+import { type EvaluationMetrics, emptySums, means } from "./metrics.ts";
 import type { PretrainingStep } from "./pretraining-step.ts";
+import { addSums } from "./run-meter.ts";
 
 /**
  * Evaluates the masked language model and next sentence prediction over all batches, without dropout.

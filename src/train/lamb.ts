@@ -36,8 +36,8 @@ export class Lamb extends MomentOptimizer {
   protected override updateSlot(slot: Slot, gradient: Float32Array, learningRate: number, scale: number): void {
     const { beta1, beta2 } = this;
     const isNvidia = this.name === "lamb-nvidia";
-    const correction1 = isNvidia ? 1 - beta1 ** this.updates : 1;
-    const correction2 = isNvidia ? Math.sqrt(1 - beta2 ** this.updates) : 1;
+    const correction1 = isNvidia ? 1 - beta1 ** this.updatesOf(slot) : 1;
+    const correction2 = isNvidia ? Math.sqrt(1 - beta2 ** this.updatesOf(slot)) : 1;
     const weight = slot.weight.data;
     if (this.#steps.length < weight.length) this.#steps = new Float32Array(weight.length);
     const ratio = computeSteps(weight, gradient, slot.first.data, slot.second.data, this.#steps, {

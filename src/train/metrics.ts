@@ -1,9 +1,8 @@
 /** What training measures: sums over steps, and the means that are logged. */
+import type { CommonSums, Rates } from "./run-meter.ts";
 
-/** Sums over micro-batches; losses are summed as means of their micro-batch. */
-export interface MetricSums {
-  microBatches: number;
-  loss: number;
+/** Sums over micro-batches of pre-training. */
+export type MetricSums = CommonSums & {
   mlmLoss: number;
   nspLoss: number;
   /** Predictions that were right, and all of them. */
@@ -14,42 +13,40 @@ export interface MetricSums {
   wordsCorrect: number;
   nspCorrect: number;
   sequences: number;
-  /** Tokens without padding. */
-  tokens: number;
-  /** Places in the batches, padding among them. */
-  places: number;
-  /** Floating-point operations of the graphs. */
-  flops: number;
-}
+};
 
-/** Means that one line of metrics.jsonl holds. */
-export interface LoggedMetrics {
+/** Where a run stands after an update. */
+export interface RunPosition {
   /** Updates done. */
   readonly step: number;
+  /** 1 or 2, in a run of two phases. */
+  readonly phase?: number;
   readonly epoch: number;
   /** The share of the run that is done, in [0, 1]: of its steps, or of its hours. */
   readonly progress: number;
-  readonly loss: number;
-  readonly mlmLoss: number;
-  readonly nspLoss: number;
-  /** In [0, 1]. */
-  readonly mlmAccuracy: number;
-  readonly nspAccuracy: number;
   /** Of the last update. */
   readonly learningRate: number;
   /** Global norm of the last update's gradient, before clipping. */
   readonly gradientNorm: number;
   /** Sequences of the last update, over all its micro-batches. */
   readonly batchSize: number;
-  /** 1 or 2, in a run of two phases. */
-  readonly phase?: number;
-  /** The share of places in the batches that held no token, in [0, 1). */
-  readonly paddingShare: number;
-  /** Tokens without padding. */
-  readonly tokensPerSecond: number;
-  /** 1e9 floating-point operations of the graphs a second, with those that padding costs; 0 where they are not counted. */
-  readonly gigaflopsPerSecond: number;
 }
+
+/** Means of pre-training's sums. */
+export interface PretrainingMeans {
+  readonly loss: number;
+  readonly mlmLoss: number;
+  readonly nspLoss: number;
+  /** In [0, 1]. */
+  readonly mlmAccuracy: number;
+  readonly nspAccuracy: number;
+}
+
+/** What one line of metrics.jsonl holds of any training: where it stands, means and rates since the last line. */
+export type LoggedLine<Means> = RunPosition & Means & Rates;
+
+/** Means that one line of metrics.jsonl holds. */
+export type LoggedMetrics = LoggedLine<PretrainingMeans>;
 
 /** Loss and accuracy on held-out data, without dropout. */
 export interface EvaluationMetrics {
@@ -88,13 +85,8 @@ export function emptySums(): MetricSums {
   };
 }
 
-/** Adds sums to others in place. */
-export function addSums(to: MetricSums, from: Readonly<MetricSums>): void {
-  for (const key of Object.keys(to) as (keyof MetricSums)[]) to[key] += from[key];
-}
-
 /** The means of sums; 0 where nothing was counted. */
-export function means(sums: Readonly<MetricSums>) {
+export function means(sums: Readonly<MetricSums>): PretrainingMeans {
   const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
   return {
     loss: share(sums.loss, sums.microBatches),

@@ -32,6 +32,8 @@ export interface OptimizerOptions {
   readonly weightDecay?: number;
   /** A factor on a parameter's learning rate; 1 for each. */
   readonly rateFactor?: (name: string) => number;
+  /** The number of updates before a parameter's own first one; 0 for each. */
+  readonly beginsAt?: (name: string) => number;
 }
 
 /** Whether weight decay applies to a parameter. Source: exclude_from_weight_decay in BERT's optimization.py. */
@@ -48,6 +50,8 @@ export interface Slot {
   /** 0 where weight decay does not apply. */
   readonly decay: number;
   readonly rateFactor: number;
+  /** Updates before its first one. */
+  readonly begin: number;
 }
 
 /** An optimiser of moving averages of the gradient and of its square: Adam and what follows from it. */
@@ -74,6 +78,7 @@ export abstract class MomentOptimizer implements Optimizer {
       second: zeros("float32", weight.shape),
       decay: hasWeightDecay(name) ? weightDecay : 0,
       rateFactor: options.rateFactor?.(name) ?? 1,
+      begin: options.beginsAt?.(name) ?? 0,
     }));
   }
 
@@ -84,13 +89,19 @@ export abstract class MomentOptimizer implements Optimizer {
   update(gradients: Gradients, learningRate: number, scale = 1): void {
     this.#updates++;
     for (const slot of this.#slots) {
+      if (slot.begin >= this.#updates) continue;
       const gradient = gradients.get(slot.name) as Float32Array;
       this.updateSlot(slot, gradient, learningRate * slot.rateFactor, scale);
     }
   }
 
-  /** The update of one weight; `updates` counts this one already. */
+  /** The update of one weight. */
   protected abstract updateSlot(slot: Slot, gradient: Float32Array, learningRate: number, scale: number): void;
+
+  /** The number of a weight's update, counted from 1: what its bias correction goes by. */
+  protected updatesOf({ begin }: Slot): number {
+    return this.#updates - begin;
+  }
 
   /** The moments as tensors `first.<parameter>` and `second.<parameter>`. */
   state(): NamedTensors {

@@ -4,12 +4,12 @@ import { ArgumentError } from "../errors.ts";
 import { builtinSizes } from "../model/config.ts";
 import { findPreset, type Preset, presetSizes, presets, type Sourced } from "./presets.ts";
 import { learningRate } from "./schedules.ts";
-import { checkSettings, type PretrainingSettings, scheduleFor } from "./settings.ts";
+import { checkSettings, scheduleFor, type TrainingSettings } from "./settings.ts";
 
 const names = presets.map(({ name }) => name);
 
 /** The settings of a run that follows the recipe, but for its hours. */
-function settingsOf({ pretrain }: Preset): PretrainingSettings {
+function settingsOf({ pretrain }: Preset): TrainingSettings {
   const { second } = pretrain;
   const value = <T>(sourced: Sourced<T> | undefined) => sourced?.[0] as T;
   const steps = value(pretrain.steps) ?? 1000;

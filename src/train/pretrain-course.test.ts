@@ -4,13 +4,14 @@ import { batch, quadratic, setUp } from "../../test/quadratic-run.ts";
 import { InterruptedError } from "../errors.ts";
 import type { EvaluationMetrics } from "./metrics.ts";
 import { runPretraining } from "./pretrain.ts";
-import type { PretrainingHooks, PretrainingProgress, PretrainingRunOptions } from "./pretraining-run-options.ts";
-import type { PretrainingSettings } from "./settings.ts";
+import type { PretrainingHooks, PretrainingRunOptions } from "./pretraining-run-options.ts";
+import type { TrainingSettings } from "./settings.ts";
+import type { TrainingProgress } from "./training-run-options.ts";
 
 describe("by hours", () => {
   const hours = (every: number, more: Partial<PretrainingRunOptions> = {}) => {
     let time = 0;
-    const states: PretrainingProgress[] = [];
+    const states: TrainingProgress[] = [];
     const set = setUp(
       { steps: Number.MAX_SAFE_INTEGER, hours: 1, warmupShare: 0.25 },
       { loggingSteps: 1, saveSteps: 2, clock: () => (time += every * 3_600_000) },
@@ -51,7 +52,7 @@ describe("by hours", () => {
 });
 
 describe("two phases", () => {
-  const phases = (changes: Partial<PretrainingSettings> = {}, hookChanges: Partial<PretrainingHooks> = {}) => {
+  const phases = (changes: Partial<TrainingSettings> = {}, hookChanges: Partial<PretrainingHooks> = {}) => {
     const taken: string[] = [];
     const masks: string[] = [];
     const source = (name: string) => ({
@@ -87,7 +88,7 @@ describe("two phases", () => {
     const whole = phases(more);
     await runPretraining(whole.options);
     const stopped = phases(more);
-    const states: PretrainingProgress[] = [];
+    const states: TrainingProgress[] = [];
     const onSave: PretrainingHooks["onSave"] = async (state) => void states.push(structuredClone(state));
     const controller = new AbortController();
     const onStep = (step: number) => (step === stop ? controller.abort() : undefined);

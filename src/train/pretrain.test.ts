@@ -6,7 +6,7 @@ import { type HostTensor, hostTensor } from "../util/tensor.ts";
 import type { EvaluationMetrics } from "./metrics.ts";
 import { runPretraining } from "./pretrain.ts";
 import type { CompileStep } from "./pretraining-step.ts";
-import type { PretrainingSettings } from "./settings.ts";
+import type { TrainingSettings } from "./settings.ts";
 
 test("logs the means since the last line, with epoch, rate and tokens a second", async () => {
   const { options, lines } = setUp({ steps: 5 });
@@ -166,7 +166,7 @@ describe("what cannot go on", () => {
     await expect(attempt).rejects.toThrow("batch 0: input id [0, 0]: expected a number from 0 to 99, got 100");
   });
 
-  test.each<[Partial<PretrainingSettings>, string]>([
+  test.each<[Partial<TrainingSettings>, string]>([
     [{ steps: 0 }, "steps: expected an integer of 1 or more, got 0"],
     [{ gradientAccumulationSteps: 0 }, "gradient accumulation steps: expected an integer of 1 or more, got 0"],
     [{ maxGradientNorm: -1 }, "gradient norm limit: expected a number of 0 or more, got -1"],

@@ -91,4 +91,3 @@ function wordSums({ maskedWords, maskedLmWeights, maxPredictions }: PretrainingB
   }
   return { words, wordsCorrect };
 }
-

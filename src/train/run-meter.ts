@@ -10,6 +10,8 @@ export type CommonSums = {
   places: number;
   /** Floating-point operations of the graphs. */
   flops: number;
+  /** Labelled examples, where a batch holds such. */
+  examples?: number;
 };
 
 /** Rates since the last line. */
@@ -20,12 +22,13 @@ export interface Rates {
   readonly tokensPerSecond: number;
   /** 1e9 floating-point operations of the graphs a second, with those that padding costs; 0 where they are not counted. */
   readonly gigaflopsPerSecond: number;
+  readonly examplesPerSecond?: number;
 }
 
 /** Adds sums to others in place; what is not given counts as 0. */
 export function addSums<Sums extends CommonSums>(to: Sums, from: Readonly<Partial<Sums>>): void {
-  const [sums, added]: Record<string, number>[] = [to, from as Record<string, number>];
-  for (const key of Object.keys(to)) sums![key] = (sums![key] as number) + (added![key] ?? 0);
+  const sums = to as Record<string, number>;
+  for (const key of Object.keys(sums)) sums[key] = (sums[key] as number) + ((from as typeof sums)[key] ?? 0);
 }
 
 /** Sums since the last line, and the time that training took. */
@@ -38,13 +41,13 @@ export class RunMeter<Sums extends CommonSums> {
   #since: number;
 
   /** @param clock - milliseconds from any origin. @param window - of a run that goes on. */
-  constructor(clock: () => number, empty: () => Sums, window: Readonly<Partial<Sums>> = {}) {
+  constructor(clock: () => number, empty: () => Sums, window?: Readonly<Partial<Sums>>) {
     this.#clock = clock;
     this.#empty = empty;
     this.#since = clock();
     this.#window = empty();
     this.#own = empty();
-    addSums(this.#window, window);
+    if (window !== undefined) addSums(this.#window, window);
   }
 
   /** Takes in an update. */
@@ -66,10 +69,12 @@ export class RunMeter<Sums extends CommonSums> {
   }
 
   /** Sums and rates since the last line. */
-  read(): { sums: Sums; seconds: number; own: Sums; rates: Rates } {
+  read(): { readonly sums: Sums; readonly rates: Rates } {
     const seconds = Math.max(1e-6, (this.#clock() - this.#since) / 1000);
     const { tokens, places } = this.#window;
+    const { examples } = this.#own;
     const rates = {
+      ...(examples === undefined ? {} : { examplesPerSecond: examples / seconds }),
       tokensPerSecond: this.#own.tokens / seconds,
       gigaflopsPerSecond: this.#own.flops / seconds / 1e9,
       paddingShare: places === 0 ? 0 : 1 - tokens / places,

@@ -1,11 +1,12 @@
 /** The numbers of a pre-training run that its result depends on, and which of them cannot be meant. */
 import { TrainingError, verbatim } from "../errors.ts";
+import { ADVERSARIAL_METHODS, type Adversarial } from "./adversarial.ts";
 import { type OptimizerName, scheduleOf } from "./optimizers.ts";
 import { checkSchedule, type Schedule, type ScheduleName } from "./schedules.ts";
 import { BUDGET_PARTS } from "./time-budget.ts";
 
 /** The numbers of a run that its result depends on. */
-export interface PretrainingSettings {
+export interface TrainingSettings {
   /** Updates of the first phase; with `hours` the most of them. */
   readonly steps: number;
   readonly seed: number;
@@ -43,6 +44,10 @@ export interface PretrainingSettings {
   readonly patience?: number;
   /** A second phase, on other batches. */
   readonly secondPhase?: SecondPhase;
+  /** Trains on moved embeddings besides. */
+  readonly adversarial?: Adversarial;
+  /** Trains the heads and the top layer first, and one part more after each so many updates; need not be whole. */
+  readonly unfreezeEvery?: number;
 }
 
 /** What a second phase changes; moments and their count go on. */
@@ -59,7 +64,7 @@ export interface SecondPhase {
 export const WARMUP_SHARE = 0.1;
 
 /** The schedule of a phase, by steps from `begin` on; with `hours` by thousandths of the time. */
-export function scheduleFor(settings: PretrainingSettings, phase: 0 | 1): { schedule: Schedule; begin: number } {
+export function scheduleFor(settings: TrainingSettings, phase: 0 | 1): { schedule: Schedule; begin: number } {
   const { optimizer, schedulePower: power, endLearningRate: end } = settings;
   const common = {
     name: settings.schedule ?? scheduleOf(optimizer),
@@ -71,7 +76,7 @@ export function scheduleFor(settings: PretrainingSettings, phase: 0 | 1): { sche
 }
 
 function numbersOf(
-  { steps, learningRate: peak, warmupSteps, hours, warmupShare, secondPhase }: PretrainingSettings,
+  { steps, learningRate: peak, warmupSteps, hours, warmupShare, secondPhase }: TrainingSettings,
   phase: 0 | 1,
 ) {
   if (hours !== undefined) {
@@ -90,10 +95,7 @@ function numbersOf(
  * Refuses settings that cannot be meant; a run checks them itself, a caller may do so before it touches any file.
  * @throws {TrainingError} when a number is out of range.
  */
-export function checkSettings(
-  settings: PretrainingSettings,
-  { loggingSteps }: { readonly loggingSteps: number },
-): void {
+export function checkSettings(settings: TrainingSettings, { loggingSteps }: { readonly loggingSteps: number }): void {
   const { steps, gradientAccumulationSteps, maxGradientNorm, layerDecay = 1, hours = 1, warmupShare = 0 } = settings;
   expectAtLeastOne("steps", steps);
   expectAtLeastOne("gradient accumulation steps", gradientAccumulationSteps);
@@ -110,9 +112,26 @@ export function checkSettings(
   expectThat(averageDecay > 0 && averageDecay < 1, "decay of the average", "a number between 0 and 1", averageDecay);
   expectAtLeastOne("patience", patience);
   if (settings.secondPhase !== undefined) checkSecondPhase(settings, settings.secondPhase);
+  if (settings.adversarial !== undefined) checkAdversarial(settings.adversarial);
+  const { unfreezeEvery = 1 } = settings;
+  expectThat(unfreezeEvery > 0, "updates between unfreezing", "a number above 0", unfreezeEvery);
 }
 
-function checkOptimizer({ weightDecay, beta1 = 0, beta2 = 0, epsilon = 1 }: PretrainingSettings): void {
+function checkAdversarial({ method, epsilon = 1, stepSize = 1, steps = 1 }: Adversarial): void {
+  if (!ADVERSARIAL_METHODS.includes(method)) {
+    throw new TrainingError({
+      where: "adversarial training",
+      expected: `one of ${ADVERSARIAL_METHODS.join(", ")}`,
+      got: method,
+    });
+  }
+  const isLength = (value: number) => value > 0 && value < Number.POSITIVE_INFINITY;
+  expectThat(isLength(epsilon), "adversarial epsilon", "a number above 0", epsilon);
+  expectThat(isLength(stepSize), "adversarial step size", "a number above 0", stepSize);
+  expectAtLeastOne("adversarial steps", steps);
+}
+
+function checkOptimizer({ weightDecay, beta1 = 0, beta2 = 0, epsilon = 1 }: TrainingSettings): void {
   for (const [where, beta] of Object.entries({ beta1, beta2 })) {
     expectThat(beta >= 0 && beta < 1, where, "a number from 0 to below 1", beta);
   }
@@ -121,7 +140,7 @@ function checkOptimizer({ weightDecay, beta1 = 0, beta2 = 0, epsilon = 1 }: Pret
 }
 
 function checkSecondPhase(
-  settings: PretrainingSettings,
+  settings: TrainingSettings,
   { steps, gradientAccumulationSteps, warmupSteps, learningRate }: SecondPhase,
 ): void {
   expectAtLeastOne("steps of the second phase", steps);
@@ -140,7 +159,7 @@ function checkSecondPhase(
 }
 
 /** A run by hours does not know its steps, and one by steps not its time. */
-function expectWarmupUnit({ hours, warmupShare = 0, warmupSteps }: PretrainingSettings): void {
+function expectWarmupUnit({ hours, warmupShare = 0, warmupSteps }: TrainingSettings): void {
   if (hours === undefined ? warmupShare === 0 : warmupSteps === 0) return;
   throw new TrainingError({
     where: hours === undefined ? "warm-up share" : "warm-up steps",

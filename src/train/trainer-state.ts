@@ -1,8 +1,6 @@
 /** What stands in a checkpoint beside weights and moments, so that a resumed run equals an uninterrupted one bit for bit. */
 import { CheckpointError, TrainingError, verbatim } from "../errors.ts";
 import { type BestSoFar, parseBest } from "./best.ts";
-import type { MetricSums } from "./metrics.ts";
-import { emptySums } from "./metrics.ts";
 import { type BudgetState, parseBudgetState } from "./time-budget.ts";
 
 const FORMAT = "zhbert-trainer-state";
@@ -37,7 +35,7 @@ export interface TrainerState {
   /** The run's options, with which it goes on. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Sums since the last logged line. */
-  readonly window: Readonly<MetricSums>;
+  readonly window: Readonly<Record<string, number>>;
   /** Of a run by hours: the time that went by. */
   readonly budget?: BudgetState;
   /** What evaluations have shown, if there were any. */
@@ -140,16 +138,12 @@ function engineAt(json: Json, where: string): EngineIdentity {
   };
 }
 
-function windowAt(json: Json, where: string): MetricSums {
+function windowAt(json: Json, where: string): Record<string, number> {
   const window = objectAt(json, "window", where);
-  const sums = emptySums();
-  for (const key of Object.keys(sums) as (keyof MetricSums)[]) {
-    // Earlier versions did not measure these.
-    const value = window[key] ?? (key === "places" || key === "flops" ? 0 : undefined);
+  for (const [key, value] of Object.entries(window)) {
     if (typeof value !== "number") throw wrong(`${where}: window: ${key}`, "a number", JSON.stringify(value));
-    sums[key] = value;
   }
-  return sums;
+  return window as Record<string, number>;
 }
 
 function wrong(where: string, expected: string, got: string | undefined): CheckpointError {
