@@ -1,9 +1,13 @@
 /** The published data sets that are known by name. To add one: one import and one entry. */
 import { ArgumentError, nearest } from "../../errors.ts";
+import { cjrc } from "./cjrc.ts";
+import { cmrc2018 } from "./cmrc2018.ts";
 import type { AnyDataset } from "./dataset.ts";
+import { drcd } from "./drcd.ts";
+import { squad, squad2 } from "./squad.ts";
 
 /** Every data set, in the order of tables. */
-export const datasets: readonly AnyDataset[] = [];
+export const datasets: readonly AnyDataset[] = [cmrc2018, drcd, cjrc, squad, squad2];
 
 /** The data set of a name or of one of its aliases, in any letter case; undefined where there is none. */
 export function findDataset(name: string): AnyDataset | undefined {
