@@ -1,28 +1,19 @@
 /**
- * Length-bucketed batches of few static shapes, each found by its number alone, so that training resumes without replay.
+ * Length-bucketed batches of pre-training instances, each found by its number alone; see bucket-plan.ts for the buckets.
  *
- * Instances are put into buckets by length (multiples of 32 tokens). What does not fill a batch goes up into the next
- * longer bucket, so that only one batch of an epoch is not full: its free rows repeat instances with prediction weights
- * of 0 and an ignored label, and every prediction counts once in an epoch.
+ * What only fills a batch repeats instances with prediction weights of 0 and an ignored label: every prediction counts once
+ * in an epoch.
  */
 import { ArgumentError, verbatim } from "../errors.ts";
 import { Random } from "../util/random.ts";
+import { type BucketOptions, BucketPlan, type BucketShape, type PlannedBatch } from "./bucket-plan.ts";
 import type { InstanceSource } from "./dataset.ts";
 import { IGNORED_LABEL, originalIds, type PretrainingBatch, type PretrainingInstance } from "./instance.ts";
 import { drawMasks, type MaskingPlan, predictionBudget } from "./masking.ts";
 import { checkMaskingRatio, type MaskingRatio, ratioAt } from "./masking-ratio.ts";
 
-/** How instances become batches. */
-export interface BatchOptions {
-  readonly batchSize: number;
-  /** The length of the longest bucket; no instance may be longer. */
-  readonly maxSeqLength: number;
-  /** The seed of order and of dynamic masks, an integer >= 0. */
-  readonly seed: number;
-  /** Lengths of buckets are multiples of it; by default an eighth of `maxSeqLength`, and 32 at least. */
-  readonly bucketWidth?: number;
-  /** False keeps the order of the source within buckets, as evaluation wants it; true by default. */
-  readonly shuffle?: boolean;
+/** How instances become batches; the seed is that of dynamic masks too. */
+export interface BatchOptions extends BucketOptions {
   /** Draws masks anew in each epoch instead of taking the stored ones. */
   readonly dynamicMasking?: MaskingPlan;
   /** With dynamicMasking: the share of tokens to predict at each step, instead of the plan's. */
@@ -30,28 +21,15 @@ export interface BatchOptions {
 }
 
 /** One of the static shapes, and how many batches of an epoch have it. */
-export interface BatchShape {
-  readonly batchSize: number;
-  readonly seqLength: number;
+export interface BatchShape extends BucketShape {
   readonly maxPredictions: number;
-  readonly batches: number;
 }
 
 /** The rows of a batch: indexes of instances; those from `filled` on are repeats that carry no weight. */
-export interface BatchRows {
-  readonly shape: BatchShape;
-  readonly rows: Uint32Array;
-  readonly filled: number;
-}
+export type BatchRows = PlannedBatch<BatchShape>;
 
-const MIN_BUCKET_WIDTH = 32;
-/** Each bucket is a graph that is compiled and keeps memory of its own; finer ones save little padding. */
-const MAX_BUCKETS = 8;
-
-/** Independent streams of random numbers under one seed. */
-const STREAM = { instances: 1, batches: 2, masks: 3 } as const;
-
-type Dynamic = "dynamicMasking" | "maskingRatio";
+/** Keeps the masks' random numbers apart from those of the order. */
+const MASK_STREAM = 3;
 
 /** All batches of all epochs over a source of instances. */
 export class Batches {
@@ -62,10 +40,8 @@ export class Batches {
   /** The share of places in an epoch's batches that hold no token, in [0, 1). */
   readonly paddingShare: number;
   readonly #source: InstanceSource;
-  readonly #options: Required<Omit<BatchOptions, Dynamic>> & Pick<BatchOptions, Dynamic>;
-  /** uint32; the instances of each bucket, ascending. */
-  readonly #buckets: readonly Uint32Array[];
-  #plan: { readonly epoch: number; readonly batches: readonly BatchRows[] } | undefined;
+  readonly #options: BatchOptions;
+  readonly #plan: BucketPlan;
 
   /**
    * Plans batches from the sizes of the instances alone; none is read.
@@ -73,14 +49,12 @@ export class Batches {
    */
   constructor(source: InstanceSource, options: BatchOptions) {
     this.#source = source;
-    const bucketWidth = defaultBucketWidth(options.maxSeqLength);
-    this.#options = { bucketWidth, shuffle: true, ...options };
-    checkOptions(source, this.#options);
-    this.#buckets = fillBuckets(source.seqLengths, this.#options.bucketWidth);
-    this.shapes = this.#findShapes();
-    this.batchesPerEpoch = this.shapes.reduce((sum, { batches }) => sum + batches, 0);
-    const places = this.shapes.reduce((sum, shape) => sum + shape.batches * shape.batchSize * shape.seqLength, 0);
-    this.paddingShare = 1 - source.seqLengths.reduce((sum, length) => sum + length, 0) / places;
+    this.#options = options;
+    this.#plan = new BucketPlan(source.seqLengths, options);
+    checkMasking(source, options);
+    this.batchesPerEpoch = this.#plan.batchesPerEpoch;
+    this.paddingShare = this.#plan.paddingShare;
+    this.shapes = this.#plan.shapes.map((shape) => ({ ...shape, maxPredictions: this.#predictionsUpTo(shape) }));
   }
 
   /**
@@ -90,7 +64,7 @@ export class Batches {
    */
   async batch(step: number): Promise<PretrainingBatch> {
     const { shape, rows, filled } = this.rows(step);
-    const epoch = Math.floor(step / this.batchesPerEpoch);
+    const epoch = this.#plan.epochOf(step);
     const masking = this.#maskingAt(step);
     const instances = await Promise.all(Array.from(rows, (index) => this.#instance(index, epoch, masking)));
     return padInstances(instances, shape, filled);
@@ -98,12 +72,9 @@ export class Batches {
 
   /** Which instances the batch of a step holds, without reading them. */
   rows(step: number): BatchRows {
-    if (!Number.isSafeInteger(step) || step < 0) {
-      throw new ArgumentError({ where: "batches: step", expected: "an integer of at least 0", got: step });
-    }
-    const epoch = Math.floor(step / this.batchesPerEpoch);
-    if (this.#plan?.epoch !== epoch) this.#plan = { epoch, batches: this.#planEpoch(epoch) };
-    return this.#plan.batches[step % this.batchesPerEpoch] as BatchRows;
+    const planned = this.#plan.rows(step);
+    const shape = this.shapes[this.#plan.shapes.indexOf(planned.shape)] as BatchShape;
+    return { ...planned, shape };
   }
 
   #maskingAt(step: number): MaskingPlan | undefined {
@@ -115,7 +86,7 @@ export class Batches {
   async #instance(index: number, epoch: number, masking: MaskingPlan | undefined): Promise<PretrainingInstance> {
     const instance = await this.#source.instance(index);
     if (masking === undefined) return instance;
-    const random = Random.derive(this.#options.seed, STREAM.masks, epoch, index);
+    const random = Random.derive(this.#options.seed, MASK_STREAM, epoch, index);
     const { inputIds, positions, labels } = drawMasks(originalIds(instance), instance.wordStarts, masking, random);
     return { ...instance, inputIds, maskedLmPositions: positions, maskedLmIds: labels };
   }
@@ -127,49 +98,19 @@ export class Batches {
     return { ...dynamicMasking, maskedLmProb: Math.max(maskingRatio.from, maskingRatio.to) };
   }
 
-  #findShapes(): BatchShape[] {
-    const { batchSize, bucketWidth, maxSeqLength } = this.#options;
+  /** The most predictions of an instance that may be in a batch of a shape. */
+  #predictionsUpTo({ seqLength }: BucketShape): number {
     const masking = this.#mostMasking();
-    const shapes: BatchShape[] = [];
-    let carried = 0;
-    let maxPredictions = 1;
-    this.#buckets.forEach((bucket, i) => {
-      const isLast = i === this.#buckets.length - 1;
-      const waiting = carried + bucket.length;
-      const batches = isLast ? Math.ceil(waiting / batchSize) : Math.floor(waiting / batchSize);
-      carried = waiting - batches * batchSize;
-      for (const index of bucket) maxPredictions = Math.max(maxPredictions, this.#source.predictionCounts[index] ?? 0);
-      const seqLength = Math.min((i + 1) * bucketWidth, maxSeqLength);
-      const slots = masking === undefined ? maxPredictions : predictionBudget(seqLength, masking);
-      shapes.push({ batchSize, seqLength, maxPredictions: slots, batches });
-    });
-    return shapes.filter(({ batches }) => batches > 0);
-  }
-
-  #planEpoch(epoch: number): BatchRows[] {
-    const { batchSize, bucketWidth, seed, shuffle } = this.#options;
-    const planned: BatchRows[] = [];
-    let waiting = new Uint32Array(0);
-    this.#buckets.forEach((bucket, i) => {
-      waiting = concatenate(waiting, bucket);
-      if (shuffle) Random.derive(seed, STREAM.instances, epoch, i).shuffle(waiting);
-      const seqLength = Math.min((i + 1) * bucketWidth, this.#options.maxSeqLength);
-      const shape = this.shapes.find((candidate) => candidate.seqLength === seqLength);
-      for (let k = 0; k < (shape?.batches ?? 0); k++) {
-        const own = waiting.subarray(k * batchSize, (k + 1) * batchSize);
-        planned.push({ shape: shape as BatchShape, rows: repeatTo(own, batchSize), filled: own.length });
-      }
-      waiting = waiting.slice((shape?.batches ?? 0) * batchSize);
-    });
-    return shuffle ? Random.derive(seed, STREAM.batches, epoch).shuffle(planned) : planned;
+    if (masking !== undefined) return predictionBudget(seqLength, masking);
+    let most = 1;
+    for (const bucket of this.#plan.bucketsUpTo(seqLength)) {
+      for (const index of bucket) most = Math.max(most, this.#source.predictionCounts[index] ?? 0);
+    }
+    return most;
   }
 }
 
-function checkOptions(source: InstanceSource, options: Required<Omit<BatchOptions, Dynamic>> & BatchOptions): void {
-  for (const name of ["batchSize", "maxSeqLength", "bucketWidth"] as const) {
-    if (Number.isSafeInteger(options[name]) && options[name] >= 1) continue;
-    throw new ArgumentError({ where: `batches: ${name}`, expected: "an integer of at least 1", got: options[name] });
-  }
+function checkMasking(source: InstanceSource, options: BatchOptions): void {
   const { maskingRatio } = options;
   if (maskingRatio !== undefined) checkMaskingRatio(maskingRatio);
   if (maskingRatio !== undefined && options.dynamicMasking === undefined) {
@@ -181,51 +122,10 @@ function checkOptions(source: InstanceSource, options: Required<Omit<BatchOption
       hint,
     });
   }
-  if (source.count === 0) throw new ArgumentError({ where: "batches", expected: "at least one instance", got: 0 });
   if (options.dynamicMasking === undefined && source.predictionCounts.every((count) => count === 0)) {
     const hint = "the data was made with --masking none: train with dynamic masking";
     throw new ArgumentError({ where: "batches", expected: "instances with predictions", got: verbatim("none"), hint });
   }
-  const tooLong = source.seqLengths.findIndex((length) => length > options.maxSeqLength);
-  if (tooLong < 0) return;
-  throw new ArgumentError({
-    where: `batches: instance ${tooLong}`,
-    expected: `at most ${options.maxSeqLength} tokens`,
-    got: source.seqLengths[tooLong],
-  });
-}
-
-/** How many tokens one bucket's length is apart from the next. */
-export function defaultBucketWidth(maxSeqLength: number): number {
-  return Math.max(MIN_BUCKET_WIDTH, Math.ceil(maxSeqLength / MAX_BUCKETS));
-}
-
-/** The indexes of the instances by bucket, in two passes over the lengths. */
-function fillBuckets(seqLengths: Uint16Array, width: number): Uint32Array[] {
-  const counts: number[] = [];
-  for (const length of seqLengths) {
-    const bucket = Math.ceil(length / width) - 1;
-    counts[bucket] = (counts[bucket] ?? 0) + 1;
-  }
-  const buckets = Array.from(counts, (count) => new Uint32Array(count ?? 0));
-  const used = new Uint32Array(buckets.length);
-  seqLengths.forEach((length, index) => {
-    const bucket = Math.ceil(length / width) - 1;
-    (buckets[bucket] as Uint32Array)[used[bucket]!++] = index;
-  });
-  return buckets;
-}
-
-function concatenate(a: Uint32Array, b: Uint32Array): Uint32Array<ArrayBuffer> {
-  const joined = new Uint32Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
-  return joined;
-}
-
-/** The rows, from the first again until there are `length`. */
-function repeatTo(rows: Uint32Array, length: number): Uint32Array {
-  return rows.length === length ? rows : Uint32Array.from({ length }, (_, i) => rows[i % rows.length] as number);
 }
 
 /**

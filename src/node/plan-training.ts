@@ -1,6 +1,6 @@
 /** Plans a pre-training job on this machine: the graph's costs, rates measured in seconds, and what fits into memory. */
 import { totalmem } from "node:os";
-import { defaultBucketWidth } from "../data/batches.ts";
+import { defaultBucketWidth } from "../data/bucket-plan.ts";
 import { ArgumentError, verbatim } from "../errors.ts";
 import { type BertConfig, type BuiltinSize, builtinConfig, builtinSizes } from "../model/config.ts";
 import { type StepShape, stepCosts, trainingMemory } from "../report/training-cost.ts";
