@@ -1,13 +1,36 @@
 /** The published data sets that are known by name. To add one: one import and one entry. */
 import { ArgumentError, nearest } from "../../errors.ts";
+import { c3 } from "./c3.ts";
+import { chnsenticorp } from "./chnsenticorp.ts";
 import { cjrc } from "./cjrc.ts";
 import { cmrc2018 } from "./cmrc2018.ts";
 import type { AnyDataset } from "./dataset.ts";
 import { drcd } from "./drcd.ts";
+import { ocnli, xnli } from "./inference.ts";
+import { afqmc, bqCorpus, lcqmc } from "./question-pairs.ts";
 import { squad, squad2 } from "./squad.ts";
+import { stsB } from "./sts-b.ts";
+import { thucnews } from "./thucnews.ts";
+import { tnews } from "./tnews.ts";
 
 /** Every data set, in the order of tables. */
-export const datasets: readonly AnyDataset[] = [cmrc2018, drcd, cjrc, squad, squad2];
+export const datasets: readonly AnyDataset[] = [
+  cmrc2018,
+  drcd,
+  cjrc,
+  squad,
+  squad2,
+  xnli,
+  ocnli,
+  chnsenticorp,
+  lcqmc,
+  bqCorpus,
+  afqmc,
+  thucnews,
+  tnews,
+  stsB,
+  c3,
+];
 
 /** The data set of a name or of one of its aliases, in any letter case; undefined where there is none. */
 export function findDataset(name: string): AnyDataset | undefined {
