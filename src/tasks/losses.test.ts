@@ -141,11 +141,29 @@ describe("cross entropy", () => {
     }
   });
 
+  test.each([0, 0.1])("a class that no row has changes nothing, label smoothing %d", async (labelSmoothing) => {
+    const widened = concat([scores, full("float32", [4, 1], 7)], 1);
+    const present = constant("float32", [4, 4], [1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 0]);
+    const { narrow, wide } = await evaluate(
+      {
+        narrow: classLoss(scores, labels, { labelSmoothing }),
+        wide: classLoss(widened, labels, { labelSmoothing }, undefined, present),
+      },
+      feeds,
+    );
+    expect(numbers(wide)[0]).toBeCloseTo(numbers(narrow)[0] as number, 5);
+  });
+
   test("0 where every label is ignored or every row weighs 0", async () => {
     const none = hostTensor("int32", [4], new Int32Array(4).fill(IGNORED_LABEL));
     const zero = new Array(12).fill(0);
     await expectLoss(classLoss(scores, labels), 0, zero, { ...feeds, labels: none });
     await expectLoss(classLoss(scores, labels, { labelSmoothing: 0.1 }), 0, zero, { ...feeds, labels: none });
+    const present = full("float32", [4, 3], 0);
+    await expectLoss(classLoss(scores, labels, { labelSmoothing: 0.1 }, undefined, present), 0, zero, {
+      ...feeds,
+      labels: none,
+    });
     const weightless = hostTensor("float32", [4], new Float32Array(4));
     await expectLoss(classLoss(scores, labels, {}, rows), 0, zero, { ...feeds, rows: weightless });
   });

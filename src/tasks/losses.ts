@@ -22,11 +22,20 @@ import type { LossOptions } from "./task.ts";
 /** The label of what is not to be predicted: padding, the later pieces of a word. */
 export const IGNORED_LABEL = -100;
 
+/** Added to the scores of classes that a row lacks: their probability is 0 in float32, and all sums stay finite. */
+const ABSENT_SCORE = -1e4;
+
+/** Scores with those of absent classes out of reach. @param present - float32 [n, classes]; 1, or 0 for absent ones. */
+export function hideAbsent(logits: Tensor, present: Tensor): Tensor {
+  return add(logits, scale(addScalar(scale(present, -1), 1), ABSENT_SCORE));
+}
+
 /**
  * Cross entropy of class scores, averaged by the weights of rows and of their classes; 0 where nothing counts.
  * @param logits - float32 [n, classes].
  * @param labels - int32 [n], in 0 .. classes - 1; `IGNORED_LABEL` does not count.
  * @param rowWeights - float32 [n], at least 0; 1 when left out.
+ * @param present - float32 [n, classes]; 1 for classes that a row has, 0 for those that it lacks; all when left out.
  * @returns float32 [].
  * @throws {ShapeError} when the axes do not fit. @throws {ArgumentError} for options outside of their range.
  * Source: torch.nn.CrossEntropyLoss (weight, label_smoothing, ignore_index); Lin et al. 2017, equation 4, for gamma,
@@ -37,14 +46,16 @@ export function classLoss(
   labels: Tensor,
   options: LossOptions = {},
   rowWeights: Tensor = onesLike(labels),
+  present?: Tensor,
 ): Tensor {
   const classes = sizeOf("classLoss: logits", logits);
   const { labelSmoothing, classWeights, focalGamma } = checkedOptions(options, classes);
   expectShape("classLoss: row weights", rowWeights, labels.shape);
+  const scores = present ? hideAbsent(logits, present) : logits;
   const ignored = equal(labels, full(labels.dtype, [], IGNORED_LABEL));
   const counted = where(ignored, full("float32", [], 0), rowWeights);
   if (labelSmoothing === 0 && focalGamma === 0 && classWeights === undefined) {
-    return weightedMean(crossEntropy(logits, where(ignored, full(labels.dtype, [], 0), labels)), counted);
+    return weightedMean(crossEntropy(scores, where(ignored, full(labels.dtype, [], 0), labels)), counted);
   }
   const places = constant(
     labels.dtype,
@@ -52,9 +63,10 @@ export function classLoss(
     Array.from({ length: classes }, (_, i) => i),
   );
   const hard = cast(equal(reshape(labels, [labels.shape[0] as Dim, 1]), places), "float32");
-  const soft = addScalar(scale(hard, 1 - labelSmoothing), labelSmoothing / classes);
+  const even = present ? divideOrZero(present, reduceSum(present, [1], true)) : full("float32", [], 1 / classes);
+  const soft = add(scale(hard, 1 - labelSmoothing), scale(even, labelSmoothing));
   const weights = constant("float32", [1, classes], classWeights ?? new Array<number>(classes).fill(1));
-  const losses = reduceSum(mul(mul(soft, weights), surprise(logSoftmax(logits), focalGamma)), [1]);
+  const losses = reduceSum(mul(mul(soft, weights), surprise(logSoftmax(scores), focalGamma)), [1]);
   const divisors = reduceSum(mul(hard, weights), [1]);
   return divideOrZero(reduceSum(mul(losses, counted)), reduceSum(mul(divisors, counted)));
 }
@@ -159,7 +171,7 @@ function weightedMean(losses: Tensor, weights: Tensor): Tensor {
   return divideOrZero(reduceSum(mul(means, weights)), reduceSum(weights));
 }
 
-/** A quotient of scalars; 0 / 0 is 0. */
+/** A quotient; 0 / 0 is 0. */
 function divideOrZero(total: Tensor, divisor: Tensor): Tensor {
   const isZero = cast(equal(divisor, full("float32", [], 0)), "float32");
   return div(total, add(divisor, isZero));
