@@ -83,7 +83,7 @@ export { layerNorm } from "./graph/ops/layer-norm.ts";
 export { cast, equal, less, where } from "./graph/ops/logic.ts";
 export { gemm, linear, matmul } from "./graph/ops/matmul.ts";
 export { recompute } from "./graph/ops/recompute.ts";
-export { argMax, reduceMax, reduceMean } from "./graph/ops/reduce.ts";
+export { argMax, logSumExp, reduceMax, reduceMean } from "./graph/ops/reduce.ts";
 export { relu } from "./graph/ops/relu.ts";
 export { reshape } from "./graph/ops/reshape.ts";
 export { concat, slice, split } from "./graph/ops/slice.ts";

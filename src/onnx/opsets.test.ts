@@ -6,7 +6,7 @@ import { buildGraph, input } from "../graph/graph.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
 import { gelu, geluTanh } from "../graph/ops/gelu.ts";
 import { layerNorm } from "../graph/ops/layer-norm.ts";
-import { argMax, reduceMax, reduceMean } from "../graph/ops/reduce.ts";
+import { argMax, logSumExp, reduceMax, reduceMean } from "../graph/ops/reduce.ts";
 import { lowerGraph } from "./lower.ts";
 import { OPSETS, serializeModel } from "./serialize.ts";
 
@@ -17,6 +17,7 @@ function graph() {
   return buildGraph({
     sum: reduceSum(x, [0]),
     mean: reduceMean(x, [1], true),
+    logSumExp: logSumExp(x, [1]),
     max: reduceMax(x, [0, 1]),
     largest: argMax(x, 1),
     normalized: layerNorm(x, w, b, 1e-12),

@@ -1,4 +1,4 @@
-/** Mean, maximum and the position of the maximum. */
+/** Mean, maximum, the position of the maximum, and the sum of exponentials. */
 import { describe, expect, test } from "vitest";
 import {
   at,
@@ -14,7 +14,7 @@ import { hostTensor } from "../../util/tensor.ts";
 import { gradients } from "../autodiff.ts";
 import { input, type Tensor } from "../graph.ts";
 import { reduceSum } from "./broadcast.ts";
-import { argMax, reduceMax, reduceMean } from "./reduce.ts";
+import { argMax, logSumExp, reduceMax, reduceMean } from "./reduce.ts";
 
 const x = randomTensor(1, [2, 3, 4]);
 
@@ -66,6 +66,32 @@ describe("reduceMax", () => {
       { x: hostTensor("float32", [3], Float32Array.of(5, 1, 5)) },
     );
     expect(numbers(results["grad"])).toEqual([1, 0, 1]);
+  });
+});
+
+describe("logSumExp", () => {
+  test.each([
+    [false, [2, 3]],
+    [true, [2, 3, 1]],
+  ])("keepDims %s", async (keepDims, shape) => {
+    const expected = tabulate([2, 3], (i, j) =>
+      Math.log([0, 1, 2, 3].reduce((sum, k) => sum + Math.exp(at(x, i, j, k)), 0)),
+    );
+    const build = (a?: Tensor) => logSumExp(a as Tensor, [-1], keepDims);
+    await checkOperator({ build, inputs: [x], shape, expected });
+  });
+
+  test("neither large nor small values overflow", async () => {
+    const symbol = input("x", "float32", [2, 3]);
+    const host = hostTensor("float32", [2, 3], Float32Array.of(1000, 1000, -1e4, -1000, -1000, -1e4));
+    const y = logSumExp(symbol, [1]);
+    const [grad] = gradients(reduceSum(y), [symbol]);
+    const results = await evaluate({ y, grad: grad as Tensor }, { x: host });
+    expect(numbers(results["y"])[0]).toBeCloseTo(1000 + Math.LN2, 3);
+    expect(numbers(results["y"])[1]).toBeCloseTo(-1000 + Math.LN2, 3);
+    numbers(results["grad"]).forEach((value, i) => {
+      expect(value).toBeCloseTo([0.5, 0.5, 0][i % 3] as number, 3);
+    });
   });
 });
 

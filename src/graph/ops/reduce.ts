@@ -1,8 +1,8 @@
-/** Reductions besides the sum: mean, maximum, and the position of the maximum. */
+/** Reductions besides the sum: mean, maximum, the position of the maximum, and sums of what is given as logarithms. */
 import { GraphError } from "../../errors.ts";
 import { normalizeAxis, product } from "../dims.ts";
 import { defineOp, type LowerContext, type LoweredNode, type Tensor, type TensorType } from "../graph.ts";
-import { mul, scale } from "./arithmetic.ts";
+import { mul, scale, sub } from "./arithmetic.ts";
 import {
   broadcastTo,
   inferReduce,
@@ -11,6 +11,7 @@ import {
   simplifyReduce,
   withOnes,
 } from "./broadcast.ts";
+import { exp } from "./exp.ts";
 import { cast, equal } from "./logic.ts";
 import { reshape } from "./reshape.ts";
 
@@ -63,6 +64,22 @@ const reduceMaxOp = defineOp<ReduceAttributes>({
   flops: elementsIn,
 });
 
+const FLOPS_OF_EXPONENTIAL = 4;
+
+const logSumExpOp = defineOp<ReduceAttributes>({
+  name: "logSumExp",
+  infer: inferReduce,
+  // d y / d x = exp(x - y): the softmax over the axes
+  vjp: ({ grad, inputs: [x], outputs: [y], attributes: { axes } }) => {
+    const source = x as Tensor;
+    const kept = withOnes(source.shape, axes);
+    return [mul(exp(sub(source, reshape(y as Tensor, kept))), reshape(grad, kept))];
+  },
+  lower: lowerWithAxes("ReduceLogSumExp"),
+  simplify: simplifyReduce,
+  flops: (inputs) => FLOPS_OF_EXPONENTIAL * elementsIn(inputs),
+});
+
 const argMaxOp = defineOp<{ readonly axis: number }>({
   name: "argMax",
   infer: ([x], { axis }) => ({ dtype: "int64", shape: (x as TensorType).shape.filter((_, i) => i !== axis) }),
@@ -90,6 +107,16 @@ export function reduceMean(x: Tensor, axes: readonly number[] = x.shape.map((_, 
  */
 export function reduceMax(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
   return reduceMaxOp([x], { axes: normalizeAxes("reduceMax", x, axes), keepDims });
+}
+
+/**
+ * The logarithm of the sum of exponentials over axes, computed without overflow.
+ * @param axes - negative ones count from the back; each has at least one element that is finite.
+ * @throws {ShapeError} for an axis outside of the rank.
+ * ONNX: `ReduceLogSumExp` (opset 13).
+ */
+export function logSumExp(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
+  return logSumExpOp([x], { axes: normalizeAxes("logSumExp", x, axes), keepDims });
 }
 
 /**
