@@ -1,5 +1,7 @@
 /** What a command is: a file of cli/commands/ default-exports one. main.ts turns it into a commander command. */
 
+import type { TextEncoding } from "../data/read-block.ts";
+
 /** A positional argument. */
 export interface CommandArgument {
   readonly name: string;
@@ -52,8 +54,8 @@ export interface CommandContext {
   readonly output: Output;
   /** Aborted at the first Ctrl-C (a second one ends the process); long work checks it and saves. */
   readonly signal: AbortSignal;
-  /** The lines of standard input, for commands whose text argument is missing. */
-  stdinLines(): AsyncIterable<string>;
+  /** The lines of standard input, for commands whose text argument is missing; UTF-8 unless said. */
+  stdinLines(encoding?: TextEncoding): AsyncIterable<string>;
 }
 
 /** A command of the command line. */

@@ -1,6 +1,6 @@
 /** How errors reach the user: `error:` and `hint:` on stderr, an exit code, and a stack only with --debug. */
 import { inspect } from "node:util";
-import { InterruptedError, UsageError, ZhbertError } from "../errors.ts";
+import { ArgumentError, InterruptedError, UsageError, ZhbertError } from "../errors.ts";
 import type { Output } from "./command.ts";
 import { INTERRUPTED_EXIT_CODE } from "./interruption.ts";
 
@@ -42,7 +42,9 @@ function describeFailure(error: unknown): Failure {
     return { message: "interrupted", hint: error.hint, exitCode: INTERRUPTED_EXIT_CODE };
   }
   if (error instanceof ZhbertError) {
-    return { message: `error: ${error.message}`, hint: error.hint, exitCode: error instanceof UsageError ? 2 : 1 };
+    // What the library finds wrong with an argument came from an option.
+    const isUsage = error instanceof UsageError || error instanceof ArgumentError;
+    return { message: `error: ${error.message}`, hint: error.hint, exitCode: isUsage ? 2 : 1 };
   }
   if (isSystemError(error)) {
     return { message: `error: ${error.path ?? error.syscall}: ${error.message}`, hint: "", exitCode: 1 };

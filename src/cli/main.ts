@@ -2,6 +2,7 @@
 /**
  * The program `zhbert`: ties the process (arguments, streams, signals, exit code) to the command line in program.ts.
  */
+import type { TextEncoding } from "../data/read-block.ts";
 import { reportFailure } from "./failure.ts";
 import { interruption } from "./interruption.ts";
 import { createOutput } from "./output.ts";
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
   process.on("uncaughtException", (error) => process.exit(fail(error)));
 
   const signal = interruption({ output });
-  const stdinLines = () => readStdinLines(process.stdin, { signal, output });
+  const stdinLines = (encoding?: TextEncoding) => readStdinLines(process.stdin, { signal, output }, encoding);
   const exitCode = await runProgram(argv, { output, signal, stdinLines }).catch(fail);
   await output.flush();
   // Engines and workers may keep handles open; the command is over when its promise is settled.

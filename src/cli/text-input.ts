@@ -1,7 +1,8 @@
-/** What embed and features share: texts line by line from a file or standard input, pairs, layers, and progress. */
+/** What commands that read text share: lines or a corpus from files or standard input, its encoding, pairs, layers, and progress. */
 import { TEXT_ENCODINGS, type TextEncoding } from "../data/read-block.ts";
 import { UsageError } from "../errors.ts";
 import type { TextOrPair } from "../inference/token-rows.ts";
+import { type Corpus, corpusOfLines, openCorpus } from "../node/corpus.ts";
 import { openTextLines, type TextLines } from "../node/text-lines.ts";
 import type { CommandContext, CommandOption, Output, Progress } from "./command.ts";
 import { wholeNumber } from "./numbers.ts";
@@ -10,16 +11,26 @@ import { openEndedProgress } from "./progress.ts";
 /** The texts of a file, or of standard input for `-` or nothing. */
 export async function openTexts(path: string | undefined, context: CommandContext): Promise<TextLines> {
   const { output, encoding } = context.options;
-  if (path === undefined || path === "-") {
-    if (encoding === undefined || encoding === "utf-8") return { count: undefined, lines: context.stdinLines() };
-    const hint = "name a file, or convert what is piped with: iconv -t UTF-8";
-    throw new UsageError({ where: "--encoding", expected: "utf-8 on standard input", got: encoding, hint });
-  }
+  if (path === undefined || path === "-") return { count: undefined, lines: context.stdinLines(encoding) };
   const outputs: string[] = output === undefined ? [] : [output];
   return openTextLines(
     path,
     given({ signal: context.signal, outputs, encoding: encoding as TextEncoding | undefined }),
   );
+}
+
+/** A corpus, and the encoding of its bytes. */
+export interface OpenedCorpus {
+  readonly corpus: Corpus;
+  readonly encoding: TextEncoding;
+}
+
+/** The corpus that a command's argument of this name names, or standard input, whose lines are decoded as they come. */
+export async function openCorpusOf({ args, options, stdinLines }: CommandContext): Promise<OpenedCorpus> {
+  const paths: readonly string[] = args["corpus"] ?? [];
+  const encoding: TextEncoding = options["encoding"] ?? "utf-8";
+  if (paths.length > 0) return { corpus: await openCorpus(paths), encoding };
+  return { corpus: corpusOfLines(stdinLines(encoding), "standard input"), encoding: "utf-8" };
 }
 
 /** As extract_features.py and bert-as-service part two texts of a line. */
@@ -43,10 +54,10 @@ export function layerList(text: string): readonly number[] {
   });
 }
 
-/** Of the file of texts. */
+/** Of what a command reads as text. */
 export const encodingOption: CommandOption = {
   flags: "--encoding <name>",
-  description: "of the texts",
+  description: "of the text that is read",
   default: "utf-8",
   choices: TEXT_ENCODINGS,
 };

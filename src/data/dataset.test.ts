@@ -50,7 +50,9 @@ describe("the description", () => {
     const more = { ...description, tokenizer: { ...description.tokenizer, curlyQuotes: "map", addedTokens: [added] } };
     expect(parseDescription(formatDescription(more as DatasetDescription), "dataset.json")).toEqual(more);
     const variant = { masking: "ngram:0.5,char:0.5", ngramWeights: [1, 0.5], maskTokenProb: 1, randomTokenProb: 0 };
-    const others = { maskingWords: "ab".repeat(32), swapSegments: true, crossDocuments: false };
+    const digests = { maskingWords: "ab".repeat(32), userDictionary: "cd".repeat(32), referenceFile: "ef".repeat(32) };
+    const filters = { clean: true, dropDuplicates: true, minLineLength: 3, maxLineLength: 90, minChinese: 0.5 };
+    const others = { ...digests, filters, swapSegments: true, crossDocuments: false };
     const masked = { ...description, generation: { ...description.generation, ...variant, ...others } };
     expect(parseDescription(formatDescription(masked), "dataset.json")).toEqual(masked);
     const older = { rules: "huggingface", lowercase: true };

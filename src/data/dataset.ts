@@ -3,6 +3,7 @@ import { ArgumentError, DataError, verbatim } from "../errors.ts";
 import type { AddedToken } from "../text/added-tokens.ts";
 import { CURLY_QUOTES, type CurlyQuotes } from "../text/fold-plan.ts";
 import { parseAddedToken, writeAddedToken } from "../text/tokenizer-json.ts";
+import type { FilterOptions } from "./filter-lines.ts";
 import type { PretrainingInstance } from "./instance.ts";
 import { MASKINGS, type ShardReader, type ShardSettings } from "./shards.ts";
 
@@ -49,6 +50,11 @@ export interface GenerationSettings {
   readonly maskingWords?: string;
   readonly swapSegments?: boolean;
   readonly crossDocuments?: boolean;
+  /** Hex digests (SHA-256) of the segmenter's files, where it had any. */
+  readonly userDictionary?: string;
+  readonly referenceFile?: string;
+  /** What was cleaned and removed, where it is not nothing. */
+  readonly filters?: Partial<FilterOptions>;
 }
 
 /** The content of dataset.json. */
@@ -109,10 +115,11 @@ export function parseDescription(text: string, where: string): DatasetDescriptio
       shortSeqProb: numberAt(generation, "shortSeqProb", where),
       segmenter: stringAt(generation, "segmenter", where),
       googleCompatible: booleanAt(generation, "googleCompatible", where),
-      ...optionalAt(generation, ["masking", "maskingWords"], stringAt, where),
+      ...optionalAt(generation, ["masking", "maskingWords", "userDictionary", "referenceFile"], stringAt, where),
       ...optionalAt(generation, ["maskTokenProb", "randomTokenProb"], numberAt, where),
       ...optionalAt(generation, ["ngramWeights"], numbersAt, where),
       ...optionalAt(generation, ["swapSegments", "crossDocuments"], booleanAt, where),
+      ...optionalAt(generation, ["filters"], filtersAt, where),
     },
     shards: shardsAt(json, "shards", where),
     heldOutShards: shardsAt(json, "heldOutShards", where),
@@ -158,6 +165,14 @@ function optionalAt<Key extends string, T>(
 ): { readonly [key in Key]?: T } {
   const found = keys.filter((key) => json[key] !== undefined);
   return Object.fromEntries(found.map((key) => [key, read(json, key, where)])) as { readonly [key in Key]?: T };
+}
+
+function filtersAt(json: Json, key: string, where: string): Partial<FilterOptions> {
+  const filters = objectAt(json, key, where);
+  return {
+    ...optionalAt(filters, ["minLineLength", "maxLineLength", "minChinese"], numberAt, where),
+    ...optionalAt(filters, ["clean", "dropDuplicates"], booleanAt, where),
+  };
 }
 
 function stringAt(json: Json, key: string, where: string): string {

@@ -217,13 +217,14 @@ async function openShardOutput(
     segmenter: segmenter.name,
     googleCompatible: false,
   };
-  const { maskingWords: _, ...kept } = generation;
+  const { maskingWords: digest, ...kept } = generation;
   const tokenizerSettings = { rules, lowercase, curlyQuotes, ...added };
   const writer = await DatasetWriter.create(output, {
     settings,
     vocabulary,
     tokenizer: tokenizerSettings,
     generation: kept,
+    ...(digest === undefined || described === undefined ? {} : { maskingWords: described.maskingWords }),
   });
   return {
     paths: [output],

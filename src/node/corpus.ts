@@ -3,13 +3,17 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { readLineGroups } from "../data/corpus.ts";
+import type { TextEncoding } from "../data/read-block.ts";
 import type { CorpusChunk } from "../data/text-blocks.ts";
+import { toUtf8 } from "../data/transcode.ts";
 import { ArgumentError, FileError, verbatim } from "../errors.ts";
 import { unpack } from "./data-unpack.ts";
 import { fileError } from "./files.ts";
 
 /** How a corpus is read. */
 export interface ReadCorpusOptions {
+  /** Of the files, UTF-8 unless said; lines that come from elsewhere are text already. */
+  readonly encoding?: TextEncoding;
   /** A longer line is an error; 16 MiB by default. */
   readonly maxLineBytes?: number;
   /** A file's end also ends a document, as if a blank line stood there; Google's program goes on in the next file. */
@@ -112,10 +116,10 @@ async function expand(path: string): Promise<string[]> {
 }
 
 async function* readFiles(files: readonly string[], options: ReadCorpusOptions): AsyncGenerator<readonly string[]> {
-  const { maxLineBytes, partsFiles = false } = options;
+  const { maxLineBytes, partsFiles = false, encoding = "utf-8" } = options;
   const read = byteReader(options);
   for (const file of files) {
-    yield* readLineGroups(unpack(file, read(file)), {
+    yield* readLineGroups(toUtf8(unpack(file, read(file)), encoding, file), {
       where: file,
       ...(maxLineBytes === undefined ? {} : { maxLineBytes }),
     });

@@ -1,5 +1,4 @@
 /** From options to what workers need and to what tells one command from another. */
-import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -14,7 +13,7 @@ import type { DataJob } from "./data-job.ts";
 import { type MakeDataOptions, needsWholeLines } from "./data-options.ts";
 import { shardSettings } from "./data-sinks.ts";
 import type { DataCommand } from "./data-work-folder.ts";
-import { readBytes } from "./files.ts";
+import { digestOfFile } from "./files.ts";
 
 /** Changes when the same options give other bytes, so that unfinished work of an older version is not gone on with. */
 const GENERATION = 2;
@@ -104,12 +103,7 @@ async function workFolderOf({ format, outputs, part }: MakeDataOptions): Promise
 export async function commandOf(options: MakeDataOptions, job: DataJob): Promise<DataCommand> {
   const { userDictionary, referenceFile } = job.segmenter;
   const { words } = job.instances;
-  const digest = async (path: string | undefined) =>
-    path === undefined
-      ? undefined
-      : createHash("sha256")
-          .update(await readBytes(path))
-          .digest("hex");
+  const digest = async (path: string | undefined) => (path === undefined ? undefined : digestOfFile(path));
   const { format, outputs, shardBytes, blockBytes } = options;
   return {
     generation: GENERATION,

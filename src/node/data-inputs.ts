@@ -7,6 +7,7 @@ import { DATASET_FILE, type GenerationSettings, type InstanceSource } from "../d
 import { type IdIndex, type IdSource, idDocuments, openMegatron, openPaddle } from "../data/indexed-ids.ts";
 import type { PretrainingInstance } from "../data/instance.ts";
 import { decodeInstanceLine, type ReadInstance } from "../data/jsonl.ts";
+import type { MaskingWords } from "../data/masking-words.ts";
 import { openParquet, type ParquetFile } from "../data/parquet.ts";
 import { instanceColumns, instanceOfRow } from "../data/parquet-instances.ts";
 import type { ShardSettings } from "../data/shards.ts";
@@ -30,7 +31,11 @@ export interface InstanceInput {
   /** The lengths that instances are padded to, where the format says so. */
   readonly shape?: ExampleShape;
   /** What a data folder says of itself. */
-  readonly described?: { readonly settings: ShardSettings; readonly generation: GenerationSettings };
+  readonly described?: {
+    readonly settings: ShardSettings;
+    readonly generation: GenerationSettings;
+    readonly maskingWords: MaskingWords;
+  };
   close(): Promise<void>;
 }
 
@@ -159,7 +164,11 @@ async function openShardInput(folder: string, heldOut: boolean): Promise<Instanc
   async function* read(): AsyncGenerator<ReadInstance> {
     for (let i = 0; i < source.count; i++) yield { instance: await source.instance(i), hasWords: true };
   }
-  return instances("shards", read, { shape: settings, described: { settings, generation }, close: dataset.close });
+  return instances("shards", read, {
+    shape: settings,
+    described: { settings, generation, maskingWords: dataset.maskingWords },
+    close: dataset.close,
+  });
 }
 
 async function openTfrecords(paths: readonly string[]): Promise<InstanceInput> {

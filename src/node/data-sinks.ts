@@ -1,5 +1,6 @@
 /** Where instances go: the shards of a data folder, or files that they fill in turn. */
 import type { GenerationSettings } from "../data/dataset.ts";
+import { type FilterOptions, NO_FILTERS } from "../data/filter-lines.ts";
 import type { PretrainingInstance } from "../data/instance.ts";
 import { encodeInstanceLine } from "../data/jsonl.ts";
 import { maskingCode, parseMasking } from "../data/masking-variants.ts";
@@ -7,9 +8,10 @@ import type { ShardSettings } from "../data/shards.ts";
 import { encodeExample, frameRecord } from "../data/tfrecord.ts";
 import { exceedTokens } from "../text/added-tokens.ts";
 import { SPECIAL_TOKENS } from "../text/vocabulary.ts";
+import type { SegmenterSettings } from "./data-job.ts";
 import type { MakeDataOptions } from "./data-options.ts";
 import { DatasetWriter, type DatasetWriterOptions } from "./dataset.ts";
-import { type AtomicFile, createAtomicFile } from "./files.ts";
+import { type AtomicFile, createAtomicFile, digestOfFile } from "./files.ts";
 
 /** The settings that shards of these options have. */
 export function shardSettings(options: MakeDataOptions): ShardSettings {
@@ -26,7 +28,7 @@ export function shardSettings(options: MakeDataOptions): ShardSettings {
 }
 
 /** Begins the data folder. @throws {FileError} as `DatasetWriter.create`. */
-export function openShards(
+export async function openShards(
   options: MakeDataOptions,
   onShard?: DatasetWriterOptions["onShard"],
 ): Promise<DatasetWriter> {
@@ -43,6 +45,7 @@ export function openShards(
       segmenter: segmenter.name,
       googleCompatible,
       ...variantSettings(options),
+      ...(await sourceSettings(options)),
     },
     ...(options.words === undefined ? {} : { maskingWords: options.words }),
     ...(shardBytes === undefined ? {} : { shardBytes }),
@@ -60,6 +63,17 @@ function variantSettings(options: MakeDataOptions): Partial<GenerationSettings> 
     ...(ngramWeights === undefined ? {} : { ngramWeights }),
     ...(swapSegments === true ? { swapSegments } : {}),
     ...(crossDocuments === true ? { crossDocuments } : {}),
+  };
+}
+
+/** What the text went through: the files of the segmenter, and filters that are on. */
+async function sourceSettings({ segmenter, filters = {} }: MakeDataOptions): Promise<Partial<GenerationSettings>> {
+  const { userDictionary, referenceFile } = segmenter as SegmenterSettings;
+  const active = Object.entries(filters).filter(([name, value]) => value !== NO_FILTERS[name as keyof FilterOptions]);
+  return {
+    ...(userDictionary === undefined ? {} : { userDictionary: await digestOfFile(userDictionary) }),
+    ...(referenceFile === undefined ? {} : { referenceFile: await digestOfFile(referenceFile) }),
+    ...(active.length === 0 ? {} : { filters: Object.fromEntries(active.sort(([a], [b]) => (a < b ? -1 : 1))) }),
   };
 }
 

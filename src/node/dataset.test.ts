@@ -70,6 +70,23 @@ test("words for masking lie beside the data, and others are refused", async () =
   await expect(openDataset(folder)).rejects.toThrow(FileError);
 });
 
+test("words of earlier data go with them, and a file of that name that is nobody's stays", async () => {
+  const path = join(folder, "masking.json");
+  writeFileSync(path, "mine");
+  await write([1]);
+  expect(readFileSync(path, "utf8")).toBe("mine");
+  const writer = await DatasetWriter.create(folder, {
+    ...optionsFor(vocabulary),
+    maskingWords: { phrases: ["云 淡"] },
+  });
+  await writer.add(instance(1));
+  await writer.commit({});
+  expect(readdirSync(folder)).toContain("masking.json");
+  await write([2]);
+  expect(readdirSync(folder)).not.toContain("masking.json");
+  expect(await read()).toEqual([2]);
+});
+
 async function read(): Promise<number[]> {
   const { train, close } = await openDataset(folder);
   const values = [];

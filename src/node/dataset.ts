@@ -125,12 +125,15 @@ export class DatasetWriter {
     const heldOutShards = this.#written["held-out"];
     const description = { settings, tokenizer, generation, shards, heldOutShards, statistics };
     const encoder = new TextEncoder();
+    const hadWords = await hasMaskingWords(this.#folder);
     await this.#replace([
       [VOCABULARY_FILE, encoder.encode(vocabulary.toText())],
       ...(words ? [[MASKING_WORDS_FILE, words] as const] : []),
       [DATASET_FILE, encoder.encode(formatDescription(description))],
     ]);
     this.#isOpen = false;
+    // Those of the earlier data; a file of that name that no data list is somebody else's.
+    if (hadWords && words === undefined) await this.#remove([MASKING_WORDS_FILE]);
     const listed = new Set([...shards, ...heldOutShards].map(({ file }) => file));
     await this.#remove((await shardFiles(this.#folder)).filter((file) => !listed.has(file)));
     return [...shards, ...heldOutShards].reduce((sum, { bytes }) => sum + bytes, 0);
@@ -193,6 +196,16 @@ function notOurs(path: string): FileError {
     got: verbatim("another vocabulary, which the data's would replace"),
     hint: "name another folder for the data",
   });
+}
+
+/** Whether the folder's present data have words for masking; whatever is no description has none. */
+async function hasMaskingWords(folder: string): Promise<boolean> {
+  try {
+    const path = join(folder, DATASET_FILE);
+    return parseDescription(await readText(path), path).generation.maskingWords !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 async function shardFiles(folder: string): Promise<string[]> {

@@ -4,6 +4,7 @@
  * A failure, an abort or the end of the process removes the temporary; what stood there before stays as it was. What a
  * killed process left is removed by the next one that writes into the folder.
  */
+import { createHash } from "node:crypto";
 import { unlinkSync } from "node:fs";
 import { type FileHandle, mkdir, open, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -267,6 +268,13 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   } catch (error) {
     throw fileError(path, "a file that can be read", error);
   }
+}
+
+/** SHA-256 of a file's content, in hex. @throws {FileError} when it cannot be read. */
+export async function digestOfFile(path: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readBytes(path))
+    .digest("hex");
 }
 
 /** The most bytes of one call: Node reads no 2 GiB at once, and the optimiser's state of a large model has more. */

@@ -1,19 +1,21 @@
 /** Words for filling masks: those of jieba's dictionary, or a file's. */
 import { dict } from "@node-rs/jieba/dict.js";
+import type { TextEncoding } from "../data/read-block.ts";
 import { CorpusError, verbatim } from "../errors.ts";
-import { readText } from "./files.ts";
+import { openTextLines } from "./text-lines.ts";
 
 /** The words of jieba's dictionary, 349,046 of one to sixteen characters. */
 export function jiebaWords(): string[] {
-  return firstFields(new TextDecoder().decode(dict));
+  return new TextDecoder().decode(dict).split("\n").flatMap(firstField);
 }
 
 /**
- * Reads words from a file: one a line; what follows a space (a frequency, a tag) is left out.
- * @throws {FileError} when it cannot be read. @throws {CorpusError} when there is no word in it.
+ * Reads words from a file (also .gz, .xz, .zst): one a line; what follows a space (a frequency, a tag) is left out.
+ * @throws {FileError} when it cannot be read. @throws {CorpusError} when there is no word in it, or bytes of another encoding.
  */
-export async function readWords(path: string): Promise<string[]> {
-  const words = firstFields((await readText(path)).replace(/^\uFEFF/, ""));
+export async function readWords(path: string, encoding: TextEncoding = "utf-8"): Promise<string[]> {
+  const words: string[] = [];
+  for await (const line of (await openTextLines(path, { encoding })).lines) words.push(...firstField(line));
   if (words.length > 0) return words;
   throw new CorpusError({
     where: path,
@@ -23,6 +25,6 @@ export async function readWords(path: string): Promise<string[]> {
   });
 }
 
-function firstFields(text: string): string[] {
-  return text.split("\n").flatMap((line) => /\S+/.exec(line)?.[0] ?? []);
+function firstField(line: string): string[] {
+  return /\S+/.exec(line)?.slice() ?? [];
 }

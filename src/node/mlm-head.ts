@@ -5,6 +5,7 @@
 import { rm, rmdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { type LazyTensor, readTensors } from "../checkpoint/format.ts";
+import type { TextEncoding } from "../data/read-block.ts";
 import type { Masking } from "../data/shards.ts";
 import { ConfigError, verbatim } from "../errors.ts";
 import type { LoadedModel } from "../inference/load-model.ts";
@@ -57,6 +58,8 @@ export interface TrainMlmHeadOptions extends Choices, PretrainEnvironment {
   readonly corpus: Corpus;
   /** The run's folder; the data of the corpus lie in it until the run is complete. */
   readonly output: string;
+  /** Of the corpus; UTF-8. */
+  readonly encoding?: TextEncoding;
   readonly segmenter: Segmenter;
   /** Replaces a run that is in the folder. */
   readonly overwrite?: boolean;
@@ -192,10 +195,11 @@ function makeCorpusData(
   options: TrainMlmHeadOptions,
   randomSeed: number,
 ): Promise<DataReport> {
-  const { corpus, segmenter, masking, signal, onData } = options;
+  const { corpus, encoding = "utf-8", segmenter, masking, signal, onData } = options;
   const maxSeqLength = Math.min(options.maxSeqLength ?? MLM_HEAD_DEFAULTS.maxSeqLength, config.maxPositionEmbeddings);
   return makeData({
     corpus,
+    reading: { encoding },
     outputs: [folder],
     format: "shards",
     tokenizer,

@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { DatasetDescription } from "../data/dataset.ts";
-import { ConfigError, nearest, verbatim } from "../errors.ts";
+import { ArgumentError, ConfigError, nearest, verbatim } from "../errors.ts";
 import { type BertConfig, builtinConfig, builtinSizes, configToJson, parseConfig } from "../model/config.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { TOKENIZER_FILES, tokenizerFiles } from "../text/tokenizer-files.ts";
@@ -32,7 +32,7 @@ export function modelFiles(
 
 /**
  * A config by the name of a built-in size, or from a config.json or a folder that holds one.
- * @throws {ConfigError} when it is none of these or malformed.
+ * @throws {ArgumentError} when it is none of these. @throws {ConfigError} when it is malformed.
  */
 export async function resolveConfig(nameOrPath: string, vocabSize: number): Promise<BertConfig> {
   if (Object.hasOwn(builtinSizes, nameOrPath)) return builtinConfig(nameOrPath, vocabSize);
@@ -42,7 +42,7 @@ export async function resolveConfig(nameOrPath: string, vocabSize: number): Prom
   if (kind !== undefined) return readConfig(kind.isDirectory() ? join(nameOrPath, CONFIG_FILE) : nameOrPath);
   const names = [...Object.keys(builtinSizes), ...Object.keys(presetSizes)];
   const near = nearest(nameOrPath, names);
-  throw new ConfigError({
+  throw new ArgumentError({
     where: "config",
     expected: `one of ${names.join(", ")}, or the path of a config.json`,
     got: nameOrPath,

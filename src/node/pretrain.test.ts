@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pretrainingFixture, tinyConfig, vocabulary, writeData } from "../../test/pretraining-data.ts";
 import { readSafetensors, writeSafetensors } from "../checkpoint/formats/safetensors.ts";
-import { ConfigError, DataError, FileError, InterruptedError, TrainingError } from "../errors.ts";
+import { ArgumentError, ConfigError, DataError, FileError, InterruptedError, TrainingError } from "../errors.ts";
 import { parseConfig } from "../model/config.ts";
 import type { LoggedMetrics } from "../train/metrics.ts";
 import { zeros } from "../util/tensor.ts";
@@ -148,7 +148,7 @@ describe("refuses before the first step, and writes nothing:", () => {
   test("sequences longer than the model's positions", () =>
     refused("bad-2", { config: config({ max_position_embeddings: 32 }) }, ConfigError, "expected 48 or more"));
   test("an unknown size", () =>
-    refused("bad-3", { config: "tinny" }, ConfigError, "expected one of tiny, rbt3, base, large"));
+    refused("bad-3", { config: "tinny" }, ArgumentError, "expected one of tiny, rbt3, base, large"));
   test("a config that is no JSON", async () => {
     writeFileSync(fixture.path("broken.json"), "{");
     await refused("bad-4", { config: fixture.path("broken.json") }, ConfigError, "expected JSON");

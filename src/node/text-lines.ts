@@ -1,7 +1,5 @@
 /** The lines of a file (also .gz, .xz, .zst) as texts, one each, blank ones too; and how many, for progress. */
-import { readLineGroups } from "../data/corpus.ts";
 import type { TextEncoding } from "../data/read-block.ts";
-import { CorpusError, verbatim } from "../errors.ts";
 import { type Corpus, keepCorpus, openCorpus } from "./corpus.ts";
 
 /** Texts to be worked through in order. */
@@ -33,12 +31,7 @@ export async function openTextLines(
   const corpus = await openCorpus([path]);
   keepCorpus(corpus, outputs);
   async function* lines(): AsyncGenerator<string> {
-    const reading = signal === undefined ? {} : { signal };
-    const groups =
-      encoding === "utf-8"
-        ? corpus.read(reading)
-        : readLineGroups(utf8Of(corpus, encoding, reading), { where: corpus.name });
-    for await (const group of groups) yield* group;
+    for await (const group of corpus.read({ encoding, ...(signal === undefined ? {} : { signal }) })) yield* group;
   }
   if (!corpus.isRepeatable) return { count: undefined, lines: lines() };
   return { count: await countLines(corpus, signal), lines: lines() };
@@ -55,25 +48,4 @@ async function countLines(corpus: Corpus, signal: AbortSignal | undefined): Prom
     last = bytes.at(-1) ?? last;
   }
   return last === NEWLINE ? count : count + 1;
-}
-
-/** @throws {CorpusError} at bytes that are no text of the encoding. */
-async function* utf8Of(
-  corpus: Corpus,
-  encoding: TextEncoding,
-  options: { readonly signal?: AbortSignal },
-): AsyncGenerator<Uint8Array> {
-  const decoder = new TextDecoder(encoding, { fatal: true });
-  const encoder = new TextEncoder();
-  const decode = (bytes?: Uint8Array): Uint8Array => {
-    try {
-      return encoder.encode(bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true }));
-    } catch (cause) {
-      const expected = `text in ${encoding.toUpperCase()}`;
-      const hint = "name the file's encoding: --encoding utf-8";
-      throw new CorpusError({ where: corpus.name, expected, got: verbatim("other bytes"), hint, cause });
-    }
-  };
-  for await (const { bytes } of corpus.chunks(options)) yield decode(bytes);
-  yield decode();
 }

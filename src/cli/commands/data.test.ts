@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -190,7 +191,20 @@ describe("zhbert data", () => {
       expect(stdout).toMatch(row);
     }
     expect(stdout).toMatch(/duplicates +18 +46\.15 % of lines removed, at most \de-\d+ of new lines/);
-    expect((await run(corpus, "-o", join(folder, "data"))).stdout).not.toContain("lines read");
+    const generation = async () => {
+      const { description, close } = await openDataset(join(folder, "data"));
+      await close();
+      return description.generation;
+    };
+    const kept = { clean: true, minLineLength: 3, minChinese: 0.5, dropDuplicates: true };
+    expect((await generation()).filters).toEqual(kept);
+    const dictionary = join(folder, "user-words.txt");
+    writeFileSync(dictionary, "灯塔\n");
+    const again = await run(corpus, "-o", join(folder, "data"), "--user-dictionary", dictionary);
+    expect(again.stdout).not.toContain("lines read");
+    const userDictionary = createHash("sha256").update("灯塔\n").digest("hex");
+    expect(await generation()).toMatchObject({ userDictionary });
+    expect(await generation()).not.toHaveProperty("filters");
     const none = run(corpus, "-o", join(folder, "data"), "--min-line-length", "900");
     await expect(none).rejects.toThrow("got none of 39 lines kept by the filters");
   });

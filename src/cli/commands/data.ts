@@ -1,9 +1,6 @@
 /** `zhbert data`: pre-training data from plain text. Google's flags in kebab-case, words masked whole by default. */
-import type { FilterCounts } from "../../data/filter-lines.ts";
-import { TEXT_ENCODINGS } from "../../data/read-block.ts";
 import { TEXT_FORMATS } from "../../data/text-blocks.ts";
 import { UsageError } from "../../errors.ts";
-import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
 import {
   DATA_FORMATS,
   type DataFormat,
@@ -15,10 +12,12 @@ import {
 import { SEGMENTERS } from "../../node/segmenters.ts";
 import { loadTokenizer } from "../../node/vocabulary-file.ts";
 import { type CommandContext, type CommandOption, defineCommand } from "../command.ts";
+import { printReport, sharesOf } from "../data-report.ts";
 import { maskingOption, maskingOptions, readMaskingOptions } from "../masking-options.ts";
 import { inMegabytes, probability, sequenceLength, share, wholeNumber } from "../numbers.ts";
 import { phaseOption, presetOption, printPresets, readPreset, withDataPreset } from "../preset-options.ts";
 import { openEndedProgress } from "../progress.ts";
+import { encodingOption, openCorpusOf } from "../text-input.ts";
 import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
 /** Five passes, as the Chinese whole word masking models were trained (ymcui/Chinese-BERT-wwm issue 28). */
@@ -80,7 +79,7 @@ const options: readonly CommandOption[] = [
   { flags: "--no-split-sentences", description: "a line is one sentence; do not cut paragraphs at 。！？；" },
   { flags: "--input <format>", description: "what the corpus is", default: "text", choices: TEXT_FORMATS },
   { flags: "--text-field <name>", description: "jsonl: the field that holds a document's text", default: "text" },
-  { flags: "--encoding <name>", description: "of the corpus", default: "utf-8", choices: TEXT_ENCODINGS },
+  { ...encodingOption, description: "of the corpus" },
   {
     flags: "--clean",
     description: "HTML references become characters; control and zero-width ones, runs of spaces go",
@@ -181,21 +180,26 @@ async function run(given: CommandContext): Promise<void> {
     progress.stop();
   }
   const seconds = (performance.now() - started) / 1000;
-  const shares = sharesOf(report, made.maxSeqLength);
-  output.json({ output: made.outputs, format: made.format, ...report, ...shares, seconds });
-  printReport(context, made, report, seconds);
+  output.json({
+    output: made.outputs,
+    format: made.format,
+    ...report,
+    ...sharesOf(report, made.maxSeqLength),
+    seconds,
+  });
+  printReport(output, made, report, seconds);
 }
 
 /** Options of the command line as makeData takes them; opens corpus, vocabulary and segmenter. */
-async function readOptions({ args, options, output, signal, stdinLines }: CommandContext): Promise<MakeDataOptions> {
-  const paths = (args["corpus"] ?? []) as readonly string[];
+async function readOptions(context: CommandContext): Promise<MakeDataOptions> {
+  const { options, output, signal } = context;
   const format = (options["format"] ?? "shards") as DataFormat;
   const outputs = outputPaths(options["output"], format);
   const googleCompatible = options["googleCompatible"] === true;
   const masking = maskingOf(options, googleCompatible);
   // Google's program masks single tokens without any notion of words.
   const segmenterName = googleCompatible && masking === "char" ? "none" : options["segmenter"];
-  const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
+  const { corpus, encoding } = await openCorpusOf(context);
   const tokenizer = await loadTokenizer(options["vocab"], {
     rules: googleCompatible ? "google" : "huggingface",
     cased: options["cased"] === true,
@@ -226,7 +230,7 @@ async function readOptions({ args, options, output, signal, stdinLines }: Comman
     heldOut: options["heldOut"],
     shardBytes: toBytes("--shard-size", options["shardSize"]),
     maxLineBytes: toBytes("--max-line-bytes", options["maxLineBytes"]),
-    reading: { format: options["input"], encoding: options["encoding"], textField: options["textField"] },
+    reading: { format: options["input"], encoding, textField: options["textField"] },
     filters: {
       clean: options["clean"] === true,
       dropDuplicates: options["dropDuplicateLines"] === true,
@@ -308,94 +312,4 @@ function toBytes(flag: string, value: number | string): number {
 
 function usage(where: string, expected: string, got: unknown, hint?: string): UsageError {
   return new UsageError({ where, expected, got, ...(hint === undefined ? {} : { hint }) });
-}
-
-interface Shares {
-  readonly maskedShare: number;
-  readonly unknownShare: number;
-  readonly unalignedShare: number;
-  readonly randomNextShare: number;
-  readonly paddingShare: number;
-}
-
-function sharesOf(report: DataReport, maxSeqLength: number): Shares {
-  const { instances, instanceTokens, maskedTokens, tokens, unknownTokens, sentences, unalignedSentences } = report;
-  // One of more parts than blocks is empty.
-  const shareOf = (some: number, all: number) => (all === 0 ? 0 : some / all);
-  return {
-    maskedShare: shareOf(maskedTokens, instanceTokens),
-    unknownShare: shareOf(unknownTokens, tokens),
-    unalignedShare: shareOf(unalignedSentences, sentences),
-    randomNextShare: shareOf(report.randomNext, instances),
-    paddingShare: shareOf(instances * maxSeqLength - instanceTokens, instances * maxSeqLength),
-  };
-}
-
-/** A vocabulary that does not know a tenth of the text is most likely of another language or another text. */
-function noteUnknown(share: number, output: CommandContext["output"]): void {
-  if (share < 0.1) return;
-  output.note(
-    `warning: ${(100 * share).toFixed(1)} % of the tokens are [UNK]; is --vocab the vocabulary for this text?`,
-  );
-}
-
-const FILTER_LABELS: Readonly<Record<keyof FilterCounts, string>> = {
-  linesRead: "lines read",
-  cleanedReferences: "HTML references",
-  cleanedInvisible: "invisible characters",
-  cleanedSpaces: "white space",
-  removedEmpty: "empty once cleaned",
-  removedShort: "too short",
-  removedLong: "too long",
-  removedForeign: "too little Chinese",
-  removedDuplicates: "duplicates",
-};
-
-/** What each step of cleaning and each filter did. */
-function filterRows({ filtered, duplicateErrorRate }: DataReport): [string, string, string][] {
-  const { linesRead = 0 } = filtered;
-  return Object.entries(filtered).map(([name, lines]) => {
-    const share = `${((100 * lines) / Math.max(1, linesRead)).toFixed(2)} %`;
-    const wrong = name === "removedDuplicates" ? `, at most ${duplicateErrorRate.toExponential(0)} of new lines` : "";
-    const done = name.startsWith("removed") ? "removed" : "changed";
-    const label = FILTER_LABELS[name as keyof FilterCounts];
-    return [label, lines.toLocaleString("en-US"), name === "linesRead" ? "" : `${share} of lines ${done}${wrong}`];
-  });
-}
-
-function printReport({ output }: CommandContext, made: MakeDataOptions, report: DataReport, seconds: number): void {
-  const shares = sharesOf(report, made.maxSeqLength);
-  const percent = (value: number) => `${(100 * value).toFixed(2)} %`;
-  const count = (value: number) => value.toLocaleString("en-US");
-  const rows: [string, string, string][] = [
-    ...filterRows(report),
-    ["documents", count(report.documents), ""],
-    ["sentences", count(report.sentences), ""],
-    ["tokens", count(report.tokens), `${count(report.words)} words`],
-    ["[UNK] tokens", count(report.unknownTokens), percent(shares.unknownShare)],
-    ["unaligned sentences", count(report.unalignedSentences), `${percent(shares.unalignedShare)}, masked by character`],
-    ["instances", count(report.instances), `${made.dupeFactor} passes`],
-    ["tokens of instances", count(report.instanceTokens), ""],
-    ["masked tokens", count(report.maskedTokens), percent(shares.maskedShare)],
-    ["padding", percent(shares.paddingShare), `if all are padded to ${made.maxSeqLength}`],
-  ];
-  if (made.nextSentence)
-    rows.push([
-      made.swapSegments ? "swapped" : "random next",
-      count(report.randomNext),
-      percent(shares.randomNextShare),
-    ]);
-  if (made.heldOut > 0) rows.push(["held-out instances", count(report.heldOutInstances), "of the instances above"]);
-  if (report.partFolder === undefined)
-    rows.push(["written", `${inMegabytes(report.outputBytes)} MB`, made.outputs.join(", ")]);
-  output.table(["what", "count", ""], rows);
-  noteUnknown(shares.unknownShare, output);
-  if (report.partFolder !== undefined) {
-    output.print(
-      `this part is in ${report.partFolder}: copy the folders of all parts to one place beside each other, ` +
-        "then give the same command with --shard merge",
-    );
-  }
-  const rate = report.corpusBytes / 1e6 / seconds;
-  output.note(`${inMegabytes(report.corpusBytes)} MB of text in ${seconds.toFixed(1)} s, ${rate.toFixed(2)} MB/s`);
 }

@@ -54,6 +54,15 @@ describe("fill-mask", () => {
     });
   });
 
+  test("a lexicon in another encoding, where it is named", async () => {
+    // 北京 and 上海 in GB18030.
+    writeFileSync(join(folder, "gb.txt"), Buffer.of(0xb1, 0xb1, 0xbe, 0xa9, 0x0a, 0xc9, 0xcf, 0xba, 0xa3, 0x0a));
+    const lexicon = ["--lexicon", join(folder, "gb.txt")];
+    const { masks } = await fill("我住在[MASK][MASK]。", ...lexicon, "--encoding", "gb18030");
+    expect(masks[0].map(({ token }: { token: string }) => token).sort()).toEqual(["上海", "北京"]);
+    await expect(fill("我住在[MASK][MASK]。", ...lexicon)).rejects.toThrow(CorpusError);
+  });
+
   test("entries of each mask, and with --joint fillings of all", async () => {
     const plain = await fill("我[MASK]在[MASK]。", "-k", "2");
     expect(Object.keys(plain)).toEqual(["text", "masks"]);

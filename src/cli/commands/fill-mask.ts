@@ -9,6 +9,7 @@ import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { type CommandContext, defineCommand, type Output } from "../command.ts";
 import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
+import { encodingOption } from "../text-input.ts";
 
 /** Lines of standard input in one run of the model. */
 const LINES_AT_ONCE = 64;
@@ -54,6 +55,7 @@ export default defineCommand({
       description: "threads of the engine (default: all processors)",
       parse: wholeNumber("--threads", 1),
     },
+    { ...encodingOption, description: "of standard input and of --lexicon" },
     ...hubOptions,
   ],
   examples: [
@@ -73,7 +75,7 @@ export default defineCommand({
       output.note(`warning: ${warning}`);
     }
     const texts: readonly string[] = args["text"] ?? [];
-    for await (const lines of texts.length > 0 ? [texts] : chunks(stdinLines())) {
+    for await (const lines of texts.length > 0 ? [texts] : chunks(stdinLines(options["encoding"]))) {
       await fill(model, lines, fillOptions, output);
     }
     await runtime.dispose();
@@ -108,7 +110,7 @@ async function readOptions({ options }: CommandContext): Promise<FillMaskOptions
   }
   return {
     ...common,
-    lexicon: lexicon === undefined ? jiebaWords() : await readWords(lexicon),
+    lexicon: lexicon === undefined ? jiebaWords() : await readWords(lexicon, options["encoding"]),
     ...(wordLengths === undefined ? {} : { wordLengths }),
   };
 }

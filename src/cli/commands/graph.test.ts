@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseLines, runCommand } from "../../../test/run-command.ts";
-import { ConfigError, UsageError } from "../../errors.ts";
+import { ArgumentError, UsageError } from "../../errors.ts";
 
 let folder: string;
 let configFile: string;
@@ -92,7 +92,7 @@ describe("graph", () => {
     await expect(graph("--seq-length", "129", "--onnx", file)).rejects.toThrow(/--seq-length.*128 positions/);
     await expect(graph("--batch-size", "0")).rejects.toThrow(/--batch-size/);
     await expect(graph("--kind", "decoder")).rejects.toThrow(/encoder, pretraining/);
-    await expect(graph("--config", join(folder, "none.json"))).rejects.toThrow(ConfigError);
+    await expect(graph("--config", join(folder, "none.json"))).rejects.toThrow(ArgumentError);
     expect(existsSync(file)).toBe(false);
   });
 });

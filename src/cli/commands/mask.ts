@@ -4,7 +4,6 @@ import { instanceLine } from "../../data/jsonl.ts";
 import { compareMasking, createSampler, type MaskedSample, type SampleOptions } from "../../data/mask-sample.ts";
 import { referencePositions } from "../../data/reference-lines.ts";
 import { CorpusError, verbatim } from "../../errors.ts";
-import { type Corpus, corpusOfLines, openCorpus } from "../../node/corpus.ts";
 import { createSegmenter, SEGMENTERS } from "../../node/segmenters.ts";
 import { loadTokenizer } from "../../node/vocabulary-file.ts";
 import type { Vocabulary } from "../../text/vocabulary.ts";
@@ -13,6 +12,7 @@ import { type CommandContext, type CommandOption, defineCommand } from "../comma
 import { legend, renderSample, SampleTotals } from "../masked-text.ts";
 import { maskingOption, maskingOptions, readMaskingOptions } from "../masking-options.ts";
 import { sequenceLength, wholeNumber } from "../numbers.ts";
+import { encodingOption, type OpenedCorpus, openCorpusOf } from "../text-input.ts";
 import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
 /** Samples are drawn from so many lines at the head of the corpus, so that a large one need not be read to its end. */
@@ -51,14 +51,13 @@ const options: readonly CommandOption[] = [
   { flags: "--vocab <path>", description: "vocab.txt, or a folder that holds one (default: the package's own)" },
   { flags: "--cased", description: "keep capitals and accents, for models trained so" },
   curlyQuotesOption,
+  encodingOption,
 ];
 
 export default defineCommand({
   name: "mask",
   summary: "show a few masked samples of a corpus, words marked",
-  arguments: [
-    { name: "corpus", description: "text files in UTF-8 (default: standard input)", optional: true, variadic: true },
-  ],
+  arguments: [{ name: "corpus", description: "text files (default: standard input)", optional: true, variadic: true }],
   options,
   examples: [
     "zhbert mask corpus.txt --segmenter jieba --seed 1",
@@ -69,9 +68,9 @@ export default defineCommand({
   run: showSamples,
 });
 
-async function showSamples({ args, options, output, signal, stdinLines }: CommandContext): Promise<void> {
+async function showSamples(context: CommandContext): Promise<void> {
+  const { options, output, signal } = context;
   const seed: number = options["seed"];
-  const paths: readonly string[] = args["corpus"] ?? [];
   const cased = options["cased"] === true;
   const tokenizer = await loadTokenizer(options["vocab"], { cased, ...curlyQuotesOf(options) });
   const dictionary = options["userDictionary"];
@@ -86,9 +85,9 @@ async function showSamples({ args, options, output, signal, stdinLines }: Comman
     ...(await readMaskingOptions({ options, output, signal }, tokenizer)),
     maxSeqLength: sequenceLength(options["maxSeqLength"]),
   };
-  const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
-  if (options["references"] === true) return writeReferences(corpus, { tokenizer, segmenter }, output, signal);
-  const lines = await drawLines(corpus, options["samples"], Random.derive(seed, 0), signal);
+  const opened = await openCorpusOf(context);
+  if (options["references"] === true) return writeReferences(opened, { tokenizer, segmenter }, output, signal);
+  const lines = await drawLines(opened, options["samples"], Random.derive(seed, 0), signal);
   if (options["compare"] === true) return showComparisons(lines, sampling, seed, output);
   const sample = createSampler(sampling);
   const totals = new SampleTotals();
@@ -109,12 +108,12 @@ async function showSamples({ args, options, output, signal, stdinLines }: Comman
 
 /** A list for each line that is not blank, on standard output; the same with and without --json. */
 async function writeReferences(
-  corpus: Corpus,
+  { corpus, encoding }: OpenedCorpus,
   words: Pick<SampleOptions, "tokenizer" | "segmenter">,
   output: CommandContext["output"],
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const lines of corpus.read({ signal })) {
+  for await (const lines of corpus.read({ encoding, signal })) {
     for (const positions of referencePositions(lines, words)) {
       if (output.isJson) output.json(positions);
       else output.print(JSON.stringify(positions));
@@ -129,11 +128,16 @@ interface Line {
 }
 
 /** Lines drawn at random from the head of the corpus, in its order. Source: reservoir sampling, Vitter 1985. */
-async function drawLines(corpus: Corpus, count: number, random: Random, signal: AbortSignal): Promise<Line[]> {
+async function drawLines(
+  { corpus, encoding }: OpenedCorpus,
+  count: number,
+  random: Random,
+  signal: AbortSignal,
+): Promise<Line[]> {
   const drawn: Line[] = [];
   let number = 0;
   let seen = 0;
-  reading: for await (const group of corpus.read({ signal })) {
+  reading: for await (const group of corpus.read({ encoding, signal })) {
     for (const line of group) {
       number += 1;
       if (line.trim() === "") continue;

@@ -1,8 +1,8 @@
 /** `zhbert mlm-head`: trains a new head for filling masks over a model's frozen encoder. */
 
+import { TEXT_ENCODINGS } from "../../data/read-block.ts";
 import { UsageError, verbatim } from "../../errors.ts";
 import type { MlmHeadInspection } from "../../model/mlm-head.ts";
-import { corpusOfLines, openCorpus } from "../../node/corpus.ts";
 import { MLM_HEAD_DEFAULTS, resumeMlmHead, trainMlmHead } from "../../node/mlm-head.ts";
 import { PRETRAINING_DEFAULTS } from "../../node/pretraining-plan.ts";
 import type { PretrainEnvironment } from "../../node/pretraining-run.ts";
@@ -12,6 +12,7 @@ import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { inMegabytes, positiveNumber, sequenceLength, share, wholeNumber } from "../numbers.ts";
 import { PretrainingDisplay } from "../pretraining-display.ts";
 import { openEndedProgress } from "../progress.ts";
+import { encodingOption, openCorpusOf } from "../text-input.ts";
 
 const defaults = { ...PRETRAINING_DEFAULTS, ...MLM_HEAD_DEFAULTS };
 
@@ -29,14 +30,14 @@ export default defineCommand({
     { ...modelArgument, description: `${modelArgument.description}; with --resume the run's folder` },
     {
       name: "corpus",
-      description:
-        "UTF-8 text: a sentence or paragraph a line, a blank line between documents (default: standard input)",
+      description: "text: a sentence or paragraph a line, a blank line between documents (default: standard input)",
       optional: true,
       variadic: true,
     },
   ],
   options: [
     { flags: "-o, --output <folder>", description: "the run's folder (default: out)" },
+    { flags: encodingOption.flags, description: "of the corpus (default: utf-8)", choices: TEXT_ENCODINGS },
     { flags: "--from-existing", description: "go on from the model's own head instead of a new one" },
     { flags: "--resume", description: "go on with the run in <model> from its last checkpoint, bit for bit" },
     { flags: "--overwrite", description: "replace a run that is in the folder" },
@@ -103,7 +104,9 @@ function given(options: CommandContext["options"], names: Readonly<Record<string
 }
 
 function resume({ args, options }: CommandContext, environment: PretrainEnvironment) {
-  const fixed = [...OTHERS, "lr", "heldOut", "segmenter", "output"].find((name) => options[name] !== undefined);
+  const fixed = [...OTHERS, "lr", "heldOut", "segmenter", "encoding", "output"].find(
+    (name) => options[name] !== undefined,
+  );
   if (fixed !== undefined || args["corpus"]?.length > 0) {
     throw new UsageError({
       where: "--resume",
@@ -116,11 +119,11 @@ function resume({ args, options }: CommandContext, environment: PretrainEnvironm
 }
 
 async function train(context: CommandContext, environment: PretrainEnvironment) {
-  const { args, options, output, signal, stdinLines } = context;
+  const { args, options, output, signal } = context;
   const { stop, ...download } = downloadOptions(context);
-  const paths: readonly string[] = args["corpus"] ?? [];
-  const corpus = paths.length === 0 ? corpusOfLines(stdinLines(), "standard input") : await openCorpus(paths);
+  const { corpus, encoding } = await openCorpusOf(context);
   if (options["maxSeqLength"] !== undefined) sequenceLength(options["maxSeqLength"]);
+  const folder: string = options["output"] ?? "out";
   const shown = { unit: "MB", label: "data" };
   const progress =
     corpus.bytes === undefined
@@ -129,7 +132,8 @@ async function train(context: CommandContext, environment: PretrainEnvironment) 
   return trainMlmHead({
     model: args["model"],
     corpus,
-    output: options["output"] ?? "out",
+    encoding,
+    output: folder,
     segmenter: await createSegmenter(options["segmenter"] ?? "jieba"),
     ...given(options, Object.fromEntries(OTHERS.map((name) => [name, name]))),
     ...given(options, { ...CHANGEABLE, learningRate: "lr", heldOutShare: "heldOut" }),
@@ -138,6 +142,8 @@ async function train(context: CommandContext, environment: PretrainEnvironment) 
       stop();
       for (const note of notes) output.note(note);
       output.note(startOf(head, args["model"], options["fromExisting"] === true));
+      if (options["output"] === undefined) output.note(`the run's folder is ${folder} (-o names another)`);
+      if (options["steps"] === undefined) output.note(`${defaults.steps} updates (--steps says how many)`);
     },
     onData: (bytes, instances) => progress.update(inMegabytes(bytes), { instances: String(instances) }),
     ...environment,

@@ -1,6 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseLines, runCommand } from "../../../test/run-command.ts";
 import { FileError, VocabularyError } from "../../errors.ts";
@@ -31,6 +34,16 @@ describe("tokenize", () => {
       ["[CLS]", "[SEP]"],
       ["[CLS]", "晚", "安", "[SEP]"],
     ]);
+  });
+
+  test("standard input in another encoding", async () => {
+    const tsx = createRequire(import.meta.url).resolve("tsx");
+    const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+    const args = ["--import", pathToFileURL(tsx).href, main, "tokenize", "--json", "--encoding", "gb18030"];
+    // 今天 in GB18030.
+    const { stdout, stderr } = spawnSync(process.execPath, args, { input: Buffer.of(0xbd, 0xf1, 0xcc, 0xec, 0x0a) });
+    expect(String(stderr)).toBe("");
+    expect(JSON.parse(String(stdout)).tokens).toEqual(["[CLS]", "今", "天", "[SEP]"]);
   });
 
   test("a table for people", async () => {

@@ -1,6 +1,7 @@
 /** `zhbert tokenize`: shows what a text becomes: tokens, ids, where they stand, which word they belong to. */
 import { loadTokenizer } from "../../node/vocabulary-file.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
+import { encodingOption } from "../text-input.ts";
 import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
 export default defineCommand({
@@ -29,6 +30,7 @@ export default defineCommand({
     { flags: "--cased", description: "keep capitals and accents, for models trained so" },
     curlyQuotesOption,
     { flags: "--no-special-tokens", description: "leave out [CLS] and [SEP]" },
+    { ...encodingOption, description: "of standard input" },
   ],
   examples: [
     "zhbert tokenize 使用语言模型来预测下一个词的probability。",
@@ -46,7 +48,7 @@ async function tokenizeTexts({ args, options, output, signal, stdinLines }: Comm
   const addSpecialTokens = options["specialTokens"] !== false;
   const given: readonly string[] = args["text"] ?? [];
   let shown = 0;
-  for await (const text of given.length > 0 ? given : stdinLines()) {
+  for await (const text of given.length > 0 ? given : stdinLines(options["encoding"])) {
     signal.throwIfAborted();
     const { tokens, ids, offsets, wordIds } = tokenizer.encode(text, { addSpecialTokens });
     const pairs = Array.from(ids, (_, i): [number, number] => [offsets[2 * i] as number, offsets[2 * i + 1] as number]);

@@ -4,6 +4,7 @@ import { type AddTokensResult, addTokens } from "../../node/add-tokens.ts";
 import { readWords } from "../../node/lexicon.ts";
 import { type CommandContext, defineCommand, type Output } from "../command.ts";
 import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
+import { encodingOption } from "../text-input.ts";
 import { curlyQuotesOf, curlyQuotesOption } from "../tokenizer-options.ts";
 
 export default defineCommand({
@@ -25,6 +26,7 @@ export default defineCommand({
       ...curlyQuotesOption,
       description: "from now on keep “ ” ‘ ’, or map them to \" and ' (default: as the model does)",
     },
+    { ...encodingOption, description: "of the file of tokens" },
     { flags: "--overwrite", description: "replace files of the same names" },
     ...hubOptions,
   ],
@@ -41,7 +43,10 @@ async function run(context: CommandContext): Promise<void> {
   const listed = String(options["tokens"] ?? "")
     .split(/\s+/)
     .filter((token) => token !== "");
-  const tokens = [...(args["tokens"] === undefined ? [] : await readWords(args["tokens"])), ...listed];
+  const tokens = [
+    ...(args["tokens"] === undefined ? [] : await readWords(args["tokens"], options["encoding"])),
+    ...listed,
+  ];
   if (tokens.length === 0 && options["curlyQuotes"] === undefined) {
     throw new UsageError({
       where: "tokens",

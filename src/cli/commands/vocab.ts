@@ -1,5 +1,5 @@
 /** `zhbert vocab`: makes a vocab.txt from a corpus. */
-import { corpusOfLines, keepCorpus, openCorpus } from "../../node/corpus.ts";
+import { keepCorpus } from "../../node/corpus.ts";
 import { readText, writeFileAtomic } from "../../node/files.ts";
 import { chineseCharacters } from "../../text/chinese-characters.ts";
 import { trainVocabulary } from "../../text/train-vocabulary.ts";
@@ -8,6 +8,7 @@ import { WordCounter } from "../../text/word-counts.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { inMegabytes, wholeNumber } from "../numbers.ts";
 import { openEndedProgress } from "../progress.ts";
+import { encodingOption, openCorpusOf } from "../text-input.ts";
 
 export default defineCommand({
   name: "vocab",
@@ -15,7 +16,7 @@ export default defineCommand({
   arguments: [
     {
       name: "corpus",
-      description: "text files in UTF-8; standard input where none is given",
+      description: "text files; standard input where none is given",
       optional: true,
       variadic: true,
     },
@@ -48,23 +49,25 @@ export default defineCommand({
       parse: wholeNumber("--unused", 0),
     },
     { flags: "--cased", description: "keep capitals and accents" },
+    encodingOption,
   ],
   examples: ["zhbert vocab corpus.txt -o vocab.txt --size 12000", "zhbert vocab 'news/*.txt' -o vocab.txt --cased"],
   run: makeVocabulary,
 });
 
-async function makeVocabulary({ args, options, output, signal, stdinLines }: CommandContext): Promise<void> {
-  const files: readonly string[] = args["corpus"] ?? [];
+async function makeVocabulary(context: CommandContext): Promise<void> {
+  const { options, output, signal } = context;
   const requiredCharacters = await readRequired(options["require"]);
   const counter = new WordCounter({ lowercase: !options["cased"] });
-  const corpus = files.length > 0 ? await openCorpus(files) : corpusOfLines(stdinLines(), "standard input");
+  const { corpus, encoding } = await openCorpusOf(context);
   keepCorpus(corpus, [options["output"]]);
   const shown = { unit: "MB", label: "counting words" };
   const progress =
     corpus.bytes === undefined
       ? openEndedProgress(output, shown)
       : output.progress({ total: inMegabytes(corpus.bytes), ...shown });
-  for await (const lines of corpus.read({ signal, onBytes: (bytes) => progress.update(inMegabytes(bytes)) })) {
+  const onBytes = (bytes: number) => progress.update(inMegabytes(bytes));
+  for await (const lines of corpus.read({ encoding, signal, onBytes })) {
     for (const line of lines) counter.add(line);
   }
   progress.stop();

@@ -1,0 +1,16 @@
+/** Exit codes: what is wrong in the command line, and what is wrong elsewhere. */
+import { expect, test } from "vitest";
+import { ArgumentError, DataError, UsageError } from "../errors.ts";
+import type { Output } from "./command.ts";
+import { reportFailure } from "./failure.ts";
+
+const codeOf = (error: unknown): number =>
+  reportFailure(error, { debug: false, output: { note: () => undefined } as unknown as Output });
+const detail = { where: "x", expected: "a", got: "b" };
+
+test("an option's value that the library refuses is wrong use, as one that the command line refuses", () => {
+  expect(codeOf(new UsageError(detail))).toBe(2);
+  expect(codeOf(new ArgumentError(detail))).toBe(2);
+  expect(codeOf(new DataError(detail))).toBe(1);
+  expect(codeOf(new Error("x"))).toBe(1);
+});
