@@ -8,6 +8,9 @@ import { findTaskDefinition, taskDefinitions } from "./tasks.ts";
 /** The name of the file that holds a task's settings. */
 export const TASK_FILE = "task.json";
 
+/** The class of sentence vectors, but also of any encoder that was fine-tuned for nothing. */
+const ENCODER_ALONE = "BertModel";
+
 /** Guards against hostile files: no task has nearly as many. */
 const MAX_LABELS = 1 << 16;
 
@@ -69,7 +72,9 @@ function settingsOfConfig({
 }: Pick<LoadedModel, "where" | "config" | "configJson">): TaskSettings {
   const json = (configJson ?? {}) as Record<string, unknown>;
   const architectures = Array.isArray(json["architectures"]) ? json["architectures"] : [];
-  const fitting = taskDefinitions.filter(({ architecture }) => architectures.includes(architecture));
+  const fitting = taskDefinitions.filter(
+    ({ architecture }) => architecture !== ENCODER_ALONE && architectures.includes(architecture),
+  );
   const labels = labelsOf(json["id2label"], `${where}: id2label`);
   const definition = definitionOf(fitting, json["problem_type"], labels);
   if (definition === undefined) {

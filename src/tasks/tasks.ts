@@ -1,10 +1,11 @@
 /** All tasks. To add one: a file beside this one, and an entry here. */
 import { ArgumentError, nearest } from "../errors.ts";
 import { classify } from "./classify.ts";
+import { embed } from "./embed.ts";
 import type { AnyTaskDefinition } from "./task.ts";
 
 /** The tasks, in the order in which they are shown. */
-export const taskDefinitions: readonly AnyTaskDefinition[] = [classify];
+export const taskDefinitions: readonly AnyTaskDefinition[] = [classify, embed];
 
 /**
  * The task of a name.

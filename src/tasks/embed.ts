@@ -1,0 +1,242 @@
+/**
+ * Sentence vectors: an encoder trained so that texts which mean the same lie near each other by cosine, without labels
+ * (the same text under two dropouts), with pairs, with pairs and negatives, or with scores.
+ */
+import { ArgumentError, DataError, verbatim } from "../errors.ts";
+import type { Tensor } from "../graph/graph.ts";
+import { div, mul } from "../graph/ops/arithmetic.ts";
+import { reduceSum } from "../graph/ops/broadcast.ts";
+import { cast } from "../graph/ops/logic.ts";
+import { reshape } from "../graph/ops/reshape.ts";
+import { slice } from "../graph/ops/slice.ts";
+import { encodeRows } from "../inference/token-rows.ts";
+import type { BertTokenizer } from "../text/tokenizer.ts";
+import type { SimilarityExample } from "./examples.ts";
+import { squareErrorLoss } from "./losses.ts";
+import { pearson, spearman } from "./regression-metrics.ts";
+import type {
+  EncodedExample,
+  Evaluation,
+  HeadInputs,
+  LabelTensors,
+  LossOptions,
+  RowScores,
+  Task,
+  TaskDefinition,
+  TaskSettings,
+} from "./task.ts";
+import { cosentLoss, inBatchLoss, pairCosines } from "./vector-losses.ts";
+
+/**
+ * What vectors are trained by.
+ *
+ * - `simcse`: texts alone; each is the positive of itself under another dropout, the other texts of the batch are negatives.
+ * - `in-batch`: pairs that mean the same; the others of the batch are negatives. With a negative for each pair it is the
+ *   supervised SimCSE.
+ * - `cosent`: scored pairs; their cosines come into the order of their scores. `cosine`: cosines come near the scores.
+ */
+export const EMBED_OBJECTIVES = ["simcse", "in-batch", "cosent", "cosine"] as const;
+/** What vectors are trained by. */
+export type EmbedObjective = (typeof EMBED_OBJECTIVES)[number];
+
+/** How the tokens of a text become its vector. */
+export const EMBED_POOLINGS = ["mean", "cls", "pooler"] as const;
+
+/** The settings of sentence vectors. */
+export interface EmbedSettings extends TaskSettings {
+  readonly objective: EmbedObjective;
+  readonly pooling: (typeof EMBED_POOLINGS)[number];
+  /** Of the contrastive losses; 0.05. */
+  readonly temperature: number;
+  /** Whether pairs come with a negative. */
+  readonly hasNegatives: boolean;
+  /** Scores of the data from unrelated to the same: [0, 5] for STS. */
+  readonly scoreRange: readonly [number, number];
+}
+
+/** How near two texts are. */
+export interface Similarity {
+  /** The cosine of their vectors, in -1 .. 1. */
+  readonly score: number;
+}
+
+const DEFAULT_MAX_SEQ_LENGTH = 64;
+const DEFAULT_TEMPERATURE = 0.05;
+const SCORES = "scores";
+
+/** Sentence vectors. Source: Gao et al. 2021 (SimCSE); Su 2022 (CoSENT); Reimers and Gurevych 2019. */
+export const embed: TaskDefinition<SimilarityExample, Similarity, EmbedSettings> = {
+  name: "embed",
+  pipeline: "sentence-similarity",
+  architecture: "BertModel",
+  summary: "vectors of texts that lie near each other when they mean the same (SimCSE, CoSENT, in-batch negatives)",
+  settle: (examples, choices) => {
+    const found = whatIsThere(examples);
+    const objective = choices.objective ?? objectiveFor(found);
+    return {
+      task: "embed",
+      maxSeqLength: choices.maxSeqLength ?? DEFAULT_MAX_SEQ_LENGTH,
+      objective,
+      pooling: choices.pooling ?? "mean",
+      temperature: choices.temperature ?? DEFAULT_TEMPERATURE,
+      hasNegatives: objective === "in-batch" && found.negatives === found.examples,
+      scoreRange: choices.scoreRange ?? found.scores,
+    };
+  },
+  create: (settings) => new EmbedTask(settings),
+};
+
+/** Counts of what the examples hold. */
+interface Found {
+  readonly examples: number;
+  readonly pairs: number;
+  readonly negatives: number;
+  readonly scored: number;
+  readonly scores: readonly [number, number];
+}
+
+function whatIsThere(examples: Iterable<SimilarityExample>): Found {
+  let [count, pairs, negatives, scored] = [0, 0, 0, 0];
+  let [lowest, highest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { textPair, negative, score } of examples) {
+    count++;
+    if (textPair !== undefined) pairs++;
+    if (negative !== undefined) negatives++;
+    if (score === undefined) continue;
+    scored++;
+    lowest = Math.min(lowest, score);
+    highest = Math.max(highest, score);
+  }
+  if (count === 0) throw new DataError({ where: "training data", expected: "examples", got: verbatim("none") });
+  return { examples: count, pairs, negatives, scored, scores: lowest < highest ? [lowest, highest] : [0, 1] };
+}
+
+function objectiveFor({ examples, pairs, scored }: Found): EmbedObjective {
+  if (scored === examples && pairs === examples) return "cosent";
+  if (pairs === examples) return "in-batch";
+  if (pairs === 0) return "simcse";
+  throw new DataError({
+    where: "training data",
+    expected: "a second text in every example, or in none",
+    got: verbatim(`one in ${pairs} of ${examples}`),
+    hint: "give the pairs, or the texts alone for SimCSE",
+  });
+}
+
+/** The settings may come from a file. */
+function checkSettings({ objective, pooling, temperature, scoreRange }: EmbedSettings): void {
+  const expectOneOf = (where: string, names: readonly string[], got: string) => {
+    if (!names.includes(got)) throw new ArgumentError({ where, expected: `one of ${names.join(", ")}`, got });
+  };
+  expectOneOf("objective", EMBED_OBJECTIVES, objective);
+  expectOneOf("pooling", EMBED_POOLINGS, pooling);
+  if (!(temperature > 0 && temperature < Number.POSITIVE_INFINITY)) {
+    throw new ArgumentError({ where: "temperature", expected: "a number above 0", got: temperature });
+  }
+  const [lowest, highest] = Array.isArray(scoreRange) ? scoreRange.map(Number) : [];
+  if (lowest !== undefined && highest !== undefined && lowest < highest) return;
+  throw new ArgumentError({ where: "scoreRange", expected: "the lowest and the highest score", got: scoreRange });
+}
+
+type Scores = Readonly<Record<string, Tensor>>;
+
+class EmbedTask implements Task<SimilarityExample, Similarity> {
+  readonly settings: EmbedSettings;
+  readonly sequencesPerRow: number;
+  readonly labelInputs = { [SCORES]: { dtype: "float32", axis: "row", padding: 0 } } as const;
+  readonly scoreAxes = { vectors: "row" } as const;
+  readonly primaryMetric = "spearman";
+
+  constructor(settings: EmbedSettings) {
+    checkSettings(settings);
+    this.settings = settings;
+    this.sequencesPerRow = settings.hasNegatives ? 3 : 2;
+  }
+
+  encode({ text, textPair = text, negative, score }: SimilarityExample, tokenizer: BertTokenizer): EncodedExample {
+    const options = { maxLength: this.settings.maxSeqLength, overlap: 0, truncate: true };
+    // A pair that is only compared has no negative: its own text stands there, and is not looked at.
+    const texts = [text, textPair, ...(this.settings.hasNegatives ? [negative ?? text] : [])];
+    const encoded = texts.map((each) => encodeRows(tokenizer, each, options));
+    const sequences = encoded.flatMap(({ rows }) => rows);
+    const labels = score === undefined ? {} : { labels: { [SCORES]: [this.#unitScore(score)] } };
+    return { rows: [{ sequences, ...labels }], isTruncated: encoded.some(({ isTruncated }) => isTruncated) };
+  }
+
+  /** Where a score lies between unrelated, 0, and the same, 1. */
+  #unitScore(score: number): number {
+    const [lowest, highest] = this.settings.scoreRange;
+    if (score >= lowest && score <= highest) return (score - lowest) / (highest - lowest);
+    throw new DataError({ where: "score", expected: `a number in ${lowest} .. ${highest}`, got: score });
+  }
+
+  head(inputs: HeadInputs) {
+    const { rows, config } = inputs;
+    return { vectors: reshape(this.#pool(inputs), [rows, this.sequencesPerRow * config.hiddenSize]) };
+  }
+
+  #pool({ sequenceOutput, attentionMask, sequences, seq, config, pooledOutput }: HeadInputs): Tensor {
+    if (this.settings.pooling === "pooler") return pooledOutput();
+    const { hiddenSize } = config;
+    const tokens = reshape(sequenceOutput, [sequences, seq, hiddenSize]);
+    if (this.settings.pooling === "cls") return reshape(slice(tokens, 1, 0, 1), [sequences, hiddenSize]);
+    const mask = reshape(cast(attentionMask, "float32"), [sequences, seq, 1]);
+    return div(reduceSum(mul(tokens, mask), [1]), reduceSum(mask, [1]));
+  }
+
+  loss({ vectors }: Scores, { labels, rowWeights }: LabelTensors, _: LossOptions, { config }: HeadInputs) {
+    const { objective, temperature } = this.settings;
+    const part = (at: number) => slice(vectors as Tensor, 1, at * config.hiddenSize, config.hiddenSize);
+    const parts = Array.from({ length: this.sequencesPerRow }, (__, at) => part(at));
+    const [anchors, positives] = parts as [Tensor, Tensor];
+    if (objective === "simcse" || objective === "in-batch") {
+      return inBatchLoss(anchors, parts.slice(1), rowWeights, temperature);
+    }
+    const cosines = pairCosines(anchors, positives);
+    const scores = labels[SCORES] as Tensor;
+    return objective === "cosent"
+      ? cosentLoss(cosines, scores, rowWeights)
+      : squareErrorLoss(cosines, scores, rowWeights);
+  }
+
+  decode(_: SimilarityExample, __: EncodedExample, [scores]: readonly RowScores[]): Similarity {
+    const vectors = scores?.["vectors"] as Float32Array;
+    const dim = vectors.length / this.sequencesPerRow;
+    let [product, first, second] = [0, 0, 0];
+    for (let i = 0; i < dim; i++) {
+      const [a, b] = [vectors[i] as number, vectors[dim + i] as number];
+      product += a * b;
+      first += a * a;
+      second += b * b;
+    }
+    return { score: product / Math.max(Math.sqrt(first * second), Number.MIN_VALUE) };
+  }
+
+  result({ text, textPair }: SimilarityExample, { score }: Similarity) {
+    return { textA: text, textB: textPair, score };
+  }
+
+  evaluate(examples: readonly SimilarityExample[], predictions: readonly Similarity[]): Evaluation {
+    const expected = examples.map(({ score, textPair }) => {
+      if (score !== undefined && textPair !== undefined) return score;
+      throw new DataError({
+        where: "evaluation data",
+        expected: "pairs of texts with scores",
+        got: verbatim(textPair === undefined ? "a text alone" : "a pair without a score"),
+        hint: "evaluate vectors on scored pairs, such as STS-B: the columns text, textPair and score",
+      });
+    });
+    const cosines = predictions.map(({ score }) => score);
+    const metrics = { spearman: spearman(expected, cosines), pearson: pearson(expected, cosines) };
+    const ranges = this.settings.scoreRange;
+    const errors = examples
+      .map(({ id, text, textPair, score }, i) => {
+        const [want, got] = [((score as number) - ranges[0]) / (ranges[1] - ranges[0]), cosines[i] as number];
+        const found = { text: `${text} | ${textPair}`, expected: String(score), predicted: got.toFixed(3) };
+        return { off: Math.abs(want - got), error: id === undefined ? found : { id, ...found } };
+      })
+      .sort((a, b) => b.off - a.off)
+      .map(({ error }) => error);
+    return { metrics, errors };
+  }
+}
