@@ -54,6 +54,30 @@ export function checkConfigFitsData(config: BertConfig, data: DataRequirements, 
  */
 export function checkBatch(batch: PretrainingBatch, config: BertConfig, where = "batch"): void {
   const { seqLength, maxPredictions } = batch;
+  checkTokens(batch, config, where);
+  expectBelow(`${where}: masked position`, batch.maskedLmPositions, seqLength, maxPredictions);
+  expectBelow(`${where}: masked label`, batch.maskedLmIds, config.vocabSize, maxPredictions);
+  const labels = batch.nextSentenceLabels.map((label) => (label === IGNORED_LABEL ? 0 : label));
+  expectBelow(`${where}: next sentence label`, labels, 2, 1);
+}
+
+/** Tokens as rows of one length. */
+export interface TokensOfBatch {
+  readonly seqLength: number;
+  /** int32 [rows * seqLength] each. */
+  readonly inputIds: Int32Array;
+  readonly tokenTypeIds: Int32Array;
+}
+
+/**
+ * Checks that the tokens of a batch can be looked up in the model's tables.
+ * @throws {DataError} that names the first id out of range.
+ */
+export function checkTokens(
+  { seqLength, inputIds, tokenTypeIds }: TokensOfBatch,
+  config: BertConfig,
+  where: string,
+): void {
   if (seqLength > config.maxPositionEmbeddings) {
     throw new DataError({
       where,
@@ -62,12 +86,8 @@ export function checkBatch(batch: PretrainingBatch, config: BertConfig, where = 
       hint: "Make the data anew with a smaller --max-seq-length.",
     });
   }
-  expectBelow(`${where}: input id`, batch.inputIds, config.vocabSize, seqLength);
-  expectBelow(`${where}: token type id`, batch.tokenTypeIds, config.typeVocabSize, seqLength);
-  expectBelow(`${where}: masked position`, batch.maskedLmPositions, seqLength, maxPredictions);
-  expectBelow(`${where}: masked label`, batch.maskedLmIds, config.vocabSize, maxPredictions);
-  const labels = batch.nextSentenceLabels.map((label) => (label === IGNORED_LABEL ? 0 : label));
-  expectBelow(`${where}: next sentence label`, labels, 2, 1);
+  expectBelow(`${where}: input id`, inputIds, config.vocabSize, seqLength);
+  expectBelow(`${where}: token type id`, tokenTypeIds, config.typeVocabSize, seqLength);
 }
 
 function expectBelow(where: string, values: Int32Array, limit: number, rowLength: number): void {

@@ -1,12 +1,10 @@
 /** Binds the model's pre-training graph to an engine: one compiled program for each batch shape and mode. */
-import { graphCost } from "../graph/cost.ts";
 import type { BertConfig } from "../model/config.ts";
-import { DROPOUT_PREFIX } from "../model/context.ts";
 import { pretrainingGraph } from "../model/pretraining.ts";
 import type { Trainable } from "../model/trainable.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { compileStep } from "./compile-step.ts";
 import type { CompileStep } from "./pretraining-step.ts";
-import type { DropoutSite } from "./training-step.ts";
 
 /** The parts of the graph that do not depend on the batch. */
 export interface CompilePretrainingOptions {
@@ -41,22 +39,7 @@ export function compilePretraining(
       trainable,
       dropout: isTraining && trainable !== "mlm-head",
     });
-    const dropoutSites = graph.inputs
-      .filter(({ name }) => name.startsWith(DROPOUT_PREFIX))
-      .map(
-        (input): DropoutSite => ({
-          name: input.name,
-          shape: input.shape as number[],
-          rate: rateOf(input.name, config),
-        }),
-      )
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
     const keepMemory = longest === undefined || (isTraining && shape.seqLength === longest);
-    return { executable: await runtime.compile(graph, { keepMemory }), dropoutSites, flops: graphCost(graph).flops };
+    return compileStep(runtime, graph, keepMemory);
   };
-}
-
-/** The probabilities of self-attention have a rate of their own. */
-function rateOf(site: string, config: BertConfig): number {
-  return site.endsWith(".attention.self") ? config.attentionProbsDropoutProb : config.hiddenDropoutProb;
 }

@@ -29,6 +29,7 @@ function objectiveOf(config: BertConfig): Objective {
     ...pretrainingObjective,
     title: "pre-training",
     emptySums,
+    rowsOf: ({ batchSize }) => batchSize,
     means,
     check: (batch, where) => checkBatch(batch, config, where),
     rank: ({ loss }) => loss,

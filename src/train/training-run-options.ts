@@ -44,6 +44,8 @@ export interface TrainingObjective<Batch, Shape extends object, Sums extends Com
   /** How messages name it: `pre-training`. */
   readonly title: string;
   emptySums(): Sums;
+  /** The rows of a batch that count. */
+  rowsOf(batch: Batch): number;
   /** The means of sums that are logged. */
   means(sums: Readonly<Sums>): Means;
   /** Refuses a batch that the model cannot compute. @throws {DataError} */
@@ -89,13 +91,7 @@ export interface TrainingHooks<Batch, Means, Evaluation> {
 }
 
 /** What a run needs. */
-export interface TrainingRunOptions<
-  Batch extends { readonly batchSize: number },
-  Shape extends object,
-  Sums extends CommonSums,
-  Means,
-  Evaluation,
-> {
+export interface TrainingRunOptions<Batch, Shape extends object, Sums extends CommonSums, Means, Evaluation> {
   readonly objective: TrainingObjective<Batch, Shape, Sums, Means, Evaluation>;
   readonly config: BertConfig;
   /** float32 by Hugging Face's names: all that the graph takes; those of `trainable` are changed in place. */

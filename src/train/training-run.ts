@@ -27,13 +27,9 @@ import { beginOf, trainableAt, type Unfreezing } from "./unfreezing.ts";
  * @throws {TrainingError} when a loss or gradient is not a number (the weights are those before that step).
  * @throws {InterruptedError} when the signal is aborted; a checkpoint has been saved then.
  */
-export async function runTraining<
-  Batch extends { readonly batchSize: number },
-  Shape extends object,
-  Sums extends CommonSums,
-  Means,
-  Evaluation,
->(options: TrainingRunOptions<Batch, Shape, Sums, Means, Evaluation>): Promise<TrainingSummary<Means, Evaluation>> {
+export async function runTraining<Batch, Shape extends object, Sums extends CommonSums, Means, Evaluation>(
+  options: TrainingRunOptions<Batch, Shape, Sums, Means, Evaluation>,
+): Promise<TrainingSummary<Means, Evaluation>> {
   const run = new TrainingRun(options);
   try {
     return await run.run();
@@ -42,13 +38,7 @@ export async function runTraining<
   }
 }
 
-class TrainingRun<
-  Batch extends { readonly batchSize: number },
-  Shape extends object,
-  Sums extends CommonSums,
-  Means,
-  Evaluation,
-> {
+class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, Evaluation> {
   readonly #options: TrainingRunOptions<Batch, Shape, Sums, Means, Evaluation>;
   readonly #weights: NamedTensors;
   readonly #unfreezing: Unfreezing | undefined;
@@ -215,7 +205,7 @@ class TrainingRun<
     this.#microBatches += count;
     this.#dataPosition += count;
     this.#meter.add(sums);
-    this.#last = { rate, norm, batchSize: batches.reduce((size, batch) => size + batch.batchSize, 0) };
+    this.#last = { rate, norm, batchSize: batches.reduce((size, batch) => size + objective.rowsOf(batch), 0) };
     await hooks.onStep?.(this.#done, { ...this.#position(), ...objective.means(sums) });
   }
 
