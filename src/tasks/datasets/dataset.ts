@@ -25,8 +25,10 @@ export interface ExamplesByTask {
   readonly embed: SimilarityExample;
 }
 
+/** The names of tasks on the command line. */
+export const TASK_NAMES = ["classify", "match", "multilabel", "regress", "ner", "qa", "choice", "embed"] as const;
 /** A task's name on the command line. */
-export type TaskName = keyof ExamplesByTask;
+export type TaskName = (typeof TASK_NAMES)[number];
 
 /** The text of one file of a data set. */
 export interface DatasetFile {

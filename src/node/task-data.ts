@@ -1,0 +1,314 @@
+/** Labelled data for fine-tuning and evaluation: a published data set in a folder, or anyone's files, as examples by split. */
+
+import type { FileEncoding } from "../data/decode-text.ts";
+import { ArgumentError, DataError, FileError, nearest, verbatim } from "../errors.ts";
+import type { ColumnChoices } from "../tasks/columns.ts";
+import type { DataNote } from "../tasks/data-note.ts";
+import { type Dataset, type ExamplesByTask, TASK_NAMES, type TaskName } from "../tasks/datasets/dataset.ts";
+import { datasets, findDataset } from "../tasks/datasets/datasets.ts";
+import { splitFiles } from "../tasks/datasets/split-files.ts";
+import { inferLabels } from "../tasks/labels.ts";
+import type { RecordFormat } from "../tasks/records.ts";
+import { holdOut, isLabelled, sampleExamples } from "../tasks/split-examples.ts";
+import { readUserExamples } from "../tasks/user-examples.ts";
+import { filesUnder, readTextFile } from "./labelled-files.ts";
+
+/** Where labelled data is and how it is read. */
+export interface TaskDataOptions {
+  /** A data set's name (`chnsenticorp`), or a task's (`classify`) for people's own data. */
+  readonly name: string;
+  /** The data set's folder; of people's own data, one with train.*, dev.* and test.*. */
+  readonly folder?: string;
+  /** Files of splits; each stands for the folder's. */
+  readonly train?: string;
+  readonly dev?: string;
+  readonly test?: string;
+  /** What is loaded: train, dev and test when left out; of a data set also its further splits (trial, challenge). */
+  readonly splits?: readonly string[];
+  /** Of people's own data. */
+  readonly columns?: ColumnChoices;
+  readonly format?: RecordFormat;
+  readonly header?: boolean;
+  /** Told by the bytes when left out. */
+  readonly encoding?: FileEncoding;
+  /** More training examples are left out, drawn by the seed. */
+  readonly maxTrainExamples?: number;
+  /** 0.1: of the training examples, held out where there is no dev split. */
+  readonly devShare?: number;
+  /** 0; of the draws. */
+  readonly seed?: number;
+}
+
+/** Examples by split. */
+export interface TaskSplits<Example> {
+  readonly train?: readonly Example[];
+  readonly dev?: readonly Example[];
+  readonly test?: readonly Example[];
+  readonly [split: string]: readonly Example[] | undefined;
+}
+
+/** Labelled data, loaded. */
+export interface TaskData<Task extends TaskName = TaskName> {
+  readonly task: Task;
+  /** Undefined for people's own data. */
+  readonly dataset: Dataset<Task> | undefined;
+  /** For tables: the data set's title, or the task's name. */
+  readonly title: string;
+  readonly splits: TaskSplits<ExamplesByTask[Task]>;
+  /** The files that were read, by split. */
+  readonly files: Readonly<Record<string, readonly string[]>>;
+  /** Whether dev is a part of the training file. */
+  readonly isDevHeldOut: boolean;
+  /** classify, match, multilabel: the labels in the order of the model's outputs; ner: the data set's entity types. */
+  readonly labels: readonly string[] | undefined;
+  /** Labels in words, where the data set has such. */
+  readonly labelNames: Readonly<Record<string, string>>;
+  /** What people should know: columns taken, encodings guessed, records left out, sizes that differ, what was held out. */
+  readonly notes: readonly DataNote[];
+}
+
+/** Data of any task; `task` tells which. */
+export type AnyTaskData = { readonly [Task in TaskName]: TaskData<Task> }[TaskName];
+
+type AnyExample = ExamplesByTask[TaskName];
+
+const DEFAULT_SPLITS = ["train", "dev", "test"];
+const DEFAULT_DEV_SHARE = 0.1;
+const thousands = new Intl.NumberFormat("en");
+
+/**
+ * Loads labelled data; splits that are not there are left out.
+ * @throws {ArgumentError} when the name is no data set's and no task's, or nothing says where the data is.
+ * @throws {FileError} when files are missing. @throws {DataError} when they cannot be read, with their line.
+ * @throws {CorpusError} when they are no text in one encoding.
+ */
+export async function loadTaskData(options: TaskDataOptions): Promise<AnyTaskData> {
+  const loader = new TaskDataLoader(options);
+  return loader.load();
+}
+
+class TaskDataLoader {
+  readonly #options: TaskDataOptions;
+  readonly #task: TaskName;
+  readonly #dataset: Dataset | undefined;
+  readonly #notes: DataNote[] = [];
+  readonly #splits: Record<string, readonly AnyExample[]> = {};
+  readonly #files: Record<string, readonly string[]> = {};
+  #isDevHeldOut = false;
+
+  constructor(options: TaskDataOptions) {
+    this.#options = options;
+    this.#dataset = findDataset(options.name) as Dataset | undefined;
+    this.#task = this.#dataset?.task ?? taskOf(options.name);
+  }
+
+  async load(): Promise<AnyTaskData> {
+    const { folder, splits = DEFAULT_SPLITS, maxTrainExamples, seed = 0 } = this.#options;
+    const paths = folder === undefined ? [] : await filesUnder(folder);
+    for (const split of splits) await this.#loadSplit(split, paths);
+    if (Object.keys(this.#splits).length === 0) throw this.#nothingFound(paths, splits);
+    if (splits.includes("train")) this.#checkTrain();
+    if (splits.includes("dev")) this.#holdOutDev();
+    const train = this.#splits["train"];
+    if (train !== undefined && maxTrainExamples !== undefined && train.length > maxTrainExamples) {
+      this.#splits["train"] = sampleExamples(train, maxTrainExamples, seed);
+      const message = `${count(maxTrainExamples)} of ${count(train.length)} training examples are taken, drawn by seed ${seed}`;
+      this.#note("train-sample", "info", message, { taken: maxTrainExamples, there: train.length });
+    }
+    const dataset = this.#dataset;
+    return {
+      task: this.#task,
+      dataset,
+      title: dataset?.title ?? this.#task,
+      splits: this.#splits,
+      files: this.#files,
+      isDevHeldOut: this.#isDevHeldOut,
+      labels: dataset?.labels ?? this.#inferredLabels(),
+      labelNames: dataset?.labelNames ?? {},
+      notes: this.#notes,
+    } as AnyTaskData;
+  }
+
+  async #loadSplit(split: string, paths: readonly string[]): Promise<void> {
+    const { folder = "" } = this.#options;
+    const named = this.#options[split as "train" | "dev" | "test"];
+    const used = new Set(Object.values(this.#files).flat());
+    const free = paths.filter((path) => !used.has(join(folder, path)));
+    const found =
+      typeof named === "string" ? [named] : splitFiles(free, this.#namesOf(split)).map((path) => join(folder, path));
+    if (found.length === 0) return;
+    const examples = await this.#read(found, split);
+    const labelled = examples.reduce((sum, example) => sum + (isLabelled(this.#task, example) ? 1 : 0), 0);
+    if (labelled === 0 && split === "dev" && named === undefined) return;
+    if (labelled < examples.length) this.#noteUnlabelled(split, labelled, examples.length);
+    this.#files[split] = found;
+    this.#splits[split] = examples;
+    this.#checkSize(split, examples.length);
+  }
+
+  #namesOf(split: string): readonly (string | readonly string[])[] {
+    if (this.#dataset === undefined) return ownNames[split] ?? [`${split}.*`];
+    const known = this.#dataset.splits[split];
+    if (known !== undefined || DEFAULT_SPLITS.includes(split)) return known?.files ?? [];
+    const expected = `a split of ${this.#dataset.title}: ${Object.keys(this.#dataset.splits).join(", ")}`;
+    throw new ArgumentError({ where: "split", expected, got: split });
+  }
+
+  async #read(paths: readonly string[], split: string): Promise<readonly AnyExample[]> {
+    const { encoding, columns, format, header } = this.#options;
+    const examples: AnyExample[] = [];
+    const skipped = new Map<string, number>();
+    for (const path of paths) {
+      const { text, encoding: found, isGuessed } = await readTextFile(path, encoding);
+      if (isGuessed)
+        this.#note(
+          "encoding",
+          "info",
+          `${path} is read as ${found.toUpperCase()}, as its bytes look`,
+          {},
+          `--encoding ${found}`,
+        );
+      const read =
+        this.#dataset === undefined
+          ? await readUserExamples(this.#task, path, text, {
+              ...(columns === undefined ? {} : { columns }),
+              ...(format === undefined ? {} : { format }),
+              ...(header === undefined ? {} : { header }),
+            })
+          : await this.#dataset.read({ path, text }, split);
+      for (const example of read.examples) examples.push(example);
+      for (const [reason, times] of Object.entries(read.skipped ?? {})) {
+        if (times > 0) skipped.set(reason, (skipped.get(reason) ?? 0) + times);
+      }
+      this.#notes.push(...(read.notes ?? []));
+    }
+    for (const [reason, times] of skipped) {
+      this.#note("skipped", "info", `${split}: ${count(times)} records are left out: ${reason}`, { skipped: times });
+    }
+    if (examples.length > 0) return examples;
+    const where = paths.join(", ");
+    throw new DataError({
+      where,
+      expected: "examples",
+      got: verbatim("an empty file"),
+      hint: "check that the file is complete",
+    });
+  }
+
+  #checkTrain(): void {
+    const train = this.#splits["train"];
+    if (train === undefined || train.some((example) => isLabelled(this.#task, example))) return;
+    throw new DataError({
+      where: (this.#files["train"] ?? []).join(", "),
+      expected: "labels to train on",
+      got: verbatim("none"),
+      hint: "say where they are with --label-column (or --score-column)",
+    });
+  }
+
+  #holdOutDev(): void {
+    const { devShare = DEFAULT_DEV_SHARE, seed = 0 } = this.#options;
+    const { train, dev } = this.#splits;
+    if (dev !== undefined || train === undefined || train.length < 2) return;
+    const parts = holdOut(train, devShare, seed);
+    if (parts.train.length === 0 || parts.heldOut.length === 0) return;
+    this.#splits["train"] = parts.train;
+    this.#splits["dev"] = parts.heldOut;
+    this.#isDevHeldOut = true;
+    const message = `there is no dev split: ${count(parts.heldOut.length)} of ${count(train.length)} training examples are held out, drawn by seed ${seed}`;
+    this.#note("held-out", "info", message, { heldOut: parts.heldOut.length, there: train.length }, "--dev FILE");
+  }
+
+  #checkSize(split: string, found: number): void {
+    const known = this.#dataset?.splits[split]?.count;
+    if (known === undefined || [known].flat().includes(found)) return;
+    const published = [known]
+      .flat()
+      .map((size) => count(size))
+      .join(" or ");
+    const message = `${this.#dataset?.title} ${split} has ${count(found)} examples here and ${published} where it is published: scores are comparable only on the same data`;
+    this.#note("split-size", "warning", message, { found, published: [known].flat()[0] as number });
+  }
+
+  #noteUnlabelled(split: string, labelled: number, all: number): void {
+    const isNone = labelled === 0;
+    const what = isNone ? "no labels" : `${count(all - labelled)} of ${count(all)} examples without a label`;
+    const message = `${split} has ${what}${isNone ? ": it can be predicted, not evaluated" : ""}`;
+    this.#note("unlabelled", split === "test" && isNone ? "info" : "warning", message, { labelled, examples: all });
+  }
+
+  #inferredLabels(): readonly string[] | undefined {
+    if (!["classify", "match", "multilabel"].includes(this.#task)) return undefined;
+    const { train, dev, test } = this.#splits;
+    const labels = new Set<string>();
+    for (const example of train ?? dev ?? test ?? []) {
+      const { label, labels: several } = example as { label?: string; labels?: readonly string[] };
+      for (const name of several ?? (label === undefined ? [] : [label])) labels.add(name);
+    }
+    return inferLabels(labels);
+  }
+
+  #nothingFound(paths: readonly string[], splits: readonly string[]): Error {
+    const { folder, name } = this.#options;
+    if (folder === undefined) {
+      const got = verbatim("neither a folder nor files");
+      const hint = this.#dataset === undefined ? "say --train FILE (and --dev, --test)" : "say --data FOLDER";
+      return new ArgumentError({ where: name, expected: "where the data is", got, hint });
+    }
+    const names = splits.map((split) => `${split}: ${this.#namesOf(split).flat().slice(0, 3).join(" or ")}`);
+    const shown = paths.length === 0 ? "no files" : `${paths.slice(0, 6).join(", ")}${paths.length > 6 ? ", ..." : ""}`;
+    const source =
+      this.#dataset === undefined ? "" : `; ${this.#dataset.title} is published by ${this.#dataset.source}`;
+    return new FileError({
+      where: folder,
+      expected: `the files of ${this.#dataset?.title ?? "a data set"} (${names.join("; ")})`,
+      got: verbatim(shown),
+      hint: `name files one by one with --train, --dev and --test${source}`,
+    });
+  }
+
+  #note(
+    kind: string,
+    level: "info" | "warning",
+    message: string,
+    measured: Record<string, number> = {},
+    run?: string,
+  ): void {
+    const hasNumbers = Object.keys(measured).length > 0;
+    this.#notes.push({
+      kind,
+      level,
+      message,
+      ...(hasNumbers ? { measured } : {}),
+      ...(run === undefined ? {} : { run }),
+    });
+  }
+}
+
+/** Names that people give their own splits. */
+const ownNames: Readonly<Record<string, readonly string[]>> = {
+  train: ["train.*", "training.*", "*_train.*", "*.train.*"],
+  dev: ["dev.*", "valid.*", "validation.*", "val.*", "eval.*", "*_dev.*", "*.dev.*"],
+  test: ["test.*", "testing.*", "*_test.*", "*.test.*"],
+};
+
+function taskOf(name: string): TaskName {
+  const task = TASK_NAMES.find((known) => known === name.toLowerCase());
+  if (task !== undefined) return task;
+  const sets = datasets.map((dataset) => dataset.name);
+  const near = nearest(name.toLowerCase(), [...TASK_NAMES, ...sets]);
+  throw new ArgumentError({
+    where: "task",
+    expected: "a task or a data set",
+    got: name,
+    hint: `${near === undefined ? "" : `did you mean ${near}? `}tasks: ${TASK_NAMES.join(", ")}; data sets: ${sets.join(", ")}`,
+  });
+}
+
+function count(number: number): string {
+  return thousands.format(number);
+}
+
+function join(folder: string, path: string): string {
+  return folder === "" || folder.endsWith("/") ? `${folder}${path}` : `${folder}/${path}`;
+}
