@@ -153,6 +153,7 @@ export {
   zoo,
 } from "./model/zoo.ts";
 export type { Score, SplitScores, TaskScores } from "./model/zoo-scores.ts";
+export { type EvaluationReportData, evaluationReport } from "./report/evaluation-report.ts";
 export { type ChartSeries, type LineChartOptions, lineChart, type ReferenceLine } from "./report/line-chart.ts";
 export type { ReportOptions } from "./report/page.ts";
 export type { RunCheckpoint, RunData, RunSamples } from "./report/run-data.ts";
@@ -161,6 +162,36 @@ export type { TrainingMemory } from "./report/training-cost.ts";
 export type { Choice, MeasuredRates } from "./report/training-plan.ts";
 export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
 export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
+export { pipeline } from "./tasks/pipeline.ts";
+export type {
+  AggregationStrategy,
+  AnswerSpan,
+  CallOptions,
+  ChoiceInput,
+  ClassificationOptions,
+  FeatureExtractionOptions,
+  FeatureExtractionPipeline,
+  FeatureTensor,
+  FilledMask,
+  FillMaskCallOptions,
+  FillMaskPipeline,
+  LabelScore,
+  MultipleChoicePipeline,
+  PairInput,
+  PipelineBase,
+  PipelineName,
+  Pipelines,
+  QuestionAnsweringOptions,
+  QuestionAnsweringPipeline,
+  QuestionInput,
+  ScoredChoice,
+  TextClassificationPipeline,
+  TextInput,
+  TextSimilarityPipeline,
+  TokenClassificationOptions,
+  TokenClassificationPipeline,
+  TokenEntity,
+} from "./tasks/pipeline-types.ts";
 export {
   type AddedToken,
   BertTokenizer,
@@ -206,12 +237,12 @@ export { runPretraining } from "./train/pretrain.ts";
 export type {
   BatchSource,
   PretrainingHooks,
+  PretrainingPhase,
   PretrainingRunOptions,
   PretrainingSummary,
-  PretrainingPhase,
 } from "./train/pretraining-run-options.ts";
 export { learningRate, type Schedule, type ScheduleName } from "./train/schedules.ts";
-export type { TrainingSettings, SecondPhase } from "./train/settings.ts";
+export type { SecondPhase, TrainingSettings } from "./train/settings.ts";
 export type { BudgetState } from "./train/time-budget.ts";
 export { Random } from "./util/random.ts";
 export type { DType, HostTensor, NamedTensors, TypedArrays } from "./util/tensor.ts";

@@ -231,7 +231,8 @@ export function partsOf({
   return { config, tokenizer, weights: named.tensors, where, embedding, notes };
 }
 
-async function filesOf(origin: ModelOrigin, options: UrlFilesOptions): Promise<ModelFiles> {
+/** The files of a model from wherever they come. */
+export async function filesOf(origin: ModelOrigin, options: UrlFilesOptions): Promise<ModelFiles> {
   if (origin instanceof ArrayBuffer) return zipFiles(bytesSource("zip download", new Uint8Array(origin)));
   if (origin instanceof Uint8Array) return zipFiles(bytesSource("zip download", origin));
   if (typeof origin !== "string" && !(origin instanceof URL)) return origin;

@@ -31,6 +31,7 @@ export { type MlmHeadResult, resumeMlmHead, type TrainMlmHeadOptions, trainMlmHe
 export { readConfig } from "./model-files.ts";
 export { folderFiles, type ModelSource, openModelSource } from "./model-source.ts";
 export { createOnnxRuntime } from "./onnxruntime.ts";
+export { pipeline } from "./pipeline.ts";
 export { type PlannedJob, type PlannedPhase, type PlanTrainingOptions, planTraining } from "./plan-training.ts";
 export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining } from "./pretrain.ts";
 export type { PretrainResult, PretrainStart } from "./pretraining-run.ts";

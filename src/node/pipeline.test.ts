@@ -1,0 +1,154 @@
+/** Pipelines by name over model folders: shapes of results, offsets, bad input, and models that are not for it. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { smallModelFolder } from "../../test/small-model.ts";
+import { SMALL_LENGTH, smallTaskFolder } from "../../test/small-task.ts";
+import { ArgumentError, ConfigError, DataError } from "../errors.ts";
+import { createOnnxRuntime } from "./onnxruntime.ts";
+import { pipeline } from "./pipeline.ts";
+
+const runtime = createOnnxRuntime({ threads: 1 });
+const base = smallModelFolder();
+const classifier = smallTaskFolder({ task: "classify", maxSeqLength: SMALL_LENGTH, labels: ["差", "中", "好"] });
+afterAll(async () => {
+  for (const folder of [base, classifier]) folder.remove();
+  await runtime.dispose();
+});
+
+describe("text-classification", () => {
+  let classify: Awaited<ReturnType<typeof pipeline<"text-classification">>>;
+  beforeAll(async () => {
+    classify = await pipeline("text-classification", classifier.path, { runtime });
+  });
+
+  test("gives the likeliest label of a text, and with topK more, all of which sum to 1", async () => {
+    const [best, ...none] = await classify("今天天气很好");
+    expect(none).toEqual([]);
+    const all = await classify("今天天气很好", { topK: null });
+    expect(all.map(({ label }) => label).sort()).toEqual(["中", "好", "差"]);
+    expect(all[0]).toEqual(best);
+    expect(all.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 6);
+    expect(all.map(({ score }) => score)).toEqual(all.map(({ score }) => score).sort((a, b) => b - a));
+    expect(await classify("今天天气很好", { topK: 2 })).toEqual(all.slice(0, 2));
+  });
+
+  test("gives a list for a list, each as by itself and in order; pairs as lists, or by either name of their field", async () => {
+    const texts = ["我爱北京", "天气不好我在北京上大", "好"];
+    const together = await classify(texts);
+    for (const [i, text] of texts.entries()) {
+      const [alone] = await classify(text);
+      expect(together[i]?.[0]?.label).toBe(alone?.label);
+      expect(together[i]?.[0]?.score).toBeCloseTo(alone?.score as number, 5);
+    }
+    const pair = { text: "我爱北京", textPair: "他在中国" };
+    const [list, snake] = await classify([["我爱北京", "他在中国"], { text: "我爱北京", text_pair: "他在中国" }]);
+    const [named] = await classify(pair);
+    expect(list?.[0]?.label).toBe(named?.label);
+    expect(list?.[0]?.score).toBeCloseTo(named?.score as number, 5);
+    expect(snake?.[0]?.score).toBeCloseTo(named?.score as number, 5);
+    expect(named?.score).not.toBeCloseTo(together[0]?.[0]?.score as number, 5);
+    expect(await classify([])).toEqual([]);
+  });
+
+  test("sentiment-analysis is another name for it; a text of any length has a result", async () => {
+    const sentiment = await pipeline("sentiment-analysis", classifier.path, { runtime });
+    expect(await sentiment("好")).toEqual(await classify("好"));
+    expect(await sentiment("好".repeat(5000))).toHaveLength(1);
+    expect(await sentiment("")).toHaveLength(1);
+  });
+
+  test("refuses what is no text, and numbers of labels that cannot be", async () => {
+    await expect(classify([1 as never])).rejects.toThrow(ArgumentError);
+    await expect(classify({ words: "好" } as never)).rejects.toThrow(DataError);
+    await expect(classify("好", { topK: 0 })).rejects.toThrow("topK");
+  });
+});
+
+describe("fill-mask", () => {
+  test("gives Transformers' fields, a list for each of several masks, and no spaces between characters", async () => {
+    const fill = await pipeline("fill-mask", base.path, { runtime });
+    const one = await fill("今天天[MASK]很好", { topK: 3 });
+    expect(one).toHaveLength(3);
+    const [best] = one as Exclude<(typeof one)[number], readonly unknown[]>[];
+    expect(best?.sequence).toBe(`今天天${best?.token_str}很好`);
+    expect(best?.token).toBeTypeOf("number");
+    const two = (await fill("我[MASK]北[MASK]")) as unknown[][];
+    expect(two.map((list) => list.length)).toEqual([5, 5]);
+    const lists = await fill(["我[MASK]", "[MASK]京"], { topK: 1, targets: ["爱", "北"] });
+    expect(lists.map((list) => list.length)).toEqual([1, 1]);
+    await expect(fill("没有")).rejects.toThrow(ArgumentError);
+    await fill.dispose();
+  });
+});
+
+describe("feature-extraction", () => {
+  test("gives the vectors of tokens, shorter texts padded, or one for each text", async () => {
+    const extract = await pipeline("feature-extraction", base.path, { runtime });
+    const tokens = await extract(["我爱北京", "好"]);
+    expect(tokens.dims).toEqual([2, 6, 12]);
+    expect(tokens.data.subarray(6 * 12 + 3 * 12).every((value) => value === 0)).toBe(true);
+    const list = tokens.tolist() as number[][][];
+    expect(list[1]?.[2]).toEqual([...tokens.data.subarray(8 * 12, 9 * 12)]);
+    const pooled = await extract("我爱北京", { pooling: "mean", normalize: true });
+    expect(pooled.dims).toEqual([1, 12]);
+    expect(pooled.data.reduce((sum, value) => sum + value ** 2, 0)).toBeCloseTo(1, 5);
+    await extract.dispose();
+  });
+});
+
+describe("text-similarity", () => {
+  test("compares by the vectors of a model that was not fine-tuned for it", async () => {
+    const compare = await pipeline("text-similarity", base.path, { runtime });
+    expect((await compare("我爱北京", "我爱北京")).score).toBeCloseTo(1, 5);
+    const scores = await compare([["我爱北京", "天气"], { text: "好", textPair: "好" }]);
+    expect(scores).toHaveLength(2);
+    expect(scores[0]?.score).toBeLessThan(0.99999);
+    expect(scores[1]?.score).toBeCloseTo(1, 5);
+    await expect(compare("一" as string, undefined as never)).rejects.toThrow(ArgumentError);
+    await compare.dispose();
+  });
+});
+
+describe("refuses", () => {
+  test("a model without the head, and says what to run", async () => {
+    for (const name of ["text-classification", "token-classification", "question-answering"] as const) {
+      const failure = await pipeline(name, base.path, { runtime }).catch((error) => error);
+      expect(failure).toBeInstanceOf(ConfigError);
+      expect(failure.hint).toMatch(new RegExp(`zhbert finetune (classify|ner|qa) --model ${base.path}`));
+    }
+  });
+
+  test("a model of another task, and says what it is", async () => {
+    const failure = await pipeline("token-classification", classifier.path, { runtime }).catch((error) => error);
+    expect(failure).toBeInstanceOf(ConfigError);
+    expect(failure.message).toContain("expected a model fine-tuned for ner, got one fine-tuned for classify");
+  });
+
+  test("a config.json that names a head whose weights are not there", async () => {
+    const claims = { architectures: ["BertForSequenceClassification"], id2label: { 0: "差", 1: "好" } };
+    const folder = smallModelFolder(undefined, claims);
+    const failure = await pipeline("text-classification", folder.path, { runtime }).catch((error) => error);
+    folder.remove();
+    expect(failure).toBeInstanceOf(ConfigError);
+    expect(failure.message).toContain("classifier.weight");
+    expect(failure.hint).toContain("zhbert finetune classify");
+  });
+
+  test("names that are none, with the nearest one", async () => {
+    const failure = await pipeline("text-clasification" as never, base.path).catch((error) => error);
+    expect(failure).toBeInstanceOf(ArgumentError);
+    expect(failure.hint).toContain("text-classification");
+  });
+});
+
+test("a folder of Transformers' own, without task.json, works too", async () => {
+  const folder = smallTaskFolder({ task: "classify", maxSeqLength: SMALL_LENGTH, labels: ["差", "中", "好"] });
+  rmSync(join(folder.path, "task.json"));
+  const [own, other] = await Promise.all([
+    pipeline("text-classification", folder.path, { runtime }),
+    pipeline("text-classification", classifier.path, { runtime }),
+  ]);
+  expect(await own("我爱北京", { topK: 3 })).toEqual(await other("我爱北京", { topK: 3 }));
+  folder.remove();
+});

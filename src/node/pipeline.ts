@@ -1,0 +1,30 @@
+/** Pipelines under Node.js: models by path or by their name on the hub, ONNX Runtime on all processors. */
+import { filesOf, type ModelOrigin } from "../inference/bert-model.ts";
+import { loadModel } from "../inference/load-model.ts";
+import { createPipeline, expectPipelineName } from "../tasks/pipeline.ts";
+import type { PipelineName, Pipelines } from "../tasks/pipeline-types.ts";
+import { type LoadOptions, loadPretrained } from "./bert-model.ts";
+import { createOnnxRuntime } from "./onnxruntime.ts";
+
+/**
+ * Makes a pipeline: `const classify = await pipeline("text-classification", "out/")`.
+ * @param task - its name in Transformers: `text-classification`, `token-classification` (`ner`), `question-answering`,
+ *   `fill-mask`, `feature-extraction`, `multiple-choice`, `text-similarity`.
+ * @param origin - a folder, a zip, or the name of a model of the hub; or what the isomorphic pipeline takes.
+ * @throws {ConfigError} when the model was not fine-tuned for it: the hint says what to run.
+ * @throws {FileError} {CheckpointError} {VocabularyError} as `BertModel.fromPretrained`.
+ */
+export async function pipeline<Name extends PipelineName>(
+  task: Name,
+  origin: ModelOrigin,
+  options: LoadOptions = {},
+): Promise<Pipelines[Name]> {
+  expectPipelineName(task);
+  const isHere = typeof origin === "string" && !/^https?:/.test(origin);
+  const files = isHere ? undefined : await filesOf(origin, options);
+  const loaded = files === undefined ? await loadPretrained(String(origin), options) : await loadModel(files, options);
+  const name = files?.name ?? String(origin);
+  if (options.runtime !== undefined) return createPipeline(task, loaded, { runtime: options.runtime, name });
+  const runtime = createOnnxRuntime();
+  return createPipeline(task, loaded, { runtime, name, onDispose: () => runtime.dispose() });
+}

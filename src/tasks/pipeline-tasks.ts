@@ -1,0 +1,100 @@
+/** The calls of pipelines over fine-tuned models: what is given becomes examples, predictions become results. */
+import { ArgumentError } from "../errors.ts";
+import type { TaskName } from "./datasets/dataset.ts";
+import type {
+  AnswerSpan,
+  CallOptions,
+  ClassificationOptions,
+  LabelScore,
+  QuestionAnsweringOptions,
+  ScoredChoice,
+  TokenClassificationOptions,
+  TokenEntity,
+} from "./pipeline-types.ts";
+import { exampleOfInput } from "./predict-input.ts";
+import type { TaskModel } from "./task-model.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: a pipeline knows its task by name, not its types
+type AnyTaskModel = TaskModel<any, any>;
+
+/** The results of one input, or of each of a list. */
+async function results<T>(
+  model: AnyTaskModel,
+  input: unknown,
+  options: CallOptions | undefined,
+  resultOf: (prediction: never, example: never) => T,
+): Promise<T | T[]> {
+  const isList = Array.isArray(input);
+  const task = model.task.settings.task as TaskName;
+  const examples = (isList ? (input as unknown[]) : [input]).map((one, i) =>
+    exampleOfInput(task, one, isList ? `input ${i + 1}` : "input"),
+  );
+  const { signal, batchTokens } = options ?? {};
+  const given = { ...(signal === undefined ? {} : { signal }), ...(batchTokens === undefined ? {} : { batchTokens }) };
+  const found: T[] = [];
+  for await (const prediction of model.predict(examples, given)) {
+    found.push(resultOf(prediction as never, examples[found.length] as never));
+  }
+  return isList ? found : (found[0] as T);
+}
+
+/** @throws {ArgumentError} when it is not a positive whole number. */
+function expectTopK(topK: number): number {
+  if (topK === Number.POSITIVE_INFINITY || (Number.isInteger(topK) && topK > 0)) return topK;
+  throw new ArgumentError({ where: "topK", expected: "a positive whole number, or null for all", got: topK });
+}
+
+/** `text-classification`. */
+export function classificationCall(model: AnyTaskModel) {
+  const { task } = model;
+  const usual = task.settings.task === "classify" ? 1 : Number.POSITIVE_INFINITY;
+  return async (input: unknown, options: ClassificationOptions = {}) => {
+    const topK = expectTopK(options.topK === undefined ? usual : (options.topK ?? Number.POSITIVE_INFINITY));
+    return results(model, input, options, (prediction, example): LabelScore[] => {
+      const { labels, score } = task.result(example, prediction) as { labels?: LabelScore[]; score?: number };
+      // A regression has one number, which Transformers calls the score of its only label.
+      if (labels === undefined) return [{ label: task.settings.labels?.[0] ?? "LABEL_0", score: score ?? Number.NaN }];
+      return [...labels].sort((a, b) => b.score - a.score).slice(0, topK);
+    });
+  };
+}
+
+/** `token-classification`. */
+export function entityCall(model: AnyTaskModel) {
+  return (input: unknown, options: TokenClassificationOptions = {}) =>
+    results(model, input, options, (prediction, example) => {
+      return (model.task.result(example, prediction) as { entities: TokenEntity[] }).entities;
+    });
+}
+
+/** `question-answering`. */
+export function answerCall(model: AnyTaskModel) {
+  return (input: unknown, second?: string | QuestionAnsweringOptions, third: QuestionAnsweringOptions = {}) => {
+    const isPair = typeof second === "string";
+    const given = isPair ? { question: input, context: second } : input;
+    const options = isPair ? third : (second ?? {});
+    return results(model, given, options, (prediction, example) => {
+      const { answer, start, end, score } = model.task.result(example, prediction) as unknown as AnswerSpan;
+      return { answer, start, end, score };
+    });
+  };
+}
+
+/** `multiple-choice`. */
+export function choiceCall(model: AnyTaskModel) {
+  return (input: unknown, options?: CallOptions) =>
+    results(model, input, options, (prediction, example) => {
+      return (model.task.result(example, prediction) as { choices: ScoredChoice[] }).choices;
+    });
+}
+
+/** `text-similarity` by a model that was fine-tuned for it. */
+export function similarityCall(model: AnyTaskModel) {
+  return (input: unknown, second?: string | CallOptions, third?: CallOptions) => {
+    const isPair = typeof second === "string";
+    const options = isPair ? third : second;
+    return results(model, isPair ? { text: input, textPair: second } : input, options, (prediction, example) => {
+      return { score: (model.task.result(example, prediction) as { score: number }).score };
+    });
+  };
+}
