@@ -1,60 +1,93 @@
 /** One label for a text or a pair: sentiment, topics, pairs that mean the same, inference. */
 import { DataError, verbatim } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
-import { encodeRows } from "../inference/token-rows.ts";
 import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
+import { type ClassMetrics, classMetrics, rocAuc } from "./classification-metrics.ts";
 import type { TextExample } from "./examples.ts";
+import { inferLabels } from "./labels.ts";
 import { classLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
+import {
+  byScore,
+  commonSettings,
+  encodeTexts,
+  expectGiven,
+  LabelIds,
+  labelTable,
+  namedTexts,
+  probabilities,
+  type ScoredLabel,
+  shownExample,
+} from "./sequence-task.ts";
 import type {
   EncodedExample,
   Evaluation,
+  EvaluationError,
   HeadInputs,
   LabelTensors,
   LossOptions,
   RowScores,
   Task,
-  TaskChoices,
   TaskDefinition,
   TaskSettings,
 } from "./task.ts";
 
 /** The labels of a text and how likely each is, the likeliest first. */
 export interface Classification {
-  readonly labels: readonly { readonly label: string; readonly score: number }[];
+  readonly labels: readonly ScoredLabel[];
 }
 
-const DEFAULT_MAX_SEQ_LENGTH = 128;
-const LABELS = "labels";
-
-type Scores = Readonly<Record<string, Tensor>>;
-
 /** Classification of single texts and of pairs. Source: Devlin et al. 2018, section 4.1; run_classifier.py. */
-export const classify: TaskDefinition<TextExample, Classification> = {
+export const classify = classification({
   name: "classify",
-  pipeline: "text-classification",
-  architecture: "BertForSequenceClassification",
   summary: "one label for a text, or for a pair of texts",
-  problemType: "single_label_classification",
-  settle: (examples, choices) => ({
-    task: "classify",
-    maxSeqLength: choices.maxSeqLength ?? DEFAULT_MAX_SEQ_LENGTH,
-    labels: choices.labels ?? labelsOf(examples),
-  }),
-  create: (settings) => new ClassifyTask(settings),
-};
+  needsPair: false,
+});
 
-/** The labels in the order of their names: it does not depend on the order of the examples. */
+/** Classification of pairs alone: whether two texts mean the same, whether one follows from the other. */
+export const match = classification({
+  name: "match",
+  summary: "one label for a pair of texts: same meaning or not, entailment, contradiction",
+  needsPair: true,
+});
+
+function classification(kind: {
+  readonly name: string;
+  readonly summary: string;
+  readonly needsPair: boolean;
+}): TaskDefinition<TextExample, Classification> {
+  return {
+    name: kind.name,
+    pipeline: "text-classification",
+    architecture: "BertForSequenceClassification",
+    summary: kind.summary,
+    problemType: "single_label_classification",
+    settle: (examples, choices) => ({
+      ...commonSettings(kind.name, choices),
+      labels: choices.labels ?? labelsOf(examples),
+    }),
+    create: (settings) => new ClassifyTask(settings, kind.needsPair),
+  };
+}
+
 function labelsOf(examples: Iterable<TextExample>): string[] {
   const labels = new Set<string>();
   for (const { label } of examples) if (label !== undefined) labels.add(label);
-  if (labels.size > 1) return [...labels].sort();
+  if (labels.size > 1) return inferLabels(labels);
   throw new DataError({
     where: "training data",
     expected: "examples of at least two labels",
-    got: verbatim(labels.size === 0 ? "no labels" : `only ${[...labels]}`),
+    got: verbatim(labels.size === 0 ? "no labels" : `only "${[...labels]}"`),
+    hint: "check which column holds the labels: --label-column",
   });
 }
+
+/** Transformers leaves these names out of config.json. */
+const UNNAMED_LABELS = ["LABEL_0", "LABEL_1"];
+
+const LABELS = "labels";
+
+type Scores = Readonly<Record<string, Tensor>>;
 
 class ClassifyTask implements Task<TextExample, Classification> {
   readonly sequencesPerRow = 1;
@@ -62,22 +95,32 @@ class ClassifyTask implements Task<TextExample, Classification> {
   readonly scoreAxes = { logits: "row" } as const;
   readonly primaryMetric = "accuracy";
   readonly settings: TaskSettings;
-  readonly #labels: readonly string[];
+  readonly #ids: LabelIds;
+  readonly #needsPair: boolean;
 
-  constructor(settings: TaskChoices & TaskSettings) {
-    this.settings = settings;
-    this.#labels = settings.labels ?? [];
+  constructor(settings: TaskSettings, needsPair: boolean) {
+    const labels = settings.labels ?? UNNAMED_LABELS;
+    this.settings = { ...settings, labels };
+    this.#ids = new LabelIds(labels, 2);
+    this.#needsPair = needsPair;
   }
 
-  encode({ text, textPair, label }: TextExample, tokenizer: BertTokenizer): EncodedExample {
-    const options = { maxLength: this.settings.maxSeqLength, overlap: 0, truncate: true };
-    const { rows, isTruncated } = encodeRows(tokenizer, textPair === undefined ? text : [text, textPair], options);
-    const labels = label === undefined ? {} : { labels: { [LABELS]: [this.#idOf(label)] } };
-    return { rows: [{ sequences: rows, ...labels }], isTruncated };
+  encode(example: TextExample, tokenizer: BertTokenizer): EncodedExample {
+    const { id, textPair, label } = example;
+    if (this.#needsPair && textPair === undefined) {
+      throw new DataError({
+        where: id === undefined ? "example" : `example ${id}`,
+        expected: "two texts",
+        got: verbatim("one"),
+        hint: "texts alone are classified by the task classify",
+      });
+    }
+    const labels = label === undefined ? undefined : { [LABELS]: [this.#ids.idOf(label, example)] };
+    return encodeTexts(example, tokenizer, this.settings, labels);
   }
 
   head({ context, dropout, pooledOutput }: HeadInputs) {
-    return { logits: sequenceClassificationHead(context, dropout(pooledOutput()), this.#labels.length) };
+    return { logits: sequenceClassificationHead(context, dropout(pooledOutput()), this.#ids.labels.length) };
   }
 
   loss({ logits }: Scores, { labels, rowWeights }: LabelTensors, options: LossOptions) {
@@ -89,31 +132,60 @@ class ClassifyTask implements Task<TextExample, Classification> {
   }
 
   decode(_: TextExample, __: EncodedExample, [scores]: readonly RowScores[]): Classification {
-    const logits = scores?.["logits"] as Float32Array;
-    const largest = Math.max(...logits);
-    const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
-    const sum = powers.reduce((total, power) => total + power, 0);
-    const labels = powers.map((power, i) => ({ label: this.#labels[i] as string, score: power / sum }));
-    return { labels: labels.sort((a, b) => b.score - a.score) };
+    return { labels: byScore(this.#ids.labels, probabilities(scores?.["logits"] as Float32Array)) };
   }
 
-  result({ text }: TextExample, { labels }: Classification) {
-    return { text, labels };
+  result(example: TextExample, { labels }: Classification) {
+    return { ...namedTexts(example), labels };
   }
 
+  /** Of two labels the second is the positive one of precision, recall, f1 and rocAuc. */
   evaluate(examples: readonly TextExample[], predictions: readonly Classification[]): Evaluation {
-    const right = predictions.filter(({ labels }, i) => labels[0]?.label === examples[i]?.label).length;
-    return { metrics: { accuracy: right / Math.max(1, examples.length) }, errors: [] };
-  }
-
-  #idOf(label: string): number {
-    const id = this.#labels.indexOf(label);
-    if (id >= 0) return id;
-    throw new DataError({
-      where: "label",
-      expected: `one of ${this.#labels.join(", ")}`,
-      got: label,
-      hint: "the model was trained without this label: correct it, or train with examples of it",
+    const { labels } = this.#ids;
+    const expected = examples.map((example) => this.#ids.idOf(expectGiven(example.label, example, "a label"), example));
+    const best = predictions.map((prediction) => prediction.labels[0] as ScoredLabel);
+    const predicted = best.map(({ label }, i) => this.#ids.idOf(label, examples[i] as TextExample));
+    const figures = classMetrics(expected, predicted, labels.length);
+    const errors = examples.flatMap((example, i): EvaluationError[] => {
+      const { label, score } = best[i] as ScoredLabel;
+      if (expected[i] === predicted[i]) return [];
+      return [{ ...shownExample(example), expected: example.label as string, predicted: label, score }];
     });
+    return {
+      metrics: {
+        ...averages(figures),
+        ...(labels.length === 2 ? positives(figures, expected, predictions, labels) : {}),
+      },
+      tables: [labelTable(labels, figures.byClass)],
+      confusion: { labels, counts: figures.confusion },
+      errors: errors.sort((a, b) => (b.score as number) - (a.score as number)),
+    };
   }
+}
+
+function averages({ accuracy, macro, micro, weighted, matthews }: ClassMetrics): Record<string, number> {
+  return {
+    accuracy,
+    macroPrecision: macro.precision,
+    macroRecall: macro.recall,
+    macroF1: macro.f1,
+    microF1: micro.f1,
+    weightedF1: weighted.f1,
+    matthews,
+  };
+}
+
+function positives(
+  { byClass }: ClassMetrics,
+  expected: readonly number[],
+  predictions: readonly Classification[],
+  [, positive]: readonly string[],
+): Record<string, number> {
+  const { precision, recall, f1 } = byClass[1] as ClassMetrics["byClass"][number];
+  const scores = predictions.map(({ labels }) => labels.find(({ label }) => label === positive)?.score ?? 0);
+  const area = rocAuc(
+    expected.map((id) => id === 1),
+    scores,
+  );
+  return { precision, recall, f1, ...(area === undefined ? {} : { rocAuc: area }) };
 }

@@ -1,0 +1,126 @@
+/** What the tasks share that give scores to whole texts or pairs: their rows, their labels, how their results name texts. */
+import { ConfigError, DataError, nearest, verbatim } from "../errors.ts";
+import { encodeRows } from "../inference/token-rows.ts";
+import type { BertTokenizer } from "../text/tokenizer.ts";
+import type { ClassFigures } from "./classification-metrics.ts";
+import type { EncodedExample, TaskChoices, TaskRow, TaskSettings } from "./task.ts";
+
+/** A text, or two that enter the model together. */
+export interface TextOrPairExample {
+  readonly id?: string;
+  readonly text: string;
+  readonly textPair?: string;
+}
+
+/** A label and its probability. */
+export interface ScoredLabel {
+  readonly label: string;
+  /** In [0, 1]. */
+  readonly score: number;
+}
+
+/** Tokens of the longest row where nothing is said. Source: run_classifier.py of google-research/bert. */
+const DEFAULT_MAX_SEQ_LENGTH = 128;
+
+/** The settings that every task has. */
+export function commonSettings(
+  task: string,
+  { maxSeqLength = DEFAULT_MAX_SEQ_LENGTH, layerMix }: TaskChoices,
+): TaskSettings {
+  return { task, maxSeqLength, ...(layerMix === undefined ? {} : { layerMix }) };
+}
+
+/** An example as one row; what is too long is cut as Google's code does. */
+export function encodeTexts(
+  { text, textPair }: TextOrPairExample,
+  tokenizer: BertTokenizer,
+  { maxSeqLength }: TaskSettings,
+  labels?: TaskRow["labels"],
+): EncodedExample {
+  const options = { maxLength: maxSeqLength, overlap: 0, truncate: true };
+  const { rows, isTruncated } = encodeRows(tokenizer, textPair === undefined ? text : [text, textPair], options);
+  return { rows: [{ sequences: rows, ...(labels === undefined ? {} : { labels }) }], isTruncated };
+}
+
+/** How a result names an example's texts: `text`, or of a pair `textA` and `textB`. */
+export function namedTexts({ text, textPair }: TextOrPairExample): Readonly<Record<string, string>> {
+  return textPair === undefined ? { text } : { textA: text, textB: textPair };
+}
+
+/** An example as a list of errors shows it. */
+export function shownExample({ id, text, textPair }: TextOrPairExample): {
+  readonly id?: string;
+  readonly text: string;
+} {
+  const shown = textPair === undefined ? text : `${text} | ${textPair}`;
+  return { ...(id === undefined ? {} : { id }), text: shown };
+}
+
+/** The ids of labels: their places in the list. */
+export class LabelIds {
+  readonly labels: readonly string[];
+  readonly #ids: ReadonlyMap<string, number>;
+
+  /** @throws {ConfigError} when there are fewer labels than `least`, or one twice. */
+  constructor(labels: readonly string[], least: number) {
+    this.labels = labels;
+    this.#ids = new Map(labels.map((label, id) => [label, id]));
+    if (labels.length >= least && this.#ids.size === labels.length) return;
+    const expected = `${least} different labels or more`;
+    throw new ConfigError({ where: "labels", expected, got: labels });
+  }
+
+  /** @throws {DataError} for an unknown label. */
+  idOf(label: string, { id }: TextOrPairExample): number {
+    const found = this.#ids.get(label);
+    if (found !== undefined) return found;
+    const near = nearest(label, this.labels);
+    throw new DataError({
+      where: id === undefined ? "label" : `example ${id}: label`,
+      expected: `one of ${this.labels.join(", ")}`,
+      got: label,
+      hint: `the task does not know this label: ${near === undefined ? "correct it" : `did you mean ${near}`}, or train with examples of it`,
+    });
+  }
+}
+
+/**
+ * What an example of evaluation data must have.
+ * @param what - in words, for the message: `a label`.
+ * @throws {DataError} where it is missing.
+ */
+export function expectGiven<T>(value: T | undefined, { id }: { readonly id?: string }, what: string): T {
+  if (value !== undefined) return value;
+  throw new DataError({
+    where: id === undefined ? "evaluation data" : `evaluation data: example ${id}`,
+    expected: `${what} with every example`,
+    got: verbatim("none"),
+    hint: "predict needs no labels; evaluate compares with them",
+  });
+}
+
+/** The likeliest label first; equal ones in the order of the labels. */
+export function byScore(labels: readonly string[], scores: ArrayLike<number>): ScoredLabel[] {
+  const scored = labels.map((label, i) => ({ label, score: scores[i] as number }));
+  return scored.sort((a, b) => b.score - a.score);
+}
+
+/** Probabilities of scores that exclude each other: their softmax, in double precision. */
+export function probabilities(scores: ArrayLike<number>): number[] {
+  const largest = Array.from(scores).reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY);
+  const powers = Array.from(scores, (score) => Math.exp(score - largest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** The table of the figures of each label. */
+export function labelTable(labels: readonly string[], figures: readonly ClassFigures[]) {
+  return {
+    title: "By label",
+    columns: ["label", "precision", "recall", "f1", "examples"],
+    rows: labels.map((label, i) => {
+      const { precision, recall, f1, support } = figures[i] as ClassFigures;
+      return [label, precision, recall, f1, support];
+    }),
+  };
+}
