@@ -4,6 +4,7 @@
  */
 import type { Spec } from "vega";
 import { ArgumentError, verbatim } from "../errors.ts";
+import { CHART_COLORS, drawChart, MUTED, PAPER, textConfig } from "./chart-style.ts";
 import { FONT_FAMILY } from "./report-style.ts";
 
 /** A line of a chart. */
@@ -52,23 +53,6 @@ const MIN_POINTS_TO_SMOOTH = 40;
 /** The smoothed line averages over a window of this part of the series. */
 const SMOOTHED_PART = 1 / 25;
 
-// Okabe and Ito's colours: told apart also by those who do not see all colours.
-const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
-const PAPER = "#ffffff";
-const INK = "#1f2933";
-const MUTED = "#616e7c";
-const GRID = "#e4e7eb";
-/** In place of the light ones, where all are too dark on dark paper. */
-const DARK: Readonly<Record<string, string>> = {
-  [PAPER]: "#1b2128",
-  [INK]: "#e4e8ed",
-  [MUTED]: "#9fabb8",
-  [GRID]: "#333d48",
-  "#0072b2": "#4fa8e0",
-  "#d55e00": "#ef7d31",
-  "#009e73": "#23bd92",
-};
-
 /**
  * Draws a line chart.
  * @returns the SVG document.
@@ -88,27 +72,11 @@ export async function lineChart(options: LineChartOptions): Promise<string> {
       hint: "was anything measured?",
     });
   }
-  // Loaded here: it takes longer to load than most commands take to run.
-  const { parse, View } = await import("vega");
-  const view = new View(parse(chartSpec(options, series)), { renderer: "none" });
-  try {
-    const svg = await view.toSVG();
-    return followsColorScheme ? svg.replace(">", `>${darkStyle()}`) : svg;
-  } finally {
-    view.finalize();
-  }
+  return drawChart(chartSpec(options, series), followsColorScheme);
 }
 
 function isFinitePoint([x, y]: readonly [number, number]): boolean {
   return Number.isFinite(x) && Number.isFinite(y);
-}
-
-/** Rules over the colours that Vega wrote as attributes, which they outweigh. */
-function darkStyle(): string {
-  const rules = Object.entries(DARK).map(
-    ([light, dark]) => `[fill="${light}"]{fill:${dark}}[stroke="${light}"]{stroke:${dark}}`,
-  );
-  return `<style>@media (prefers-color-scheme:dark){${rules.join("")}}</style>`;
 }
 
 /** At most so many points: the means of runs of neighbours. */
@@ -184,7 +152,7 @@ function scales(series: readonly ChartSeries[], references: readonly ReferenceLi
   return [
     { name: "x", type: "linear", range: "width", domain: bounds(points.map(([x]) => x)), zero: false },
     { name: "y", type: "linear", range: "height", domain: bounds(ys), zero: false, nice: true },
-    { name: "color", type: "ordinal", range: COLORS, domain: series.map(({ name }) => name) },
+    { name: "color", type: "ordinal", range: CHART_COLORS, domain: series.map(({ name }) => name) },
   ];
 }
 
@@ -263,38 +231,4 @@ function referenceMarks(): Mark[] {
       },
     },
   ];
-}
-
-function textConfig(): NonNullable<Spec["config"]> {
-  return {
-    title: {
-      font: FONT_FAMILY,
-      fontSize: 17,
-      fontWeight: 600,
-      color: INK,
-      subtitleFont: FONT_FAMILY,
-      subtitleColor: MUTED,
-    },
-    axis: {
-      labelFont: FONT_FAMILY,
-      labelFontSize: 12,
-      labelColor: MUTED,
-      titleFont: FONT_FAMILY,
-      titleFontSize: 13,
-      titleFontWeight: 500,
-      titleColor: INK,
-      titlePadding: 10,
-      gridColor: GRID,
-      domain: false,
-      tickColor: GRID,
-    },
-    legend: {
-      labelFont: FONT_FAMILY,
-      labelFontSize: 13,
-      labelColor: INK,
-      symbolStrokeWidth: 3,
-      symbolSize: 220,
-      columnPadding: 32,
-    },
-  };
 }

@@ -2,6 +2,7 @@
  * Runs as one HTML file that needs nothing else: curves, best values, settings, data, filled texts, checkpoints.
  * No script, nothing from the network; without pictures the tables say the same.
  */
+import { svgFigure } from "./figure.ts";
 import { type HtmlValue, html, type Markup, table } from "./html.ts";
 import { lineChart } from "./line-chart.ts";
 import { type ReportOptions, reportPage } from "./page.ts";
@@ -78,19 +79,7 @@ async function figure(chart: RunChart): Promise<Markup> {
     maxPoints: Math.min(POINTS.most, Math.ceil(POINTS.ofChart / chart.series.length)),
     followsColorScheme: true,
   });
-  // As an image, so that a browser for text shows its description instead of scattered labels.
-  return html`<figure><img src="data:image/svg+xml;base64,${base64(shorter(svg))}" alt="${inWords(chart)}"></figure>\n`;
-}
-
-/** A hundredth of a pixel is enough. */
-function shorter(svg: string): string {
-  return svg.replace(/ d="[^"]*"/g, (path) => path.replace(/\d+\.\d{3,}/g, (number) => String(+(+number).toFixed(2))));
-}
-
-function base64(text: string): string {
-  let binary = "";
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
-  return btoa(binary);
+  return svgFigure(svg, inWords(chart));
 }
 
 /** Pre-training loss: training from 9.96 at step 25 to 6.35 at step 3,000; ... */
