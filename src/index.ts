@@ -111,6 +111,7 @@ export type {
 } from "./inference/fill-mask-options.ts";
 export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./inference/onnx-export.ts";
 export { POOLING_STRATEGIES, type PoolingStrategy } from "./inference/pooling.ts";
+export { type SearchHit, VectorIndex } from "./inference/semantic-search.ts";
 export type { EmbeddingDefaults } from "./inference/sentence-modules.ts";
 export type { TextOrPair } from "./inference/token-rows.ts";
 export type { WindowMerge } from "./inference/window-merge.ts";
