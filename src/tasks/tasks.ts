@@ -1,11 +1,14 @@
 /** All tasks. To add one: a file beside this one, and an entry here. */
 import { ArgumentError, nearest } from "../errors.ts";
-import { classify } from "./classify.ts";
+import { choice } from "./choice.ts";
+import { classify, match } from "./classify.ts";
 import { embed } from "./embed.ts";
+import { multilabel } from "./multilabel.ts";
+import { regress } from "./regress.ts";
 import type { AnyTaskDefinition } from "./task.ts";
 
 /** The tasks, in the order in which they are shown. */
-export const taskDefinitions: readonly AnyTaskDefinition[] = [classify, embed];
+export const taskDefinitions: readonly AnyTaskDefinition[] = [classify, match, multilabel, regress, choice, embed];
 
 /**
  * The task of a name.
