@@ -25,13 +25,13 @@ import {
 } from "./pretraining-plan.ts";
 import {
   type Beginning,
-  engineOf,
   identityOf,
   type PretrainEnvironment,
   type PretrainResult,
   runInFolder,
 } from "./pretraining-run.ts";
 import { checkpointSteps, RunFolder, readCheckpoint, readTrainerState } from "./run-folder.ts";
+import { engineOf } from "./run-hooks.ts";
 import { closePhases, openPhases, type PhasesData } from "./training-data.ts";
 
 /** What to train, on what, and where the result goes. */

@@ -1,7 +1,6 @@
 /** A pre-training run within its folder: the loop with its measurements, checkpoints and curves. */
 import { join } from "node:path";
 import { lazyTensors } from "../checkpoint/format.ts";
-import { writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import type { PretrainingBatch } from "../data/instance.ts";
 import { InterruptedError } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
@@ -16,12 +15,14 @@ import { totalSteps } from "../train/course.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
 import { runPretraining } from "../train/pretrain.ts";
 import type { PretrainingHooks, PretrainingPhase } from "../train/pretraining-run-options.ts";
+import { pretrainingObjective } from "../train/pretraining-step.ts";
 import type { EngineIdentity } from "../train/trainer-state.ts";
 import type { TrainingProgress } from "../train/training-run-options.ts";
-import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
+import type { HostTensor, NamedTensors } from "../util/tensor.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
 import { type PretrainingPlan, trainableOf } from "./pretraining-plan.ts";
 import { checkpointSteps, type RunFolder } from "./run-folder.ts";
+import { engineOf, folderHooks } from "./run-hooks.ts";
 import type { PhasesData, TrainingData } from "./training-data.ts";
 
 /** Who watches a run, and what it runs on. */
@@ -178,60 +179,17 @@ function countOf(tensors: readonly HostTensor[]): number {
 
 function hooksOf(run: FolderRun): PretrainingHooks {
   const { folder, plan, data, runtime, environment, weights: trained, others = new Map() } = run;
-  const { seed } = plan.settings;
-  const { onStep, onLog, onEvaluation, signal } = environment;
   return {
-    loggingSteps: plan.loggingSteps,
-    onLog: async (metrics) => {
-      await folder.appendMetrics(metrics);
-      await onLog?.(metrics);
-    },
-    saveSteps: plan.saveSteps,
-    onSave: ({ moments, average, ...progress }) => {
-      const randomState = { generator: RANDOM_GENERATOR, dropoutStream: [seed, progress.microBatches] } as const;
-      const weights = new Map([...trained, ...others]);
-      const identity = { engine: engineOf(runtime), dataIdentity: identityOf(run), options: { ...plan } };
-      const state = { ...progress, ...identity, seed, randomState };
-      return folder.save({ weights, moments, ...(average && { average }), state }, plan.saveTotalLimit);
-    },
-    ...(plan.saveBest ? { onBest: (best) => folder.saveBest(new Map([...trained, ...others]), best) } : {}),
-    evalSteps: plan.evalSteps,
+    ...folderHooks({
+      folder,
+      plan,
+      environment,
+      engine: engineOf(runtime),
+      dataIdentity: identityOf(run),
+      weights: () => new Map([...trained, ...others]),
+      inputsOf: (batch: PretrainingBatch) => pretrainingObjective.inputs(batch),
+      fieldsOf: (evaluation: EvaluationMetrics) => evaluation,
+    }),
     ...(data.heldOut === undefined ? {} : { heldOut: data.heldOut }),
-    onEvaluation: async (step, evaluation, averageEvaluation) => {
-      await folder.appendMetrics({ step, evaluation, ...(averageEvaluation && { averageEvaluation }) });
-      await onEvaluation?.(step, evaluation, averageEvaluation);
-    },
-    onBadBatches: (step, batches) =>
-      folder.write(`bad-batch-step-${step}.safetensors`, writeSafetensors(batchTensors(batches))),
-    // Signals, timers and drawing have their turn between steps.
-    pause: () => new Promise((done) => setImmediate(done)),
-    clock: () => performance.now(),
-    ...(onStep === undefined ? {} : { onStep }),
-    ...(signal === undefined ? {} : { signal }),
   };
-}
-
-const RANDOM_GENERATOR = "threefry2x32-20 / xoshiro128++";
-
-/** What an engine is known by. */
-export function engineOf({ name, version, precision, threads }: Runtime): EngineIdentity {
-  return { name, version, precision, threads };
-}
-
-/** Batches as named tensors: `<micro-batch>.input_ids` and so on. */
-function batchTensors(batches: readonly PretrainingBatch[]): NamedTensors {
-  const tensors: NamedTensors = new Map();
-  batches.forEach((batch, i) => {
-    const { batchSize, seqLength, maxPredictions } = batch;
-    const add = (name: string, columns: number, data: Int32Array) =>
-      tensors.set(`${i}.${name}`, hostTensor("int32", [batchSize, columns], data));
-    add("input_ids", seqLength, batch.inputIds);
-    add("token_type_ids", seqLength, batch.tokenTypeIds);
-    add("attention_mask", seqLength, batch.attentionMask);
-    add("masked_lm_positions", maxPredictions, batch.maskedLmPositions);
-    add("masked_lm_ids", maxPredictions, batch.maskedLmIds);
-    add("next_sentence_labels", 1, batch.nextSentenceLabels);
-    tensors.set(`${i}.masked_lm_weights`, hostTensor("float32", [batchSize, maxPredictions], batch.maskedLmWeights));
-  });
-  return tensors;
 }
