@@ -6,12 +6,10 @@ import { FONT_FAMILY } from "./report-style.ts";
 export const CHART_COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 /** The background. */
 export const PAPER = "#ffffff";
-/** Titles and legends. */
-export const INK = "#1f2933";
+const INK = "#1f2933";
 /** What is to be read last: axes, references. */
 export const MUTED = "#616e7c";
-/** Lines of the grid. */
-export const GRID = "#e4e7eb";
+const GRID = "#e4e7eb";
 /** In place of the light ones, where all are too dark on dark paper. */
 const DARK: Readonly<Record<string, string>> = {
   [PAPER]: "#1b2128",
