@@ -37,4 +37,5 @@ export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining }
 export type { PretrainResult, PretrainStart } from "./pretraining-run.ts";
 export { fillSamples, readRuns, type SampleOptions } from "./report-run.ts";
 export { type CreateSegmenterOptions, createSegmenter } from "./segmenters.ts";
+export { type AnyTaskData, loadTaskData, type TaskData, type TaskDataOptions, type TaskSplits } from "./task-data.ts";
 export { loadVocabulary } from "./vocabulary-file.ts";

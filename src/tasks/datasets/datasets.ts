@@ -1,5 +1,4 @@
 /** The published data sets that are known by name. To add one: one import and one entry. */
-import { ArgumentError, nearest } from "../../errors.ts";
 import { c3 } from "./c3.ts";
 import { chnsenticorp } from "./chnsenticorp.ts";
 import { cjrc } from "./cjrc.ts";
@@ -36,23 +35,6 @@ export const datasets: readonly AnyDataset[] = [
 export function findDataset(name: string): AnyDataset | undefined {
   const key = keyOf(name);
   return datasets.find((dataset) => [dataset.name, ...(dataset.aliases ?? [])].some((known) => keyOf(known) === key));
-}
-
-/**
- * The data set of a name.
- * @throws {ArgumentError} when there is none of this name; the hint lists them.
- */
-export function datasetOf(name: string): AnyDataset {
-  const found = findDataset(name);
-  if (found !== undefined) return found;
-  const names = datasets.map((dataset) => dataset.name);
-  const near = nearest(name.toLowerCase(), names);
-  throw new ArgumentError({
-    where: "data set",
-    expected: "the name of a known data set",
-    got: name,
-    hint: `${near === undefined ? "" : `did you mean ${near}? `}known are ${names.join(", ")}`,
-  });
 }
 
 function keyOf(name: string): string {
