@@ -1,70 +1,17 @@
 /**
  * What zhbert writes, loaded by the libraries that it is written for, bit for bit: test/python/real_libraries.py.
- *
- * Python is ZHBERT_TEST_PYTHON (one interpreter or several, as in PATH; for each library the first that has it), or the
- * virtual environment that .ci/run makes. A library that is not there skips its tests, with the reason.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { convertDType } from "../src/checkpoint/convert-dtype.ts";
 import { lazyTensors, readTensors } from "../src/checkpoint/format.ts";
 import { exportGraph, exportTasks } from "../src/model/export-graphs.ts";
 import { type ConvertOptions, convert } from "../src/node/convert.ts";
 import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
 import { type HostTensor, hostTensor, type NamedTensors, tensorBytes } from "../src/util/tensor.ts";
+import { describeLibrary, PYTHON_TIMEOUT_MS, runPython } from "./real-python.ts";
 import { smallConfig, smallModelFolder, smallWeights } from "./small-model.ts";
-
-const script = fileURLToPath(new URL("./python/real_libraries.py", import.meta.url));
-const ciPython = fileURLToPath(new URL("../.ci/venv/bin/python", import.meta.url));
-const PACKAGES = [
-  "torch",
-  "safetensors",
-  "tensorflow-cpu",
-  "paddlepaddle",
-  "onnx",
-  "onnxruntime",
-  "transformers",
-] as const;
-type Package = (typeof PACKAGES)[number];
-/** The first import of a large library reads it from a cold disk. */
-const TIMEOUT_MS = 240_000;
-
-interface Python {
-  readonly command: string;
-  readonly versions: Readonly<Record<string, string | null>>;
-}
-
-function findPythons(): Python[] {
-  const named = process.env["ZHBERT_TEST_PYTHON"]?.split(delimiter).filter((command) => command !== "");
-  const commands = named ?? (existsSync(ciPython) ? [ciPython] : []);
-  return commands.flatMap((command) => {
-    const { status, stdout } = spawnSync(command, [script, "has", ...PACKAGES], { encoding: "utf8" });
-    if (status === 0) return [{ command, versions: JSON.parse(stdout) as Record<string, string | null> }];
-    console.log(`real libraries: ${command} is no Python that runs`);
-    return [];
-  });
-}
-
-const pythons = findPythons();
-
-/** Tests that need some packages in one Python; skipped with a printed reason where there is none. */
-function describeLibrary(packages: readonly Package[], title: string, body: (python: string) => void): void {
-  const python = pythons.find(({ versions }) => packages.every((name) => versions[name]));
-  if (python !== undefined) {
-    const shown = packages.map((name) => `${name} ${python.versions[name]}`);
-    describe(`${title} (${shown.join(", ")})`, () => body(python.command));
-    return;
-  }
-  const reason =
-    pythons.length === 0
-      ? "no Python: set ZHBERT_TEST_PYTHON to one, or let .ci/run make .ci/venv"
-      : `no Python has ${packages.join(" and ")}`;
-  console.log(`skipped: ${title}: ${reason}`);
-  describe(title, () => test.skip(reason));
-}
 
 const weights = smallWeights();
 let model: ReturnType<typeof smallModelFolder>;
@@ -96,9 +43,7 @@ function rounded(dtype: "float32" | "float16" | "bfloat16"): NamedTensors {
 }
 
 function check(python: string, name: string, folder: string, tensors = weights): Record<string, number> {
-  const { status, stdout, stderr } = spawnSync(python, [script, name, folder, truth(tensors)], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${name} of ${folder} failed:\n${stderr}`);
-  const result = JSON.parse(stdout.trim().split("\n").at(-1) as string);
+  const result = runPython(python, "real_libraries.py", [name, folder, truth(tensors)]);
   expect(result.tensors).toBe(weights.size);
   return result;
 }
@@ -121,7 +66,7 @@ for (const [title, packages, to, name] of formats) {
       async (dtype) => {
         check(python, name, await converted(`${to}-${dtype}`, { to, dtype }), rounded(dtype));
       },
-      TIMEOUT_MS,
+      PYTHON_TIMEOUT_MS,
     );
   });
 }
@@ -133,7 +78,7 @@ describeLibrary(["torch"], "PyTorch loads shards", (python) => {
       const folder = await converted("shards", { to: "pytorch", maxShardBytes: 3000 });
       expect(check(python, "torch_shards", folder)["shards"]).toBeGreaterThan(2);
     },
-    TIMEOUT_MS,
+    PYTHON_TIMEOUT_MS,
   );
 });
 
@@ -148,7 +93,7 @@ describeLibrary(["transformers", "torch"], "Transformers' BertForPreTraining loa
     async (name, options) => {
       check(python, "transformers_load", await converted(`transformers ${name}`, options));
     },
-    TIMEOUT_MS,
+    PYTHON_TIMEOUT_MS,
   );
 });
 
@@ -188,7 +133,7 @@ describeLibrary(["onnx", "onnxruntime"], "ONNX accepts the models, and ONNX Runt
       writeFileSync(join(root, "outputs.json"), JSON.stringify(await ourOutputs()));
       expect(check(python, "onnx_check", root)["models"]).toBe(7 * exportTasks.length);
     },
-    TIMEOUT_MS,
+    PYTHON_TIMEOUT_MS,
   );
 });
 
@@ -201,6 +146,6 @@ describeLibrary(["transformers", "torch", "onnxruntime"], "The ONNX model comput
       const differences = check(python, "onnx_transformers", folder);
       expect(Object.keys(differences).sort()).toEqual(["prediction_logits", "seq_relationship_logits", "tensors"]);
     },
-    TIMEOUT_MS,
+    PYTHON_TIMEOUT_MS,
   );
 });
