@@ -1,4 +1,5 @@
 /** `zhbert evaluate` of a pre-trained model on pre-training data: masked language model and next sentences. */
+import { UsageError } from "../errors.ts";
 import { evaluateOnData, type PretrainingEvaluation } from "../node/evaluate-pretraining.ts";
 import type { CommandContext, Output, Progress } from "./command.ts";
 import { downloadOptions } from "./model.ts";
@@ -7,6 +8,9 @@ import { given } from "./text-input.ts";
 /** Evaluates and prints; `data` is a folder that `zhbert data` wrote. */
 export async function evaluatePretrained(context: CommandContext, model: string, data: string): Promise<void> {
   const { options, output, signal } = context;
+  if (![undefined, "train", "held-out"].includes(options["split"])) {
+    throw new UsageError({ where: "--split", expected: "train or held-out", got: options["split"] });
+  }
   const { stop, ...download } = downloadOptions(context);
   let progress: Progress | undefined;
   const { masking, maskedLmProb, seed, split, maxExamples: maxInstances, batchSize, threads } = options;

@@ -107,7 +107,7 @@ function formatTable(
 const CONTROL = /\x1b(?!\[[\d;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]/g;
 
 /** Text whose names come from files as a terminal may show it: a file must not move the cursor or rename the window. */
-function harmless(text: string): string {
+export function harmless(text: string): string {
   return text.replace(CONTROL, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 

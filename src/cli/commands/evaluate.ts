@@ -3,19 +3,40 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DATASET_FILE } from "../../data/dataset.ts";
 import { UsageError, verbatim } from "../../errors.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
+import { defineCommand } from "../command.ts";
 import { evaluatePretrained } from "../evaluate-pretraining.ts";
+import { evaluateFineTuned } from "../evaluate-task.ts";
 import { maskingOption } from "../masking-options.ts";
 import { hubOptions, modelArgument } from "../model.ts";
 import { probability, wholeNumber } from "../numbers.ts";
+import { engineOptions } from "../text-input.ts";
 
 export default defineCommand({
   name: "evaluate",
   summary: "measure a model on labelled data, or a pre-trained one on data of zhbert data",
   arguments: [modelArgument],
   options: [
-    { flags: "--data <path>", description: "a folder that zhbert data wrote" },
-    { flags: "--split <name>", description: "train or held-out (default: held-out, where there is one)" },
+    {
+      flags: "--data <path>",
+      description: "labelled examples: a file, a data set's folder; or a folder that zhbert data wrote",
+    },
+    {
+      flags: "--split <name>",
+      description: "test, dev, train, or another one of the data set; of pre-training data held-out or train",
+    },
+    { flags: "--dataset <name>", description: "read it as this published data set, such as chnsenticorp" },
+    { flags: "--text-column <name>", description: "of your own data: the column of texts, by name or number" },
+    { flags: "--text-pair-column <name>", description: "the column of second texts" },
+    { flags: "--label-column <name>", description: "the column of labels" },
+    { flags: "--score-column <name>", description: "the column of scores" },
+    { flags: "--predictions <file>", description: "keep each prediction: JSON lines; qa in .json: answers by id" },
+    { flags: "--report <file>", description: "write an HTML report: classes, confusions, errors with their texts" },
+    {
+      flags: "--errors <n>",
+      description: "the worst errors to show",
+      default: 10,
+      parse: wholeNumber("--errors", 0),
+    },
     maskingOption(" (pre-training data; default: the stored masks)"),
     {
       flags: "--masked-lm-prob <share>",
@@ -37,32 +58,44 @@ export default defineCommand({
       description: "sequences in a batch (default: 32)",
       parse: wholeNumber("--batch-size", 1),
     },
-    {
-      flags: "--threads <n>",
-      description: "threads of the engine (default: all processors)",
-      parse: wholeNumber("--threads", 1),
-    },
+    ...engineOptions,
     ...hubOptions,
   ],
   examples: [
-    "zhbert evaluate out/ --data data/ --masking whole-word --json",
-    "zhbert evaluate out/ --data data/ --masking char --seed 1",
+    "zhbert evaluate out/ --data test.tsv --report report.html",
+    "zhbert evaluate out/ --data chnsenticorp/ --dataset chnsenticorp --json",
+    "zhbert evaluate out/ --data cmrc/dev.json --dataset cmrc2018 --predictions answers.json",
+    "zhbert evaluate out/ --data data/ --masking whole-word --seed 1",
   ],
   async run(context) {
-    await evaluatePretrained(context, context.args["model"], dataOf(context));
+    const { args, options } = context;
+    const data: string | undefined = options["data"];
+    if (data === undefined) {
+      throw new UsageError({ where: "--data", expected: "the data to measure on", got: verbatim("nothing") });
+    }
+    const isPretraining = existsSync(join(data, DATASET_FILE));
+    const wrong = (isPretraining ? FINE_TUNING_ONLY : PRETRAINING_ONLY).find((name) => context.isGiven(name));
+    if (wrong !== undefined) {
+      const flag = `--${wrong.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+      const expected = isPretraining ? "labelled data" : `a folder that zhbert data wrote (with ${DATASET_FILE})`;
+      throw new UsageError({ where: flag, expected, got: data });
+    }
+    if (isPretraining) await evaluatePretrained(context, args["model"], data);
+    else await evaluateFineTuned(context, args["model"], data);
   },
 });
 
-function dataOf({ options }: CommandContext): string {
-  const { data, split } = options;
-  if (data === undefined) {
-    throw new UsageError({ where: "--data", expected: "the data to measure on", got: verbatim("nothing") });
-  }
-  if (!existsSync(join(data, DATASET_FILE))) {
-    throw new UsageError({ where: "--data", expected: `a folder with a ${DATASET_FILE}`, got: data });
-  }
-  if (split !== undefined && split !== "train" && split !== "held-out") {
-    throw new UsageError({ where: "--split", expected: "train or held-out", got: split });
-  }
-  return data;
-}
+/** Options of one kind of data, by name. */
+const PRETRAINING_ONLY = ["masking", "maskedLmProb", "seed", "batchSize"];
+const FINE_TUNING_ONLY = [
+  "dataset",
+  "textColumn",
+  "textPairColumn",
+  "labelColumn",
+  "scoreColumn",
+  "predictions",
+  "report",
+  "errors",
+  "batchTokens",
+  "encoding",
+];

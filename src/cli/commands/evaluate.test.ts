@@ -1,0 +1,94 @@
+/** zhbert evaluate: metrics by name, predictions kept, a report; both kinds of data, and options of the wrong one. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { pretrainingFixture } from "../../../test/pretraining-data.ts";
+import { parseLines, runCommand } from "../../../test/run-command.ts";
+import { SMALL_LENGTH, smallTaskFolder } from "../../../test/small-task.ts";
+import { DataError, UsageError } from "../../errors.ts";
+import { pretrain } from "../../node/pretrain.ts";
+
+const classifier = smallTaskFolder({ task: "classify", maxSeqLength: SMALL_LENGTH, labels: ["差", "中", "好"] });
+let folder: string;
+let data: string;
+let fixture: Awaited<ReturnType<typeof pretrainingFixture>>;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "zhbert-evaluate-"));
+  data = join(folder, "test.tsv");
+  writeFileSync(data, "text\tlabel\n我爱北京\t好\n天气\t差\n不好\t差\n一个人\t中\n");
+  fixture = await pretrainingFixture();
+  await pretrain(fixture.options("model", { steps: 2 }));
+});
+afterAll(() => {
+  classifier.remove();
+  fixture.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const evaluate = (args: readonly string[]) => runCommand(["evaluate", classifier.path, ...args]);
+
+describe("a fine-tuned model", () => {
+  test("one object with every metric by name, as the predictions say", async () => {
+    const file = join(folder, "predictions.jsonl");
+    const [result] = parseLines(await evaluate(["--data", data, "--json", "--predictions", file]));
+    const predictions = parseLines(readFileSync(file, "utf8"));
+    const right = predictions.filter(({ labels, expected }) => labels[0].label === expected).length;
+    expect(predictions.map(({ text }) => text)).toEqual(["我爱北京", "天气", "不好", "一个人"]);
+    expect(result).toMatchObject({ task: "classify", split: "test", examples: 4, accuracy: right / 4 });
+    const counts: number[][] = result.confusion.counts;
+    expect(counts.flat().reduce((sum, count) => sum + count, 0)).toBe(4);
+  });
+
+  test("people see metrics, classes, confusions and errors; the report holds the texts", async () => {
+    const report = join(folder, "report.html");
+    const text = await evaluate(["--data", data, "--report", report]);
+    for (const expected of ["accuracy", "By label", "rows expected", "worst errors"]) expect(text).toContain(expected);
+    const html = readFileSync(report, "utf8");
+    expect(html).toContain("Confusion matrix");
+    expect(html).toContain("一个人");
+  });
+
+  test("takes the columns that are named, and the first examples only", async () => {
+    const own = join(folder, "own.csv");
+    writeFileSync(own, "a,b,c\n好,我爱北京,x\n差,天气,y\n");
+    const args = ["--data", own, "--text-column", "b", "--label-column", "a", "--json"];
+    expect(parseLines(await evaluate(args))[0]).toMatchObject({ examples: 2 });
+    expect(parseLines(await evaluate([...args, "--max-examples", "1"]))[0]).toMatchObject({ examples: 1 });
+  });
+
+  test("a folder's test split, or its dev split where there is no other", async () => {
+    const dev = mkdtempSync(join(folder, "dev-"));
+    writeFileSync(join(dev, "dev.tsv"), "text\tlabel\n我爱北京\t好\n天气\t差\n");
+    expect(parseLines(await evaluate(["--data", dev, "--json"]))[0]).toMatchObject({ split: "dev", examples: 2 });
+  });
+
+  test("refuses labels that it was not trained with", async () => {
+    const unseen = join(folder, "unseen.tsv");
+    writeFileSync(unseen, "text\tlabel\n我爱北京\t极好\n天气\t差\n");
+    const failure = await evaluate(["--data", unseen]).catch((error) => error);
+    expect(failure).toBeInstanceOf(DataError);
+    expect(failure.message).toContain("极好");
+  });
+});
+
+describe("a pre-trained model", () => {
+  const measure = (args: readonly string[]) =>
+    runCommand(["evaluate", fixture.path("model"), "--data", fixture.data, "--threads", "1", ...args]);
+
+  test("is measured on a folder of zhbert data, masks drawn anew on demand", async () => {
+    const [stored] = parseLines(await measure(["--json"]));
+    expect(stored).toMatchObject({ split: "held-out", instances: 24, masking: "char" });
+    const [drawn] = parseLines(await measure(["--json", "--masking", "whole-word", "--seed", "4"]));
+    expect(drawn).toMatchObject({ masking: "whole-word", seed: 4 });
+    expect(drawn.mlmLoss).toBeGreaterThan(0);
+    expect(await measure(["--split", "train", "--max-examples", "10"])).toContain("10 instances (train)");
+  });
+
+  test("refuses options of the other kind of data", async () => {
+    await expect(measure(["--label-column", "x"])).rejects.toThrow("--label-column: expected labelled data");
+    await expect(measure(["--split", "test"])).rejects.toThrow("--split");
+    await expect(evaluate(["--data", data, "--masking", "char"])).rejects.toThrow("--masking: expected a folder");
+    await expect(evaluate([])).rejects.toThrow(UsageError);
+  });
+});

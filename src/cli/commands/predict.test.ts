@@ -1,0 +1,90 @@
+/** zhbert predict: a result for each line, in order, from texts, files, objects and pairs; and what it refuses. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseLines, runCommand } from "../../../test/run-command.ts";
+import { smallModelFolder } from "../../../test/small-model.ts";
+import { SMALL_LENGTH, smallTaskFolder } from "../../../test/small-task.ts";
+import { ConfigError, DataError, UsageError } from "../../errors.ts";
+
+const classifier = smallTaskFolder({ task: "classify", maxSeqLength: SMALL_LENGTH, labels: ["差", "中", "好"] });
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "zhbert-predict-"));
+});
+afterAll(() => {
+  classifier.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const predict = (args: readonly string[], lines: readonly string[] = []) =>
+  runCommand(["predict", classifier.path, ...args], lines);
+
+describe("predict --json", () => {
+  test("prints text and labels of each text, all or the likeliest", async () => {
+    const [first, second] = parseLines(await predict(["--json", "我爱北京", "天气不好"]));
+    expect(first.text).toBe("我爱北京");
+    expect(second.text).toBe("天气不好");
+    expect(first.labels).toHaveLength(3);
+    expect(Object.keys(first)).toEqual(["text", "labels"]);
+    const [cut] = parseLines(await predict(["--json", "-k", "1", "我爱北京"]));
+    expect(cut.labels).toEqual(first.labels.slice(0, 1));
+  });
+
+  test("keeps the order of lines of all lengths, blank ones too", async () => {
+    const lines = Array.from({ length: 200 }, (_, i) => "天气很好".repeat(i % 7).slice(0, (i * 5) % 23));
+    const results = parseLines(await predict(["--json"], lines));
+    expect(results.map(({ text }) => text)).toEqual(lines);
+  });
+
+  test("reads objects by the names that people use, and pairs; labels beside them do not count", async () => {
+    const lines = [
+      '{"sentence1":"我爱北京","sentence2":"他在中国","label":"unheard of"}',
+      "",
+      "我爱北京 ||| 他在中国",
+      '{"text_pair":"他在中国","text":"我爱北京","id":7}',
+    ];
+    const results = parseLines(await predict(["--json"], lines));
+    expect(results).toHaveLength(3);
+    for (const { labels } of results) expect(labels[0].score).toBeCloseTo(results[0].labels[0].score, 5);
+  });
+
+  test("from a file to a file, which is whole or not there", async () => {
+    const [input, output] = [join(folder, "texts.jsonl"), join(folder, "out.jsonl")];
+    writeFileSync(input, '{"text":"我爱北京"}\n{"text":"好"}\n');
+    const [summary] = parseLines(await predict(["--json", "--file", input, "-o", output]));
+    expect(summary).toEqual({ output, predictions: 2 });
+    expect(parseLines(readFileSync(output, "utf8")).map(({ text }) => text)).toEqual(["我爱北京", "好"]);
+    writeFileSync(input, '{"text":"我爱北京"}\n{"text":\n');
+    const failed = join(folder, "failed.jsonl");
+    await expect(predict(["--file", input, "-o", failed])).rejects.toThrow(`${input} line 2, column`);
+    expect(() => readFileSync(failed)).toThrow();
+  });
+});
+
+test("people see labels with their probabilities before the text; control characters cannot move their cursor", async () => {
+  const text = await predict(["好\u001b[2J天\u0007"]);
+  expect(text).toMatch(/^\S+ \d+\.\d %, .*, .* {2}好\\u001b\[2J天\\u0007\n$/);
+});
+
+describe("refuses", () => {
+  test.each<[string[], string[], new (...args: never[]) => Error, string]>([
+    [["--file", "x.txt", "好"], [], UsageError, "--file"],
+    [["--context", "x.txt", "好"], [], UsageError, "--context"],
+    [[], ['{"words":"好"}'], DataError, "standard input line 1"],
+    [[], ["好", '{"text":["好"]}'], DataError, "standard input line 2"],
+  ])("%j with %j", async (args, lines, kind, message) => {
+    const failure = await predict(args, lines).catch((error) => error);
+    expect(failure).toBeInstanceOf(kind);
+    expect(failure.message).toContain(message);
+  });
+
+  test("a model that was not fine-tuned", async () => {
+    const base = smallModelFolder();
+    const failure = await runCommand(["predict", base.path, "好"]).catch((error) => error);
+    base.remove();
+    expect(failure).toBeInstanceOf(ConfigError);
+    expect(failure.hint).toContain("zhbert finetune");
+  });
+});

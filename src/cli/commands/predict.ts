@@ -1,0 +1,138 @@
+/** zhbert predict: labels, entities, answers or scores of texts by a fine-tuned model. */
+import { createAtomicFile } from "../../node/files.ts";
+import { createOnnxRuntime } from "../../node/onnxruntime.ts";
+import type { TaskName } from "../../tasks/datasets/dataset.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { hubOptions, modelArgument } from "../model.ts";
+import { wholeNumber } from "../numbers.ts";
+import { lineReader, openPredictLines } from "../predict-lines.ts";
+import { type PredictionResult, predictionText } from "../prediction-text.ts";
+import { loadTaskModel } from "../task-model.ts";
+import { engineOptions, given, textProgress } from "../text-input.ts";
+
+/** Labels that a terminal shows for a text. */
+const SHOWN_LABELS = 3;
+
+export default defineCommand({
+  name: "predict",
+  summary: "predict labels, entities, answers or scores with a fine-tuned model",
+  arguments: [
+    modelArgument,
+    {
+      name: "texts",
+      description: "texts, `A ||| B` for a pair, or JSON objects; lines of --file or standard input when left out",
+      optional: true,
+      variadic: true,
+    },
+  ],
+  options: [
+    {
+      flags: "-f, --file <path>",
+      description: "a text a line, or a JSON object a line with text, textPair, question, context, choices",
+    },
+    { flags: "-o, --output <path>", description: "write the results there as JSON lines" },
+    { flags: "--context <path>", description: "question answering: the passage that the texts are questions about" },
+    {
+      flags: "-k, --top-k <n>",
+      description: `the likeliest labels, that many (default: all; ${SHOWN_LABELS} in a terminal)`,
+      parse: wholeNumber("--top-k", 1),
+    },
+    ...engineOptions,
+    ...hubOptions,
+  ],
+  examples: [
+    'zhbert predict out/ "这家酒店很干净，服务也好。"',
+    'zhbert predict out/ "怎么开通花呗 ||| 花呗在哪里开通"',
+    'zhbert predict qa/ "谁写了这本书？" --context passage.txt',
+    "zhbert predict out/ --json --file texts.jsonl > predictions.jsonl",
+  ],
+  async run(context) {
+    const { args, options } = context;
+    const runtime = createOnnxRuntime(given({ threads: options["threads"] as number | undefined }));
+    try {
+      await predictAll(context, await loadTaskModel(context, args["model"], { runtime }));
+    } finally {
+      await runtime.dispose();
+    }
+  },
+});
+
+type TaskModel = Awaited<ReturnType<typeof loadTaskModel>>;
+
+async function predictAll(context: CommandContext, model: TaskModel): Promise<void> {
+  const { options, output, signal } = context;
+  const { task } = model;
+  const input = await openPredictLines(context);
+  const read = await lineReader(task.settings.task as TaskName, context, input.where);
+  // Examples wait here for their predictions, no more of them than the stream holds.
+  const waiting: Record<string, unknown>[] = [];
+  async function* examples() {
+    let line = 0;
+    for await (const text of input.lines) {
+      line += 1;
+      const example = read(text, line);
+      if (example === undefined) continue;
+      waiting.push(example);
+      yield example;
+    }
+  }
+  const progress = textProgress(output, "predict", input.count);
+  const target = await openResults(context);
+  const predictOptions = {
+    ...given({ batchTokens: options["batchTokens"] as number | undefined }),
+    signal,
+    onProgress: (done: number) => progress.update(done),
+  };
+  let count = 0;
+  try {
+    for await (const prediction of model.predict(examples(), predictOptions)) {
+      const example = waiting.shift() as Record<string, unknown>;
+      await target.write(example, task.result(example, prediction));
+      count += 1;
+    }
+    progress.stop();
+    await target.commit(count);
+  } finally {
+    progress.stop();
+    await target.abort();
+  }
+}
+
+interface Results {
+  write(example: PredictionResult, result: PredictionResult): Promise<void>;
+  commit(count: number): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Where results go: a file of JSON lines, JSON lines on stdout, or text for people. */
+async function openResults({ options, output }: CommandContext): Promise<Results> {
+  const path: string | undefined = options["output"];
+  const topK: number | undefined = options["topK"];
+  if (path === undefined) {
+    const shown = topK ?? SHOWN_LABELS;
+    return {
+      write: async (example, result) => {
+        output.json(firstLabels(result, topK));
+        if (!output.isJson) output.print(predictionText(example, firstLabels(result, shown)));
+      },
+      commit: async () => undefined,
+      abort: async () => undefined,
+    };
+  }
+  const file = await createAtomicFile(path);
+  const encoder = new TextEncoder();
+  return {
+    write: (_, result) => file.write(encoder.encode(`${JSON.stringify(firstLabels(result, topK))}\n`)),
+    commit: async (count) => {
+      await file.commit();
+      output.json({ output: path, predictions: count });
+      output.table(["output", "predictions"], [[path, count]]);
+    },
+    abort: () => file.abort(),
+  };
+}
+
+function firstLabels(result: PredictionResult, count = Number.POSITIVE_INFINITY): PredictionResult {
+  const { labels } = result;
+  return Array.isArray(labels) && labels.length > count ? { ...result, labels: labels.slice(0, count) } : result;
+}

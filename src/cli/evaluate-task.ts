@@ -1,0 +1,187 @@
+/** `zhbert evaluate` of a fine-tuned model on labelled data: metrics, classes, confusions, the worst errors, a report. */
+import { statSync } from "node:fs";
+import { DataError, verbatim } from "../errors.ts";
+import { createAtomicFile, writeFileAtomic } from "../node/files.ts";
+import { createOnnxRuntime } from "../node/onnxruntime.ts";
+import { type AnyTaskData, loadTaskData } from "../node/task-data.ts";
+import { evaluationReport } from "../report/evaluation-report.ts";
+import { writtenMetric, writtenRows } from "../report/values.ts";
+import type { Evaluation, EvaluationError } from "../tasks/task.ts";
+import type { CommandContext, Output } from "./command.ts";
+import { harmless } from "./output.ts";
+import { loadTaskModel } from "./task-model.ts";
+import { given, textProgress } from "./text-input.ts";
+import { packageVersion } from "./version.ts";
+
+type TaskModel = Awaited<ReturnType<typeof loadTaskModel>>;
+type Example = Readonly<Record<string, unknown>>;
+
+/** Evaluates and prints; `data` is a file or a folder of labelled data. */
+export async function evaluateFineTuned(context: CommandContext, name: string, data: string): Promise<void> {
+  const { options, output } = context;
+  const runtime = createOnnxRuntime(given({ threads: options["threads"] as number | undefined }));
+  try {
+    const model = await loadTaskModel(context, name, { runtime });
+    const { task } = model;
+    const { loaded, split } = await loadExamples(context, task.settings.task, data);
+    for (const { message, run } of loaded.notes) output.note(run === undefined ? message : `${message} (${run})`);
+    const examples = labelledExamples(loaded, split, data, options["maxExamples"]);
+    const predictions = await predictAll(model, examples, context);
+    const evaluation = task.evaluate(examples, predictions);
+    const { title } = loaded;
+    const notes = loaded.notes.filter(({ level }) => level === "warning").map(({ message }) => message);
+    const facts = { model: name, data, task: task.settings.task, examples: examples.length };
+    output.json({ ...facts, split, ...evaluation.metrics, tables: evaluation.tables, confusion: evaluation.confusion });
+    output.print(`${name} on ${title}: ${examples.length} examples of ${data} (${split})\n`);
+    printEvaluation(evaluation, options["errors"], output);
+    if (options["report"] === undefined) return;
+    const { primaryMetric } = task;
+    const date = new Date().toISOString().slice(0, 10);
+    const report = evaluationReport(
+      { ...facts, primaryMetric, evaluation, notes },
+      { version: packageVersion(), date },
+    );
+    await writeFileAtomic(options["report"], report);
+    output.note(`${options["report"]}: the report, ${(Buffer.byteLength(report) / 1e3).toFixed(0)} kB`);
+  } finally {
+    await runtime.dispose();
+  }
+}
+
+/** The test split of a folder, dev where there is none; a file is what it is. */
+async function loadExamples({ options, isGiven }: CommandContext, task: string, data: string) {
+  const name: string = options["dataset"] ?? task;
+  // What is not said is told by the bytes.
+  const encoding = isGiven("encoding") ? options["encoding"] : undefined;
+  const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() === true;
+  const wanted: string | undefined = options["split"];
+  const columns = given({
+    text: options["textColumn"] as string | undefined,
+    textPair: options["textPairColumn"] as string | undefined,
+    label: options["labelColumn"] as string | undefined,
+    score: options["scoreColumn"] as string | undefined,
+  });
+  const shared = { name, columns, ...given({ encoding }) };
+  if (!isFolder) {
+    const split = wanted ?? "test";
+    // A file is read as a data set's file of that split.
+    return { loaded: await loadTaskData({ ...shared, [split]: data, splits: [split] }), split };
+  }
+  const splits = wanted === undefined ? ["test", "dev"] : [wanted];
+  const loaded = await loadTaskData({ ...shared, folder: data, splits });
+  return { loaded, split: splits.find((split) => loaded.splits[split] !== undefined) ?? (splits[0] as string) };
+}
+
+function labelledExamples(loaded: AnyTaskData, split: string, data: string, most?: number): readonly Example[] {
+  const examples = (loaded.splits[split] ?? []) as readonly unknown[] as readonly Example[];
+  if (examples.length > 0) return most === undefined ? examples : examples.slice(0, most);
+  throw new DataError({ where: data, expected: `examples (${split})`, got: verbatim("none") });
+}
+
+async function predictAll(model: TaskModel, examples: readonly Example[], context: CommandContext): Promise<unknown[]> {
+  const { options, output, signal } = context;
+  const progress = textProgress(output, "evaluate", examples.length);
+  const { batchTokens, predictions: path } = options;
+  const onProgress = (done: number) => progress.update(done);
+  const predictions: unknown[] = [];
+  try {
+    for await (const prediction of model.predict(examples, { ...given({ batchTokens }), signal, onProgress })) {
+      predictions.push(prediction);
+    }
+  } finally {
+    progress.stop();
+  }
+  if (path !== undefined) await writePredictions(path, model, examples, predictions);
+  return predictions;
+}
+
+/** One JSON object a line with what was expected; of reading comprehension in a .json file the answers by id, as CMRC's and SQuAD's scripts read them. */
+async function writePredictions(
+  path: string,
+  { task }: TaskModel,
+  examples: readonly Example[],
+  predictions: readonly unknown[],
+): Promise<void> {
+  const results = predictions.map((prediction, i) => task.result(examples[i], prediction));
+  if (task.settings.task === "qa" && path.endsWith(".json")) {
+    const answers = Object.fromEntries(results.map(({ id, answer }) => [String(id), answer]));
+    return writeFileAtomic(path, `${JSON.stringify(answers, undefined, 2)}\n`);
+  }
+  const file = await createAtomicFile(path);
+  const encoder = new TextEncoder();
+  try {
+    for (const [i, result] of results.entries()) {
+      const expected = expectedOf(examples[i] as Example);
+      await file.write(encoder.encode(`${JSON.stringify({ ...result, expected })}\n`));
+    }
+    await file.commit();
+  } finally {
+    await file.abort();
+  }
+}
+
+function expectedOf({ label, labels, score, tags, answers }: Example): unknown {
+  return label ?? labels ?? score ?? tags ?? answers;
+}
+
+/** A wider matrix does not fit a terminal. */
+const MAX_SHOWN_CLASSES = 12;
+
+function printEvaluation(
+  { metrics, tables = [], confusion, errors }: Evaluation,
+  shownErrors: number,
+  output: Output,
+): void {
+  const rows = Object.entries(metrics).map(([name, value]) => [name, plain(writtenMetric(name, value))]);
+  output.table(["metric", "value"], rows);
+  for (const { title, columns, rows: cells } of tables) {
+    output.print(`\n${title}`);
+    output.table(
+      columns,
+      writtenRows(columns, cells).map((row) => row.map((cell) => (typeof cell === "string" ? plain(cell) : cell))),
+    );
+  }
+  if (confusion !== undefined) printConfusion(confusion, output);
+  const worst = errors.slice(0, shownErrors);
+  if (worst.length === 0) return;
+  output.print(`\nworst errors (${worst.length} of ${errors.length})`);
+  output.table(["expected", "predicted", "probability", "text"], worst.map(errorRow));
+}
+
+function printConfusion({ labels, counts }: NonNullable<Evaluation["confusion"]>, output: Output): void {
+  if (labels.length <= MAX_SHOWN_CLASSES) {
+    output.print("\nconfusion: rows expected, columns predicted");
+    output.table(
+      ["", ...labels],
+      labels.map((label, row) => [label, ...(counts[row] ?? [])]),
+    );
+    return;
+  }
+  const pairs = counts.flatMap((row, expected) =>
+    row.flatMap((count, predicted) => (count === 0 || expected === predicted ? [] : [{ count, expected, predicted }])),
+  );
+  const most = pairs.sort((a, b) => b.count - a.count).slice(0, MAX_SHOWN_CLASSES);
+  output.print("\nconfused most");
+  output.table(
+    ["expected", "predicted", "times"],
+    most.map(({ count, expected, predicted }) => [labels[expected] ?? "", labels[predicted] ?? "", count]),
+  );
+}
+
+const MAX_SHOWN_CHARACTERS = 50;
+
+function errorRow({ text, expected, predicted, score }: EvaluationError): string[] {
+  const probability = score === undefined ? "" : plain(writtenMetric("share", score));
+  return [short(expected), short(predicted), probability, short(text)];
+}
+
+function short(text: string): string {
+  const characters = [...harmless(text.replace(/\s+/g, " "))];
+  if (characters.length <= MAX_SHOWN_CHARACTERS) return characters.join("");
+  return `${characters.slice(0, MAX_SHOWN_CHARACTERS).join("")}…`;
+}
+
+/** Terminals have no lines to break at. */
+function plain(text: string): string {
+  return text.replaceAll("\u00a0", " ");
+}
