@@ -25,7 +25,9 @@ export function taggedExample(record: TagRecord): TaggedExample {
       throw record.error("tags", `${units.length} tags, one for each unit`, tags.length);
     return { text, units, tags };
   }
-  const entities = record.value("entities");
+  // Both are called `label` by some.
+  const entities =
+    record.value("entities") ?? (tags?.every((tag) => typeof tag === "string") ? undefined : record.value("tags"));
   if (entities !== undefined)
     return { text, units, tags: tagsOf(spansIn(record, entities, units.length), units.length, "IOB2") };
   if (tags !== undefined) throw record.error("tags", `${units.length} tags, one for each character`, tags.length);

@@ -49,7 +49,7 @@ export function recordFormat(path: string, text: string): RecordFormat {
 
 /** CLUE names its files of JSON lines .json: their first line is a whole object, and another follows. */
 function isJsonLines(text: string): boolean {
-  const start = text.trimStart();
+  const start = text.trim();
   const end = start.indexOf("\n");
   const line = (end < 0 ? start : start.slice(0, end)).trim();
   if (!line.startsWith("{") || !line.endsWith("}")) return false;
