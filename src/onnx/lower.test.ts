@@ -1,5 +1,6 @@
 /** Lowering: names, shared constants, named axes, outputs. */
 import { describe, expect, test } from "vitest";
+import { evaluate } from "../../test/graph-checks.ts";
 import { GraphError } from "../errors.ts";
 import { buildGraph, input, parameter, type Tensor } from "../graph/graph.ts";
 import { add, addScalar, scale } from "../graph/ops/arithmetic.ts";
@@ -10,6 +11,7 @@ import { layerNorm } from "../graph/ops/layer-norm.ts";
 import { gemm, matmul } from "../graph/ops/matmul.ts";
 import { reshape } from "../graph/ops/reshape.ts";
 import { transpose } from "../graph/ops/transpose.ts";
+import { hostTensor } from "../util/tensor.ts";
 import { type LoweredGraph, lowerGraph } from "./lower.ts";
 
 const lower = (outputs: Record<string, Tensor>, contrib = true) => lowerGraph(buildGraph(outputs), { contrib });
@@ -78,6 +80,18 @@ describe("named axes", () => {
     expectWellFormed(lowered);
     const count = (opType: string) => opTypes(lowered).filter((name) => name === opType).length;
     expect([count("Shape"), count("Gather"), count("Mul")]).toEqual([2, 2, 1]);
+  });
+
+  test("a size is also read from an axis that is a multiple of it, such as the choices of all rows", async () => {
+    const choices = input("choices", "float32", ["3*batch", 2]);
+    const lowered = lower({ y: reshape(exp(choices), ["batch", 6]) });
+    expectWellFormed(lowered);
+    expect(opTypes(lowered)).toContain("Div");
+    const { y } = await evaluate(
+      { y: reshape(exp(choices), ["batch", 6]) },
+      { choices: hostTensor("float32", [6, 2], new Float32Array(12)) },
+    );
+    expect(y?.shape).toEqual([2, 6]);
   });
 
   test("an axis that no input has cannot be known", () => {

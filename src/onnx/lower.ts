@@ -157,14 +157,20 @@ class Lowering {
   private namedDim(name: string): string {
     const known = this.dimNames.get(name);
     if (known) return known;
-    const source = this.graph.inputs.find(({ shape }) => shape.includes(name));
-    if (!source) {
+    const isMultiple = (dim: Dim) => namesOf(dim).length === 1 && namesOf(dim)[0] === name;
+    const sources = this.graph.inputs.flatMap(({ name: source, shape }) => {
+      const at = shape.findIndex(isMultiple);
+      return at < 0 ? [] : [{ source, at, factor: coefficientOf(shape[at] as Dim) }];
+    });
+    const found = sources.find(({ factor }) => factor === 1) ?? sources[0];
+    if (!found) {
       throw new GraphError({ where: "lower", expected: `an input with the axis "${name}"`, got: "none" });
     }
-    const at = source.shape.indexOf(name);
-    const sizes = this.emit({ opType: "Shape", inputs: [source.name] }, name);
-    const index = this.constant("int64", [1], [at]);
-    const size = this.emit({ opType: "Gather", inputs: [sizes, index], attributes: { axis: { int: 0 } } }, name);
+    const sizes = this.emit({ opType: "Shape", inputs: [found.source] }, name);
+    const index = this.constant("int64", [1], [found.at]);
+    const whole = this.emit({ opType: "Gather", inputs: [sizes, index], attributes: { axis: { int: 0 } } }, name);
+    const factor = this.constant("int64", [1], [found.factor]);
+    const size = found.factor === 1 ? whole : this.emit({ opType: "Div", inputs: [whole, factor] }, name);
     this.dimNames.set(name, size);
     return size;
   }

@@ -1,17 +1,18 @@
 /** The calls of pipelines over fine-tuned models: what is given becomes examples, predictions become results. */
 import { ArgumentError } from "../errors.ts";
+import type { ChoicePrediction } from "./choice.ts";
 import type { TaskName } from "./datasets/dataset.ts";
 import type {
   AnswerSpan,
   CallOptions,
   ClassificationOptions,
-  LabelScore,
   QuestionAnsweringOptions,
-  ScoredChoice,
   TokenClassificationOptions,
   TokenEntity,
 } from "./pipeline-types.ts";
 import { exampleOfInput } from "./predict-input.ts";
+import type { QuestionAnswer } from "./qa-answer.ts";
+import type { ScoredLabel } from "./sequence-task.ts";
 import type { TaskModel } from "./task-model.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a pipeline knows its task by name, not its types
@@ -22,7 +23,8 @@ async function results<T>(
   model: AnyTaskModel,
   input: unknown,
   options: CallOptions | undefined,
-  resultOf: (prediction: never, example: never) => T,
+  // biome-ignore lint/suspicious/noExplicitAny: predictions are of the model's task
+  resultOf: (prediction: any, example: unknown) => T,
 ): Promise<T | T[]> {
   const isList = Array.isArray(input);
   const task = model.task.settings.task as TaskName;
@@ -33,7 +35,7 @@ async function results<T>(
   const given = { ...(signal === undefined ? {} : { signal }), ...(batchTokens === undefined ? {} : { batchTokens }) };
   const found: T[] = [];
   for await (const prediction of model.predict(examples, given)) {
-    found.push(resultOf(prediction as never, examples[found.length] as never));
+    found.push(resultOf(prediction, examples[found.length]));
   }
   return isList ? found : (found[0] as T);
 }
@@ -47,11 +49,11 @@ function expectTopK(topK: number): number {
 /** `text-classification`. */
 export function classificationCall(model: AnyTaskModel) {
   const { task } = model;
-  const usual = task.settings.task === "classify" ? 1 : Number.POSITIVE_INFINITY;
+  const usual = task.settings.task === "multilabel" ? Number.POSITIVE_INFINITY : 1;
   return async (input: unknown, options: ClassificationOptions = {}) => {
     const topK = expectTopK(options.topK === undefined ? usual : (options.topK ?? Number.POSITIVE_INFINITY));
-    return results(model, input, options, (prediction, example): LabelScore[] => {
-      const { labels, score } = task.result(example, prediction) as { labels?: LabelScore[]; score?: number };
+    return results(model, input, options, (prediction, example): ScoredLabel[] => {
+      const { labels, score } = task.result(example, prediction) as { labels?: ScoredLabel[]; score?: number };
       // A regression has one number, which Transformers calls the score of its only label.
       if (labels === undefined) return [{ label: task.settings.labels?.[0] ?? "LABEL_0", score: score ?? Number.NaN }];
       return [...labels].sort((a, b) => b.score - a.score).slice(0, topK);
@@ -69,22 +71,27 @@ export function entityCall(model: AnyTaskModel) {
 
 /** `question-answering`. */
 export function answerCall(model: AnyTaskModel) {
-  return (input: unknown, second?: string | QuestionAnsweringOptions, third: QuestionAnsweringOptions = {}) => {
+  return async (input: unknown, second?: string | QuestionAnsweringOptions, third: QuestionAnsweringOptions = {}) => {
     const isPair = typeof second === "string";
     const given = isPair ? { question: input, context: second } : input;
     const options = isPair ? third : (second ?? {});
-    return results(model, given, options, (prediction, example) => {
-      const { answer, start, end, score } = model.task.result(example, prediction) as unknown as AnswerSpan;
-      return { answer, start, end, score };
-    });
+    const { topK } = options;
+    const most = topK === undefined ? 1 : expectTopK(topK);
+    return results(model, given, options, ({ nBest, ...best }: QuestionAnswer) =>
+      topK === undefined ? spanOf(best) : nBest.slice(0, most).map(spanOf),
+    );
   };
+}
+
+function spanOf({ answer, start, end, score }: AnswerSpan): AnswerSpan {
+  return { answer, start, end, score };
 }
 
 /** `multiple-choice`. */
 export function choiceCall(model: AnyTaskModel) {
   return (input: unknown, options?: CallOptions) =>
     results(model, input, options, (prediction, example) => {
-      return (model.task.result(example, prediction) as { choices: ScoredChoice[] }).choices;
+      return (model.task.result(example, prediction) as unknown as ChoicePrediction).choices;
     });
 }
 

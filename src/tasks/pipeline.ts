@@ -19,7 +19,7 @@ interface TaskKind {
   call(model: AnyTaskModel): (...input: never[]) => Promise<unknown>;
 }
 
-const classification: TaskKind = { tasks: ["classify", "multilabel", "regress"], call: classificationCall };
+const classification: TaskKind = { tasks: ["classify", "match", "multilabel", "regress"], call: classificationCall };
 const entities: TaskKind = { tasks: ["ner"], call: entityCall };
 const similarity: TaskKind = { tasks: ["regress", "embed"], call: similarityCall };
 
