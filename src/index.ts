@@ -163,6 +163,7 @@ export type { TrainingMemory } from "./report/training-cost.ts";
 export type { Choice, MeasuredRates } from "./report/training-plan.ts";
 export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
 export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
+export type { ScoredChoice } from "./tasks/choice.ts";
 export { pipeline } from "./tasks/pipeline.ts";
 export type {
   AggregationStrategy,
@@ -176,7 +177,6 @@ export type {
   FilledMask,
   FillMaskCallOptions,
   FillMaskPipeline,
-  LabelScore,
   MultipleChoicePipeline,
   PairInput,
   PipelineBase,
@@ -185,7 +185,6 @@ export type {
   QuestionAnsweringOptions,
   QuestionAnsweringPipeline,
   QuestionInput,
-  ScoredChoice,
   TextClassificationPipeline,
   TextInput,
   TextSimilarityPipeline,
@@ -193,6 +192,7 @@ export type {
   TokenClassificationPipeline,
   TokenEntity,
 } from "./tasks/pipeline-types.ts";
+export type { ScoredLabel } from "./tasks/sequence-task.ts";
 export {
   type AddedToken,
   BertTokenizer,

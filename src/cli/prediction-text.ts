@@ -20,10 +20,11 @@ interface Entity {
 export function predictionText(example: PredictionResult, result: PredictionResult): string {
   const { labels, entities, answer, choices, score } = result;
   if (Array.isArray(entities)) return entityText(String(result["text"] ?? example["text"] ?? ""), entities);
-  if (typeof answer === "string") return answerText(example, answer, Number(score));
+  if (typeof answer === "string") return answerText(example, result);
   if (Array.isArray(choices)) return choiceText(example, choices);
   const text = shownTexts(example);
-  if (Array.isArray(labels)) return `${labelText(labels)}  ${text}`;
+  const predicted = Array.isArray(result["predicted"]) ? (result["predicted"] as string[]) : undefined;
+  if (Array.isArray(labels)) return `${labelText(labels, predicted)}  ${text}`;
   if (typeof score === "number") return `${colors.bold(score.toFixed(4))}  ${text}`;
   return JSON.stringify(result);
 }
@@ -33,13 +34,14 @@ function shownTexts({ text, textPair }: PredictionResult): string {
   return harmless(texts.join(colors.dim(" ||| ")));
 }
 
-function labelText(labels: readonly Labelled[]): string {
+/** @param predicted - of several labels at once those that hold; else the first one does. */
+function labelText(labels: readonly Labelled[], predicted = labels.slice(0, 1).map(({ label }) => label)): string {
   if (labels.length === 0) return colors.dim("no label");
-  const [first, ...others] = labels.map(({ label, score }, i) => {
-    const name = harmless(label);
-    return `${i === 0 ? colors.bold(name) : name} ${percent(score)}`;
+  const shown = labels.map(({ label, score }) => {
+    const text = `${harmless(label)} ${percent(score)}`;
+    return predicted.includes(label) ? colors.bold(text) : colors.dim(text);
   });
-  return [first, ...others.map((other) => colors.dim(other))].join(", ");
+  return shown.join(", ");
 }
 
 const ENTITY_COLORS = [colors.cyan, colors.green, colors.yellow, colors.magenta, colors.blue, colors.red];
@@ -69,9 +71,12 @@ function colorOf(entity: string, known: Map<string, (text: string) => string>): 
   return color;
 }
 
-function answerText({ question }: PredictionResult, answer: string, score: number): string {
-  const shown = answer === "" ? colors.dim("no answer in the passage") : colors.bold(harmless(answer));
-  return `${harmless(String(question ?? ""))} ${colors.dim("→")} ${shown} ${percent(score)}`;
+function answerText({ question }: PredictionResult, result: PredictionResult): string {
+  const [best, ...others] = (result["answers"] ?? [result]) as readonly { answer: string; score: number }[];
+  const shown = ({ answer, score }: { answer: string; score: number }, paint: (text: string) => string) =>
+    `${answer === "" ? "no answer in the passage" : paint(harmless(answer))} ${percent(score)}`;
+  const answers = [best === undefined ? "" : shown(best, colors.bold), ...others.map((one) => shown(one, colors.dim))];
+  return `${harmless(String(question ?? ""))} ${colors.dim("→")} ${answers.join(", ")}`;
 }
 
 function choiceText({ question }: PredictionResult, choices: readonly { choice: string; score: number }[]): string {

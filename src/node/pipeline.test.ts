@@ -110,6 +110,75 @@ describe("text-similarity", () => {
   });
 });
 
+describe("question-answering", () => {
+  const settings = { task: "qa", maxSeqLength: SMALL_LENGTH, docStride: 5, maxQueryLength: 4 };
+  const folder = smallTaskFolder(settings as never);
+  afterAll(() => folder.remove());
+  const context = "今天北京天气很好， 我在北京 大学的一个人家。".repeat(8);
+
+  test("gives spans of passages longer than the model, by their offsets, spaces kept and none put in", async () => {
+    const answer = await pipeline("question-answering", folder.path, { runtime });
+    const best = await answer("我在", context);
+    expect(Object.keys(best)).toEqual(["answer", "start", "end", "score"]);
+    expect(best.answer).toBe(context.slice(best.start, best.end));
+    expect(await answer({ question: "我在", context })).toEqual(best);
+    const [first, second] = await answer([
+      { question: "我在", context },
+      { question: "天气", context: "好" },
+    ]);
+    expect(first?.start).toBe(best.start);
+    expect(second?.answer).toBe("好");
+    const three = await answer("我在", context, { topK: 3 });
+    expect(three).toHaveLength(3);
+    expect(three[0]).toEqual(best);
+    for (const { answer: text, start, end } of three) expect(text).toBe(context.slice(start, end));
+    await expect(answer("我在", undefined as never)).rejects.toThrow("context");
+  });
+});
+
+describe("multiple-choice", () => {
+  const folder = smallTaskFolder({ task: "choice", maxSeqLength: SMALL_LENGTH });
+  afterAll(() => folder.remove());
+
+  test("ranks the choices of a question, however many there are", async () => {
+    const choose = await pipeline("multiple-choice", folder.path, { runtime });
+    const input = { context: "今天天气很好", question: "天气", choices: ["好", "不好", "北京"] };
+    const found = await choose(input);
+    expect(found.map(({ choice, index }) => input.choices[index] === choice)).toEqual([true, true, true]);
+    expect(found.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 5);
+    const [first, second] = await choose([input, { question: "人", choices: ["一", "大"] }]);
+    expect(first?.[0]?.choice).toBe(found[0]?.choice);
+    expect(second).toHaveLength(2);
+    await expect(choose({ question: "人", choices: ["一"] })).rejects.toThrow(DataError);
+  });
+});
+
+describe("a model that gives a number", () => {
+  const folder = smallTaskFolder({ task: "regress", maxSeqLength: SMALL_LENGTH });
+  afterAll(() => folder.remove());
+
+  test("compares pairs, and as text-classification gives its only label as Transformers does", async () => {
+    const compare = await pipeline("sentence-similarity", folder.path, { runtime });
+    const { score } = await compare("我爱北京", "天气");
+    expect((await compare([["我爱北京", "天气"]]))[0]?.score).toBeCloseTo(score, 5);
+    const classify = await pipeline("text-classification", folder.path, { runtime });
+    expect(await classify({ text: "我爱北京", textPair: "天气" })).toEqual([{ label: "score", score }]);
+  });
+});
+
+describe("a model of several labels at once", () => {
+  const folder = smallTaskFolder({ task: "multilabel", maxSeqLength: SMALL_LENGTH, labels: ["吃", "住", "行"] });
+  afterAll(() => folder.remove());
+
+  test("gives all of them, each with a probability of its own", async () => {
+    const classify = await pipeline("text-classification", folder.path, { runtime });
+    const labels = await classify("我爱北京");
+    expect(labels.map(({ label }) => label).sort()).toEqual(["住", "吃", "行"]);
+    expect(labels.reduce((sum, { score }) => sum + score, 0)).not.toBeCloseTo(1, 3);
+    expect(await classify("我爱北京", { topK: 1 })).toEqual(labels.slice(0, 1));
+  });
+});
+
 describe("refuses", () => {
   test("a model without the head, and says what to run", async () => {
     for (const name of ["text-classification", "token-classification", "question-answering"] as const) {

@@ -1,6 +1,8 @@
 /** The pipelines by name: what each takes and gives, as users of Transformers and transformers.js know it. */
 import type { PoolingStrategy } from "../inference/pooling.ts";
 import type { TextOrPair } from "../inference/token-rows.ts";
+import type { ScoredChoice } from "./choice.ts";
+import type { ScoredLabel } from "./sequence-task.ts";
 
 /** How a call is worked through. */
 export interface CallOptions {
@@ -26,22 +28,16 @@ export type PairInput =
 /** A text, or two. */
 export type TextInput = string | { readonly text: string } | PairInput;
 
-/** A label and its probability; of a regression the score is the number itself. */
-export interface LabelScore {
-  readonly label: string;
-  readonly score: number;
-}
-
 /** How texts are classified. */
 export interface ClassificationOptions extends CallOptions {
   /** The likeliest labels, that many; 1, and all for models of several labels at once. `null` or Infinity gives all. */
   readonly topK?: number | null;
 }
 
-/** Labels with their probabilities, the likeliest first. A list of two texts is two texts: pairs are objects, or lists in a list. */
+/** Labels with their probabilities, the likeliest first; of a regression one label with the number itself. A list of two texts is two texts: pairs are objects, or lists in a list. */
 export interface TextClassificationPipeline extends PipelineBase<"text-classification"> {
-  (text: Exclude<TextInput, readonly unknown[]>, options?: ClassificationOptions): Promise<LabelScore[]>;
-  (texts: readonly TextInput[], options?: ClassificationOptions): Promise<LabelScore[][]>;
+  (text: Exclude<TextInput, readonly unknown[]>, options?: ClassificationOptions): Promise<ScoredLabel[]>;
+  (texts: readonly TextInput[], options?: ClassificationOptions): Promise<ScoredLabel[][]>;
 }
 
 /** How the tags of tokens become entities, as in Transformers. */
@@ -169,14 +165,6 @@ export interface ChoiceInput {
   readonly context?: string;
   readonly question: string;
   readonly choices: readonly string[];
-}
-
-/** A choice and its probability. */
-export interface ScoredChoice {
-  readonly choice: string;
-  /** From 0. */
-  readonly index: number;
-  readonly score: number;
 }
 
 /** The choices of a question, the likeliest first. */

@@ -2,6 +2,7 @@
 import { createAtomicFile } from "../../node/files.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import type { TaskName } from "../../tasks/datasets/dataset.ts";
+import type { QuestionAnswer } from "../../tasks/qa-answer.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { hubOptions, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
@@ -34,7 +35,7 @@ export default defineCommand({
     { flags: "--context <path>", description: "question answering: the passage that the texts are questions about" },
     {
       flags: "-k, --top-k <n>",
-      description: `the likeliest labels, that many (default: all; ${SHOWN_LABELS} in a terminal)`,
+      description: `the likeliest labels or answers, that many (default: all labels, ${SHOWN_LABELS} in a terminal; one answer)`,
       parse: wholeNumber("--top-k", 1),
     },
     ...engineOptions,
@@ -87,7 +88,7 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
   try {
     for await (const prediction of model.predict(examples(), predictOptions)) {
       const example = waiting.shift() as Record<string, unknown>;
-      await target.write(example, task.result(example, prediction));
+      await target.write(example, { ...task.result(example, prediction), ...furtherAnswers(prediction, options) });
       count += 1;
     }
     progress.stop();
@@ -96,6 +97,13 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
     progress.stop();
     await target.abort();
   }
+}
+
+/** The best answers to a question, where more than one are asked for. */
+function furtherAnswers(prediction: unknown, { topK }: CommandContext["options"]): { answers?: readonly object[] } {
+  const { nBest } = prediction as { nBest?: QuestionAnswer["nBest"] };
+  if (nBest === undefined || topK === undefined) return {};
+  return { answers: nBest.slice(0, topK).map(({ answer, start, end, score }) => ({ answer, start, end, score })) };
 }
 
 interface Results {
