@@ -55,14 +55,21 @@ export function bestSpans(
   options: SpanOptions,
 ): ScoredSpan[] {
   const widest = options.widestContextOnly ? widestContext(windows, pieces.ids.length) : undefined;
-  const spans = windows.flatMap((window, place) => {
-    const found = spansOf(window, place, pieces, scores[place] as WindowScores, options);
-    return found.filter(({ first }) => widest === undefined || widest[first] === place);
-  });
+  const spansAmong = (positions: TriedPositions) =>
+    windows.flatMap((window, place) => {
+      const found = spansOf(window, place, pieces, scores[place] as WindowScores, options, positions);
+      return found.filter(({ first }) => widest === undefined || widest[first] === place);
+    });
+  const byRow = options.rule === "sum" ? spansAmong("row") : [];
+  // A model that has learned nothing may score every word of the question higher than the passage.
+  const spans = byRow.length > 0 ? byRow : spansAmong("passage");
   const ranked = spans.sort((a, b) => b.score - a.score);
   const kept = options.mergeSame ? withoutRepeats(ranked, options.nBest) : ranked.slice(0, options.nBest);
   return kept.map(({ first: _, ...span }) => span);
 }
+
+/** Where the best starts and ends are looked for: Google's rule takes them from the whole row, then drops what is no passage. */
+type TriedPositions = "row" | "passage";
 
 interface Candidate extends ScoredSpan {
   /** The piece that it starts with. */
@@ -75,15 +82,18 @@ function spansOf(
   pieces: Pieces,
   { start, end }: WindowScores,
   { rule, nBest, maxAnswerLength, maxAnswerCharacters = Number.POSITIVE_INFINITY }: SpanOptions,
+  positions: TriedPositions,
 ): Candidate[] {
   const found: Candidate[] = [];
   const [startScores, endScores] =
     rule === "sum" ? [start, end] : [start, end].map((s) => shares(s, offset, to - from));
   if (startScores === undefined || endScores === undefined) return found;
   const pair = (a: number, b: number) => (rule === "sum" ? a + b : a * b);
-  const starts = largest(startScores, offset, offset + to - from, nBest);
-  const ends = largest(endScores, offset, offset + to - from, nBest);
-  for (const s of starts) {
+  const after = offset + to - from;
+  const [low, high] = positions === "row" ? [0, start.length] : [offset, after];
+  const ends = largest(endScores, low, high, nBest).filter((e) => e < after);
+  for (const s of largest(startScores, low, high, nBest)) {
+    if (s < offset) continue;
     for (const e of ends) {
       if (e < s || e >= s + maxAnswerLength) continue;
       const first = s - offset + from;
