@@ -143,7 +143,7 @@ function unknownNotes({ tokens, unknown }: Measured): DataNote[] {
 
 function remedyOf(isTraditional: boolean, isQuotes: boolean): string {
   if (isTraditional) return "a model with BERT's vocabulary: --model hfl/chinese-bert-wwm-ext";
-  return isQuotes ? "--curly-quotes straight" : "zhbert vocab-add";
+  return isQuotes ? "--curly-quotes map" : "zhbert vocab-add";
 }
 
 function rarityNotes({ characters, rare }: Measured): DataNote[] {
