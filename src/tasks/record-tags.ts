@@ -1,8 +1,9 @@
 /** Records of named entities: units with tags, or a text with its entities. */
 import { verbatim } from "../errors.ts";
 import type { ColumnRole } from "./column-names.ts";
-import type { Span, TaggedExample } from "./examples.ts";
+import type { TaggedExample } from "./examples.ts";
 import { type TagSpan, tagsOf } from "./tag-schemes.ts";
+import { characterUnits, joinUnits, type TextUnits } from "./text-units.ts";
 
 /** What is needed of a record. */
 interface TagRecord {
@@ -19,7 +20,7 @@ interface TagRecord {
 export function taggedExample(record: TagRecord): TaggedExample {
   const tokens = listOf(record.value("tokens"));
   const tags = listOf(record.value("tags"));
-  const { text, units } = tokens === undefined ? ofText(record.text("text")) : ofTokens(tokens);
+  const { text, units } = tokens === undefined ? ofText(record.text("text")) : joinUnits(tokens.map(String));
   if (tags?.every((tag) => typeof tag === "string") && (tokens !== undefined || tags.length === units.length)) {
     if (tags.length !== units.length)
       throw record.error("tags", `${units.length} tags, one for each unit`, tags.length);
@@ -39,26 +40,8 @@ function listOf(value: unknown): unknown[] | undefined {
   return typeof value === "string" && value.includes(" ") ? value.split(" ").filter((item) => item !== "") : undefined;
 }
 
-function ofText(text: string): { text: string; units: Span[] } {
-  const units: Span[] = [];
-  let at = 0;
-  for (const character of text) {
-    units.push([at, at + character.length]);
-    at += character.length;
-  }
-  return { text, units };
-}
-
-/** Words of Latin letters are parted by a space; Chinese is not. */
-function ofTokens(tokens: readonly unknown[]): { text: string; units: Span[] } {
-  let text = "";
-  const units: Span[] = [];
-  for (const token of tokens.map(String)) {
-    if (/\w$/.test(text) && /^\w/.test(token)) text += " ";
-    units.push([text.length, text.length + token.length]);
-    text += token;
-  }
-  return { text, units };
+function ofText(text: string): TextUnits {
+  return { text, units: characterUnits(text) };
 }
 
 /** `[{ start, end, label }]`, `[[start, end, label]]`, or CLUENER's `{ label: { surface: [[first, last]] } }`. */

@@ -4,6 +4,7 @@ import type { ExamplesByTask, ReadExamples, TaskName } from "./datasets/dataset.
 import { readQuestionFile } from "./datasets/question-file.ts";
 import { examplesOfRecords } from "./record-examples.ts";
 import { type RecordOptions, readRecords, recordFormat } from "./records.ts";
+import { readTaggedColumns } from "./tagged-columns.ts";
 
 /** How a file of one's own is read. */
 export interface UserFileOptions extends Pick<RecordOptions, "format" | "header"> {
@@ -24,6 +25,11 @@ export async function readUserExamples<Task extends TaskName>(
   const format = options.format ?? recordFormat(path, text);
   if (task === "qa" && format === "json" && /"(paragraphs|qas|context_text)"\s*:/.test(text)) {
     return readQuestionFile({ path, text }) as ReadExamples<unknown> as ReadExamples<ExamplesByTask[Task]>;
+  }
+  if (task === "ner" && format === "conll") {
+    return { examples: readTaggedColumns(text, { path }) } as ReadExamples<unknown> as ReadExamples<
+      ExamplesByTask[Task]
+    >;
   }
   const columns = options.columns ?? {};
   const names = Object.values(columns).flat();

@@ -1,0 +1,28 @@
+/** The simplified Chinese GSD treebank of Universal Dependencies: words with their parts of speech. */
+import { readTaggedColumns } from "../tagged-columns.ts";
+import { defineDataset } from "./dataset.ts";
+
+/** Columns of CoNLL-U. */
+const [FORM, UPOS] = [1, 3];
+
+const files = (split: string) => [`zh_gsdsimp-ud-${split}.conllu`];
+
+/** 3,997 + 500 + 500 sentences. */
+export const udChinese = defineDataset({
+  name: "ud-gsdsimp",
+  aliases: ["ud-chinese"],
+  title: "UD Chinese GSDSimp",
+  task: "ner",
+  source: "https://universaldependencies.org/treebanks/zh_gsdsimp",
+  licence: "CC BY-SA 4.0",
+  splits: {
+    train: { files: files("train"), count: 3_997 },
+    dev: { files: files("dev"), count: 500 },
+    test: { files: files("test"), count: 500 },
+  },
+  read: ({ path, text }) => ({
+    examples: readTaggedColumns(text, { path, unitColumn: FORM, tagColumn: UPOS, isUniversal: true }),
+  }),
+  primaryMetric: "accuracy",
+  maxSeqLength: 256,
+});
