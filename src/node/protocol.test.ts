@@ -127,16 +127,23 @@ describe("a protocol", () => {
 
   test("an interruption writes what there is and goes on later", async () => {
     const controller = new AbortController();
+    const resumed: boolean[] = [];
+    const noting: RunCell = (cell, path, environment) => {
+      resumed.push(environment.isResumed);
+      return runCell(cell, path, environment);
+    };
     const interrupted: RunCell = async (cell, ...others) => {
-      if (ran.length < 2) return runCell(cell, ...others);
+      if (ran.length < 2) return noting(cell, ...others);
       controller.abort();
       throw new InterruptedError({ where: "run", expected: "the end", got: verbatim("SIGINT") });
     };
     await expect(run({ runCell: interrupted, signal: controller.signal })).rejects.toThrow(InterruptedError);
     const json = JSON.parse(await readFile(join(folder, "p", "results.json"), "utf8"));
     expect([json.runs.length, json.missing]).toEqual([2, 2]);
-    await run();
+    await run({ runCell: noting });
     expect(ran).toEqual(["a 1", "b 1", "a 2", "b 2"]);
+    // The third run had begun, the fourth had not.
+    expect(resumed).toEqual([false, false, true, false]);
   });
 
   test("a defect is no failed cell", async () => {

@@ -31,13 +31,15 @@ import { fileError, makeFolder, readText, writeFileAtomic } from "./files.ts";
 /** What a cell's run is told besides its options. */
 export interface CellEnvironment {
   readonly signal?: AbortSignal;
+  /** Whether the folder holds an interrupted run of the same cell; else what is there is to be replaced. */
+  readonly isResumed: boolean;
   /** How much of the run is done, in [0, 1], with what is worth showing. */
   onProgress?(share: number, fields: Readonly<Record<string, string>>): void;
 }
 
 /**
  * Fine-tunes and evaluates one cell, or goes on where it was interrupted.
- * @param folder - the cell's own; what is there belongs to the same cell.
+ * @param folder - the cell's own.
  */
 export type RunCell = (cell: ProtocolCell, folder: string, environment: CellEnvironment) => Promise<CellResult>;
 
@@ -159,7 +161,7 @@ class ProtocolRun {
       }
       // What cannot be digested (data that is gone) fails in its own run, with its own message.
       const digest = await this.#digestOf(cell).catch(() => undefined);
-      if (kept.digest === digest) this.#finished.push({ ...cell, result: kept.result });
+      if (kept.digest === digest && kept.result !== undefined) this.#finished.push({ ...cell, result: kept.result });
       else open.push(cell);
     }
     return open;
@@ -170,14 +172,14 @@ class ProtocolRun {
     const folder = join(this.#folder, cell.folder);
     try {
       const digest = await this.#digestOf(cell);
+      const isResumed = (await readCell(folder))?.digest === digest;
+      await writeCell(folder, cell, digest);
       const result = await runCell(cell, folder, {
+        isResumed,
         ...(signal === undefined ? {} : { signal }),
         onProgress: (share, fields) => onProgress?.(done + Math.min(1, share), cell, fields),
       });
-      await writeFileAtomic(
-        join(folder, CELL_FILE),
-        `${JSON.stringify({ version: CELL_VERSION, digest, model: cell.model.path, task: cell.task.task, seed: cell.seed, options: cell.options, result })}\n`,
-      );
+      await writeCell(folder, cell, digest, result);
       this.#finished.push({ ...cell, result });
     } catch (error) {
       if (error instanceof InterruptedError || signal?.aborted || !(error instanceof ZhbertError)) throw error;
@@ -245,16 +247,27 @@ export function protocolJson({ finished, failed, ...results }: ProtocolResults):
   };
 }
 
-/** A cell's result; undefined where it is not finished, or damaged, so that it is made anew. */
-async function readCell(folder: string): Promise<{ digest: string; result: CellResult } | undefined> {
+/** What a cell's file holds; undefined where there is none, or a damaged one, so that the cell is made anew. */
+async function readCell(folder: string): Promise<{ digest: string; result?: CellResult } | undefined> {
   const path = join(folder, CELL_FILE);
   if ((await stat(path).catch(() => undefined)) === undefined) return undefined;
   try {
     const { version, digest, result } = JSON.parse(await readText(path));
-    const isWhole = version === CELL_VERSION && typeof digest === "string" && typeof result?.metrics === "object";
-    return isWhole ? { digest, result } : undefined;
+    if (version !== CELL_VERSION || typeof digest !== "string") return undefined;
+    return typeof result?.metrics === "object" ? { digest, result } : { digest };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** Without a result: that the cell was begun. */
+function writeCell(
+  folder: string,
+  { model, task, seed, options }: ProtocolCell,
+  digest: string,
+  result?: CellResult,
+): Promise<void> {
+  const content = { version: CELL_VERSION, digest, model: model.path, task: task.task, seed, options, result };
+  return writeFileAtomic(join(folder, CELL_FILE), `${JSON.stringify(content)}\n`);
 }

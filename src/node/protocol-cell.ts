@@ -1,0 +1,187 @@
+/** One cell of a protocol: fine-tuned on train, chosen on dev, measured on test and what further splits the data set has. */
+import { CheckpointError } from "../errors.ts";
+import type { BertConfig } from "../model/config.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { AnyExample } from "../tasks/data-advice.ts";
+import { findDataset } from "../tasks/datasets/datasets.ts";
+import { fineTuningDefaults } from "../tasks/default-rates.ts";
+import { exampleScores } from "../tasks/example-scores.ts";
+import { taskModel } from "../tasks/pipeline.ts";
+import type { OptionValues, ProtocolCell } from "../tasks/protocol.ts";
+import type { CellResult, ExampleScores, RunCircumstances } from "../tasks/protocol-results.ts";
+import { isLabelled } from "../tasks/split-examples.ts";
+import type { AnyTask } from "../tasks/task.ts";
+import { loadPretrained } from "./bert-model.ts";
+import {
+  type FineTuneEnvironment,
+  type FineTuneOptions,
+  type FineTuneResult,
+  fineTune,
+  resumeFineTuning,
+} from "./fine-tune.ts";
+import type { FineTuningRunResult } from "./fine-tuning-run.ts";
+import type { RunCell } from "./protocol.ts";
+import { readMetrics } from "./run-folder.ts";
+import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "./task-data.ts";
+
+/** The options of a run as the library takes them. @param task - what follows `zhbert finetune`. */
+export type FineTuneOptionsOf = (
+  task: string,
+  options: OptionValues,
+) => Omit<FineTuneOptions, "model" | "output" | keyof FineTuneEnvironment>;
+
+/** How cells are run. */
+export interface CellRunnerOptions {
+  readonly optionsOf: FineTuneOptionsOf;
+  readonly runtime: Runtime;
+  /** What people should know of a cell's data and settings, once for each message. */
+  readonly onNote?: (message: string) => void;
+}
+
+/** Splits that the model is chosen by, and no test of it. */
+const TRAINING_SPLITS = ["train", "dev"];
+/** What of a cell's time is training; the rest is measuring. */
+const TRAINING_SHARE = 0.95;
+
+/** The function that runs cells. */
+export function cellRunner({ optionsOf, runtime, onNote }: CellRunnerOptions): RunCell {
+  const told = new Set<string>();
+  return async (cell, folder, { signal, isResumed, onProgress }) => {
+    const began = performance.now();
+    const notes: string[] = [];
+    let steps = 1;
+    const environment: FineTuneEnvironment = {
+      runtime,
+      ...(signal === undefined ? {} : { signal }),
+      onNote: ({ level, message, run }) => {
+        const text = run === undefined ? message : `${message} (${run})`;
+        if (level === "warning") notes.push(message);
+        if (!told.has(text)) onNote?.(text);
+        told.add(text);
+      },
+      onStart: (run) => {
+        steps = run.steps;
+      },
+      onStep: (step, { loss }) => onProgress?.((TRAINING_SHARE * step) / steps, { loss: loss.toFixed(3) }),
+    };
+    const options = optionsOf(cell.task.task, cell.options);
+    const tuned = await tune(cell, folder, options, environment, isResumed);
+    const data = await loadTaskData({ ...options.data, splits: splitsOf(options.data) });
+    onProgress?.(TRAINING_SHARE, {});
+    const measured = await measure(folder, data, tuned, environment);
+    return {
+      kind: tuned.task,
+      ...(data.dataset === undefined ? {} : { dataset: data.dataset.title }),
+      primaryMetric: tuned.primaryMetric,
+      ...(tuned.isLowerBetter ? { isLowerBetter: true } : {}),
+      metrics: measured.metrics,
+      scores: measured.scores,
+      curve: await curveOf(folder, tuned.primaryMetric),
+      circumstances: circumstancesOf(measured, data, tuned.best),
+      notes,
+      seconds: (performance.now() - began) / 1000,
+    };
+  };
+}
+
+function tune(
+  cell: ProtocolCell,
+  folder: string,
+  options: ReturnType<FineTuneOptionsOf>,
+  environment: FineTuneEnvironment,
+  isResumed: boolean,
+): Promise<FineTuneResult> {
+  const begin = () =>
+    fineTune({
+      ...options,
+      ...environment,
+      model: cell.model.path,
+      data: { ...options.data, splits: TRAINING_SPLITS },
+      seed: cell.seed,
+      output: folder,
+      overwrite: true,
+    });
+  if (!isResumed) return begin();
+  return resumeFineTuning(folder, environment).catch((error) => {
+    // Stopped before there was anything to go on with.
+    if (error instanceof CheckpointError) return begin();
+    throw error;
+  });
+}
+
+/** All splits that a data set of this name may have; those that are not there are left out. */
+function splitsOf({ name }: TaskDataOptions): string[] {
+  const known = Object.keys(findDataset(name)?.splits ?? {});
+  return [...new Set([...TRAINING_SPLITS, "test", ...known])];
+}
+
+interface Measured {
+  readonly task: AnyTask;
+  readonly model: BertConfig;
+  readonly metrics: CellResult["metrics"];
+  readonly scores: CellResult["scores"];
+}
+
+/** Measures the model on every labelled split but train; dev as the run has found it, where there is a test split. */
+async function measure(
+  folder: string,
+  data: AnyTaskData,
+  tuned: FineTuneResult,
+  { runtime, signal }: FineTuneEnvironment & { readonly runtime?: Runtime },
+): Promise<Measured> {
+  const model = taskModel(await loadPretrained(folder), { runtime: runtime as Runtime, name: folder });
+  const labelled = Object.entries(data.splits).flatMap(([split, examples = []]) => {
+    const all = examples as readonly AnyExample[];
+    const isUseful = all.length > 0 && all.every((example) => isLabelled(data.task, example));
+    return split !== "train" && isUseful ? [[split, all] as const] : [];
+  });
+  const isDevNeeded = labelled.every(([split]) => split === "dev");
+  const metrics: Record<string, Readonly<Record<string, number>>> = {};
+  const scores: Record<string, ExampleScores> = {};
+  const { dev } = tuned.best.scores;
+  if (dev !== undefined) metrics["dev"] = dev;
+  try {
+    for (const [split, examples] of labelled) {
+      if (split === "dev" && !isDevNeeded) continue;
+      const predictions: unknown[] = [];
+      const options = signal === undefined ? {} : { signal };
+      for await (const prediction of model.predict(examples, options)) predictions.push(prediction);
+      const { metrics: found } = model.task.evaluate(examples, predictions);
+      metrics[split] ??= found;
+      const each = exampleScores(model.task, examples, predictions, found[tuned.primaryMetric]);
+      if (each !== undefined) scores[split] = each;
+    }
+    return { task: model.task, model: model.config, metrics, scores };
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** The primary metric on dev, by update. */
+async function curveOf(folder: string, metric: string): Promise<CellResult["curve"]> {
+  const lines = await readMetrics(folder);
+  return lines.flatMap(({ step, evaluation }) => {
+    const value = (evaluation as Readonly<Record<string, unknown>> | undefined)?.[metric];
+    return typeof value === "number" ? [[step, value] as const] : [];
+  });
+}
+
+function circumstancesOf({ task, model }: Measured, data: AnyTaskData, run: FineTuningRunResult): RunCircumstances {
+  const { dataset } = data;
+  const usual = fineTuningDefaults({
+    task: data.task,
+    model,
+    ...(dataset === undefined ? {} : { dataset: dataset.title }),
+  });
+  const published = dataset?.splits["train"]?.count;
+  return {
+    batchSize: run.batchSize,
+    usualBatchSize: usual.batchSize,
+    learningRate: run.learningRate,
+    usualLearningRate: usual.learningRate,
+    maxSeqLength: task.settings.maxSeqLength,
+    ...(dataset === undefined ? {} : { usualMaxSeqLength: dataset.maxSeqLength }),
+    trainingExamples: data.splits.train?.length ?? 0,
+    ...(published === undefined ? {} : { usualTrainingExamples: [published].flat()[0] as number }),
+  };
+}
