@@ -162,6 +162,8 @@ describe("the examples of each task", () => {
       ],
       tags: ["O", "B-LOC", "I-LOC"],
     };
+    const lines = await readUserExamples("ner", "a.txt", "在 O\n北 B-LOC\n京 I-LOC\n\n");
+    expect(lines.examples).toEqual([expected]);
     expect(await read("ner", { tokens: ["在", "北", "京"], ner_tags: ["O", "B-LOC", "I-LOC"] })).toEqual(expected);
     expect(await read("ner", { text: "在北京", entities: [{ start: 1, end: 3, label: "LOC" }] })).toEqual(expected);
     expect(await read("ner", { text: "在北京", label: { LOC: { 北京: [[1, 2]] } } })).toEqual(expected);

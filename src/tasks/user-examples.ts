@@ -6,6 +6,8 @@ import { examplesOfRecords } from "./record-examples.ts";
 import { type RecordOptions, readRecords, recordFormat } from "./records.ts";
 import { readTaggedColumns } from "./tagged-columns.ts";
 
+type Read<Task extends TaskName> = ReadExamples<ExamplesByTask[Task]>;
+
 /** How a file of one's own is read. */
 export interface UserFileOptions extends Pick<RecordOptions, "format" | "header"> {
   readonly columns?: ColumnChoices;
@@ -21,15 +23,13 @@ export async function readUserExamples<Task extends TaskName>(
   path: string,
   text: string,
   options: UserFileOptions = {},
-): Promise<ReadExamples<ExamplesByTask[Task]>> {
+): Promise<Read<Task>> {
   const format = options.format ?? recordFormat(path, text);
   if (task === "qa" && format === "json" && /"(paragraphs|qas|context_text)"\s*:/.test(text)) {
-    return readQuestionFile({ path, text }) as ReadExamples<unknown> as ReadExamples<ExamplesByTask[Task]>;
+    return readQuestionFile({ path, text }) as ReadExamples<unknown> as Read<Task>;
   }
   if (task === "ner" && format === "conll") {
-    return { examples: readTaggedColumns(text, { path }) } as ReadExamples<unknown> as ReadExamples<
-      ExamplesByTask[Task]
-    >;
+    return { examples: readTaggedColumns(text, { path }) } as ReadExamples<unknown> as Read<Task>;
   }
   const columns = options.columns ?? {};
   const names = Object.values(columns).flat();

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -30,11 +30,17 @@ test("every data set is found by its names, and knows its task and splits", () =
   expect(findDataset("imdb")).toBeUndefined();
 });
 
+test("the documentation has a row for each", () => {
+  const rows = readFileSync(new URL("../../../docs/tasks-data.md", import.meta.url), "utf8");
+  expect(
+    datasets.filter(({ name }) => !new RegExp(`^\\|[^|]*\`${name}\``, "m").test(rows)).map(({ name }) => name),
+  ).toEqual([]);
+});
+
 test("titles are those of the published scores", () => {
   const titles = new Set(datasets.map(({ title }) => title));
   const known = Object.keys(publishedScores["LERT-base"] ?? {}).concat(Object.keys(publishedScores["BERT-wwm"] ?? {}));
-  const classes = known.filter((title) => !/MSRA|People/.test(title));
-  expect(classes.filter((title) => !titles.has(title))).toEqual([]);
+  expect(known.filter((title) => !titles.has(title))).toEqual([]);
 });
 
 describe("the files of a split", () => {
@@ -160,11 +166,10 @@ describeShared("data/tasks", "the real files", (folder) => {
     const warnings = data.notes.filter(({ level }) => level === "warning");
     expect(warnings).toEqual([]);
     expect(data.notes.filter(({ kind }) => kind === "skipped")).toHaveLength(kinds.skipped ?? 0);
-    const found = new Set(
-      Object.values(data.splits).flatMap((examples) =>
-        (examples ?? []).map((one) => (one as { label?: string }).label),
-      ),
-    );
+    const examples: readonly { readonly label?: string }[] = Object.values<readonly object[] | undefined>(
+      data.splits,
+    ).flatMap((some) => some ?? []);
+    const found = new Set(examples.map(({ label }) => label));
     found.delete(undefined);
     expect([...found].sort()).toEqual([...(data.labels ?? [])].sort());
   });
