@@ -10,8 +10,8 @@ const MARKS = new Set("-:_*^/\\~`+=，。：？！“”；’《》·、「」�
 
 /** How an answer compares with its references. */
 export interface AnswerScore {
-  /** 1 where it is a reference but for marks and letter case. */
-  readonly exactMatch: 0 | 1;
+  /** 1 where it is a reference but for marks and letter case; CJRC's may be between 0 and 1. */
+  readonly exactMatch: number;
   /** In [0, 1]. */
   readonly f1: number;
 }
@@ -59,7 +59,7 @@ export function scoreCmrcAnswer(answer: string, references: readonly string[]): 
   }
   const segments = mixedSegments(answer);
   const plain = withoutMarks(answer);
-  let exactMatch: 0 | 1 = 0;
+  let exactMatch = 0;
   let f1 = 0;
   for (const reference of new Set(references)) {
     f1 = Math.max(f1, overlapF1(mixedSegments(reference), segments));
