@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { readSafetensors } from "../src/checkpoint/formats/safetensors.ts";
 import { parseConfig } from "../src/model/config.ts";
+import { gradientName } from "../src/model/pretraining.ts";
 import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
 import type { AnyTask } from "../src/tasks/task.ts";
 import { taskGraph, taskLossGraph, taskParameterShapes } from "../src/tasks/task-graph.ts";
@@ -19,7 +20,7 @@ afterAll(() => runtime.dispose());
 /** The reference's own float32 results are as far from double precision. */
 const LOSS_TOLERANCE = 1e-5;
 
-const names = (count: number) => Array.from({ length: count }, (_, i) => `LABEL_${i}`);
+const labelNames = (count: number) => Array.from({ length: count }, (_, i) => `LABEL_${i}`);
 const ones = (shape: readonly number[]) => hostTensor("float32", shape, new Float32Array(elementCount(shape)).fill(1));
 
 interface Parity {
@@ -35,12 +36,12 @@ const classes = (given: HostTensor) =>
 const PARITIES: readonly Parity[] = [
   {
     file: "sequence-classification",
-    settings: { task: "classify", labels: names(3) },
+    settings: { task: "classify", labels: labelNames(3) },
     labels: (given) => ({ labels: classes(given) }),
   },
   {
     file: "sequence-multi-label",
-    settings: { task: "multilabel", labels: names(5) },
+    settings: { task: "multilabel", labels: labelNames(5) },
     labels: (given) => ({ labels: given }),
   },
   {
@@ -89,5 +90,33 @@ describeShared("reference/bert-tiny", "tasks over whole texts", (folder) => {
     expect(Math.abs((numbers(loss)[0] as number) - (wanted as number))).toBeLessThan(LOSS_TOLERANCE);
     await scores.dispose();
     await graph.dispose();
+  });
+
+  test("the gradient of every parameter, of classification", async () => {
+    const part = (name: string) => `training/fine-tuning/sequence-classification.${name}`;
+    const [batches, head] = [tensorsOf(part("batches.safetensors")), tensorsOf(part("head.safetensors"))];
+    const first = (name: string) => {
+      const { shape, data } = batches.get(name) as HostTensor;
+      const own = shape.slice(1);
+      const values = Array.from(data.subarray(0, elementCount(own)), Number);
+      return [name, hostTensor("int32", own, Int32Array.from(values))] as const;
+    };
+    const names = ["input_ids", "token_type_ids", "attention_mask", "labels"];
+    const inputs = { ...Object.fromEntries(names.map(first)), row_weights: ones([5]) };
+    const task = findTaskDefinition("classify").create({ task: "classify", maxSeqLength: 11, labels: labelNames(3) });
+    const shape = { rows: 5, seqLength: 11, gradients: true, dropout: false };
+    const graph = await runtime.compile(taskLossGraph(task, config, shape), { weights: weightsOf(task, head) });
+    const { loss, ...gradients } = await graph.run(inputs);
+    await graph.dispose();
+    const { first_batch, noise_tensors } = JSON.parse(readFileSync(join(folder, part("json")), "utf8"));
+    expectClose(numbers(loss), [first_batch.float64.loss], LOSS_TOLERANCE);
+    const expected = tensorsOf(part("gradients.safetensors"));
+    expect(expected.size).toBeGreaterThan(80);
+    for (const [name, tensor] of expected) {
+      const [got, want] = [numbers(gradients[gradientName(name)]), numbers(tensor)];
+      const tolerance = noise_tensors.includes(name) ? 1e-6 : 1e-4 * want.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+      const apart = want.reduce((most, value, at) => Math.max(most, Math.abs(value - (got[at] as number))), 0);
+      expect({ name, isClose: apart <= tolerance }).toEqual({ name, isClose: true });
+    }
   });
 });
