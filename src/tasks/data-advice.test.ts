@@ -45,6 +45,13 @@ describe("labelled data", () => {
     expect(unseen[0]?.message).toContain('dev has the label "2"');
   });
 
+  test("a label for nearly every example is no label", () => {
+    const train = Array.from({ length: 40 }, (_, i) => ({ text: `第${i}句`, label: `${i / 10} 分` }));
+    expect(dataNotes("classify", { train })).toMatchObject([
+      { kind: "many-labels", measured: { labels: 40, examples: 40 } },
+    ]);
+  });
+
   test("empty texts, with the place of the first", () => {
     const notes = dataNotes("classify", { dev: [...texts(2, "0"), { text: " ", label: "1" }] });
     expect(notes).toMatchObject([{ kind: "empty-texts", measured: { empty: 1, examples: 3 } }]);

@@ -26,6 +26,8 @@ export interface LabelCounts {
 
 /** The commonest class has so many times the examples of the rarest: a model then learns to ignore the rare one. */
 const IMBALANCE = 10;
+/** Classifiers of the literature have at most some hundred labels; so many in little data are texts or numbers. */
+const MANY_LABELS = 20;
 /** A share of examples that are also in training: fewer are accidents of collecting, more change the scores. */
 const OVERLAP_SHARE = 0.005;
 /** Of spaces between Chinese characters: running text has next to none, segmented text one for every two characters. */
@@ -102,6 +104,12 @@ function labelNotes(task: TaskName, splits: ExampleSplits): DataNote[] {
     const message = `all training examples have the label ${trained[0]?.label}: there is nothing to tell apart`;
     notes.push({ kind: "one-class", level: "warning", message, measured: { classes: 1 } });
   }
+  const examples = splits["train"]?.length ?? 0;
+  if (trained.length > Math.max(MANY_LABELS, examples / 4) && task !== "ner") {
+    const message = `${count(examples)} training examples have ${count(trained.length)} different labels, such as ${JSON.stringify(trained[0]?.label.slice(0, 30))}: is it the right column?`;
+    const measured = { labels: trained.length, examples };
+    notes.push({ kind: "many-labels", level: "warning", message, measured, run: "--label-column NAME" });
+  }
   table.splits.slice(1).forEach((split, i) => {
     const unseen = table.rows.filter(({ counts }) => (counts[0] ?? 0) === 0 && (counts[i + 1] ?? 0) > 0);
     if (unseen.length === 0) return;
@@ -110,7 +118,9 @@ function labelNotes(task: TaskName, splits: ExampleSplits): DataNote[] {
     notes.push({ kind: "unseen-labels", level: "warning", message, measured: { labels: unseen.length, examples } });
   });
   const numbers = trained.map(({ counts }) => counts[0] ?? 0);
-  const [rarest, commonest] = [Math.min(...numbers), Math.max(...numbers)];
+  // No spread: a wrong column can give as many labels as examples.
+  const rarest = numbers.reduce((least, number) => Math.min(least, number), Number.POSITIVE_INFINITY);
+  const commonest = numbers.reduce((most, number) => Math.max(most, number), 0);
   if (trained.length > 1 && commonest / rarest >= IMBALANCE && task !== "ner") {
     const [most, least] = [commonest, rarest].map(
       (number) => trained.find(({ counts }) => counts[0] === number)?.label,
