@@ -65,6 +65,11 @@ function parseNumber(text: string): number {
   return text.trim() === "" ? Number.NaN : Number(text);
 }
 
+/** Counts for people: 12.3 M, 45.6 K. */
+export function formatCount(count: number): string {
+  return count >= 1e6 ? `${(count / 1e6).toFixed(1)} M` : `${(count / 1e3).toFixed(1)} K`;
+}
+
 /** Bytes as megabytes with one decimal. */
 export function inMegabytes(bytes: number): number {
   return Math.round(bytes / 1e5) / 10;

@@ -5,6 +5,7 @@ import type { PretrainEnvironment, PretrainResult } from "../node/pretraining-ru
 import { METRICS_FILE } from "../node/run-folder.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
 import type { CommandContext, Output, Progress } from "./command.ts";
+import { formatCount } from "./numbers.ts";
 
 /** What the user sees of a run. */
 export class PretrainingDisplay {
@@ -118,11 +119,6 @@ function fieldsOf(metrics: LoggedMetrics) {
   const { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate } = metrics;
   const { tokensPerSecond, gigaflopsPerSecond, paddingShare } = metrics;
   return { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond, gigaflopsPerSecond, paddingShare };
-}
-
-/** 12.3 M, 45.6 K. */
-function formatCount(count: number): string {
-  return count >= 1e6 ? `${(count / 1e6).toFixed(1)} M` : `${(count / 1e3).toFixed(1)} K`;
 }
 
 function percent(share: number): string {

@@ -5,40 +5,14 @@ import { OPTIMIZERS } from "../train/optimizers.ts";
 import { SCHEDULES } from "../train/schedules.ts";
 import { WARMUP_SHARE } from "../train/settings.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
-import { nonNegativeNumber, positiveNumber, probability, share, wholeNumber } from "./numbers.ts";
+import { nonNegativeNumber, positiveNumber, probability, share } from "./numbers.ts";
 import { presetOption } from "./preset-options.ts";
+import { givenOptions, type NamedOption, number, option, whole } from "./run-options.ts";
 
 const defaults = PRETRAINING_DEFAULTS;
 
-/** An option, under the library's name for it. */
-type Named<Name> = readonly [name: Name, option: CommandOption];
-
-/** An option whose absence can be told: its default is in the text only, since resuming refuses what is given. */
-export function option(
-  flags: string,
-  description: string,
-  value?: string | number,
-  parse?: CommandOption["parse"],
-): CommandOption {
-  const shown = value === undefined ? description : `${description} (default: ${value})`;
-  return { flags, description: shown, ...(parse === undefined ? {} : { parse }) };
-}
-
-function whole(flag: string, description: string, fallback?: string | number, min = 1): CommandOption {
-  return option(`${flag} <n>`, description, fallback, wholeNumber(flag, min));
-}
-
-function number(
-  flag: string,
-  description: string,
-  fallback: string | number | undefined,
-  range: typeof positiveNumber,
-): CommandOption {
-  return option(`${flag} <x>`, description, fallback, range(flag));
-}
-
 /** Options that a resumed run may change. */
-const CHANGEABLE: readonly Named<Exclude<keyof PlanOverrides, "data" | "secondData">>[] = [
+const CHANGEABLE: readonly NamedOption<Exclude<keyof PlanOverrides, "data" | "secondData">>[] = [
   ["loggingSteps", whole("--logging-steps", "updates between measurements", defaults.loggingSteps)],
   ["saveSteps", whole("--save-steps", "updates between checkpoints; 0: at the end only", defaults.saveSteps, 0)],
   ["saveTotalLimit", whole("--save-total-limit", "checkpoints that are kept; 0: all", defaults.saveTotalLimit, 0)],
@@ -57,7 +31,7 @@ type NewRunName =
   | "overwrite"
   | "replay";
 
-const FIXED: readonly Named<NewRunName>[] = [
+const FIXED: readonly NamedOption<NewRunName>[] = [
   ["output", option("-o, --output <folder>", "the run's folder", "out")],
   ["config", option("--config <name|path>", "tiny, rbt3, base, large, or a config.json", "tiny")],
   [
@@ -134,7 +108,7 @@ const FIXED: readonly Named<NewRunName>[] = [
   ["seed", whole("--seed", "of initialisation, order, masks and dropout", defaults.seed, 0)],
 ];
 
-const SECOND_PHASE: readonly Named<Exclude<keyof SecondPhaseChoices, "data">>[] = [
+const SECOND_PHASE: readonly NamedOption<Exclude<keyof SecondPhaseChoices, "data">>[] = [
   ["steps", whole("--phase2-steps", "updates of a second phase after --steps", "no second phase")],
   ["batchSize", whole("--phase2-batch-size", "sequences in its batches", "--batch-size")],
   [
@@ -164,29 +138,13 @@ export const runOptions: readonly CommandOption[] = [
   whole("--threads", "threads of the engine; a resumed run takes its own", "all processors"),
 ];
 
-/** The long name of an option, as the user writes it. */
-export function longName({ flags }: CommandOption): string {
-  return /--([a-z0-9-]+)(?: <[^>]*>)?$/.exec(flags)?.[1] ?? flags;
-}
-
 type Options = CommandContext["options"];
-
-/** The value of an option, or undefined. */
-export function givenValue(options: Options, given: CommandOption): unknown {
-  return options[longName(given).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())];
-}
-
-/** Those that were given, under the library's names. */
-function given(options: Options, named: readonly Named<string>[]): Record<string, never> {
-  const entries = named.map(([name, of]) => [name, givenValue(options, of)]);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
-}
 
 /** What a resumed run changes. */
 export function overridesOf(options: Options): PlanOverrides {
   const { data, phase2Data: secondData } = options;
   return {
-    ...given(options, CHANGEABLE),
+    ...givenOptions(options, CHANGEABLE),
     ...(data === undefined ? {} : { data }),
     ...(secondData === undefined ? {} : { secondData }),
   };
@@ -194,10 +152,10 @@ export function overridesOf(options: Options): PlanOverrides {
 
 /** The choices for a new run. */
 export function newRunOf(options: Options): PretrainingChoices & { output: string; replay?: string } {
-  const secondPhase = given(options, [...SECOND_PHASE, ["data", SECOND_DATA]]);
+  const secondPhase = givenOptions(options, [...SECOND_PHASE, ["data", SECOND_DATA]]);
   return {
     output: "out",
-    ...given(options, [...CHANGEABLE, ...FIXED]),
+    ...givenOptions(options, [...CHANGEABLE, ...FIXED]),
     ...(Object.keys(secondPhase).length === 0 ? {} : { secondPhase: secondPhase as unknown as SecondPhaseChoices }),
   };
 }

@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import { CheckpointError, FileError, verbatim } from "../errors.ts";
 import type { MeasuredLine } from "../report/tensorboard.ts";
+import { TASK_FILE } from "../tasks/task-files.ts";
 import { formatTrainerState, parseTrainerState, type TrainerState } from "../train/trainer-state.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import { lockFolder } from "./data-lock.ts";
@@ -24,7 +25,7 @@ const MOMENTS_FILE = "optimizer.safetensors";
 const AVERAGE_FILE = "average.safetensors";
 /** The name of what stands in a checkpoint beside weights and moments. */
 export const STATE_FILE = "trainer-state.json";
-/** The model of the lowest held-out loss. */
+/** The model of the best held-out evaluation. */
 const BEST_FOLDER = "best";
 const BEST_FILE = "evaluation.json";
 const CHECKPOINT = /^checkpoint-(\d+)$/;
@@ -74,7 +75,7 @@ export class RunFolder {
         where: path,
         expected: "a new folder for the run",
         got: verbatim(isRun ? `one with ${steps.length} checkpoints of another run` : `one that holds ${MODEL_FILE}`),
-        hint: `${isRun ? `Go on with zhbert pretrain ${path} --resume, name` : "Name"} another folder, or give --overwrite.`,
+        hint: `${isRun ? `Go on with ${await resumeCommand(path)}, name` : "Name"} another folder, or give --overwrite.`,
       });
     }
   }
@@ -102,8 +103,7 @@ export class RunFolder {
   /** Removes what another run left. */
   async #clear(): Promise<void> {
     try {
-      for (const step of await checkpointSteps(this.path)) await removeFolder(join(this.path, `checkpoint-${step}`));
-      await removeFolder(join(this.path, BEST_FOLDER));
+      await this.removeCheckpoints();
       for (const name of [METRICS_FILE, MODEL_FILE]) await rm(join(this.path, name), { force: true });
       await removeEvents(this.path);
     } catch (error) {
@@ -122,7 +122,7 @@ export class RunFolder {
         where: path,
         expected: "the folder of a run with a checkpoint to resume from",
         got: verbatim("none"),
-        hint: "Name the folder that pretrain -o wrote; a run stopped before its first checkpoint begins anew.",
+        hint: "Name the folder that zhbert pretrain -o wrote; a run stopped before its first checkpoint begins anew.",
       });
     }
     const unlock = await lockRun(path);
@@ -168,6 +168,12 @@ export class RunFolder {
   async promoteBest(): Promise<void> {
     const best = join(this.path, BEST_FOLDER);
     if (await exists(join(best, MODEL_FILE))) await this.#promote(best);
+  }
+
+  /** Leaves the model at the top and what was measured: removes the checkpoints and `best/`. */
+  async removeCheckpoints(): Promise<void> {
+    for (const step of await checkpointSteps(this.path)) await removeFolder(join(this.path, `checkpoint-${step}`));
+    await removeFolder(join(this.path, BEST_FOLDER));
   }
 
   /** Writes a folder with a model's small files and more, whole or not at all; gives its path. */
@@ -239,6 +245,12 @@ export class RunFolder {
     for (const step of limit > 0 ? steps.slice(0, -limit) : [])
       await removeFolder(join(this.path, `checkpoint-${step}`));
   }
+}
+
+/** The command that goes on with the run in a folder. */
+async function resumeCommand(path: string): Promise<string> {
+  const isFineTuning = await exists(join(path, TASK_FILE));
+  return isFineTuning ? `zhbert finetune --resume ${path}` : `zhbert pretrain ${path} --resume`;
 }
 
 /** A checkpoint read back; the weights and moments are this caller's own memory. */

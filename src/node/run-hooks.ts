@@ -60,7 +60,9 @@ export function folderHooks<Batch, Means, Evaluation>(
       const state = { ...progress, engine, dataIdentity, options: { ...plan }, seed, randomState };
       return folder.save({ weights: weights(), moments, ...(average && { average }), state }, plan.saveTotalLimit);
     },
-    ...(plan.saveBest ? { onBest: (best) => folder.saveBest(weights(), best) } : {}),
+    ...(plan.saveBest
+      ? { onBest: (best, averaged) => folder.saveBest(new Map([...weights(), ...(averaged ?? [])]), best) }
+      : {}),
     evalSteps: plan.evalSteps,
     onEvaluation: async (step, evaluation, average) => {
       const averaged = average === undefined ? {} : { averageEvaluation: fieldsOf(average) };

@@ -41,6 +41,22 @@ export function accuracyChart(run: Pick<RunData, "metrics">): RunChart {
   };
 }
 
+/** The loss of a fine-tuning, and a metric of its evaluations. */
+export function fineTuningCharts(
+  run: Pick<RunData, "metrics">,
+  metric: string,
+): { readonly loss: RunChart; readonly quality: RunChart } {
+  const [training, heldOut] = [trainingLines(run), evaluations(run)];
+  return {
+    loss: {
+      title: "Fine-tuning loss",
+      yLabel: LOSS,
+      series: measured([line("training", training, "loss"), line("development", heldOut, "loss")]),
+    },
+    quality: { title: `Development: ${metric}`, yLabel: metric, series: measured([line("", heldOut, metric)]) },
+  };
+}
+
 function qualityOf(run: RunData): RunChart[] {
   const [training, heldOut] = [trainingLines(run), evaluations(run)];
   const pairs: RunChart = {

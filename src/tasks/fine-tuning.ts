@@ -58,6 +58,7 @@ export function taskObjective(task: AnyTask, config: BertConfig, examplesPerRow 
     },
     rank: ({ loss, evaluation }) => evaluation.metrics[primaryMetric] ?? loss,
     isHigherBetter: !isLowerBetter,
+    ranksAverage: true,
   };
 }
 

@@ -103,9 +103,16 @@ export function taskParameterShapes(task: AnyTask, config: BertConfig): Map<stri
   return new Map(parameters.map(({ name, shape }) => [name, shape as readonly number[]]));
 }
 
-/** A new model's weights for a task: as BERT starts them, unless the task starts them otherwise. */
-export function initializeTask(task: AnyTask, config: BertConfig, random: Random): NamedTensors {
-  const shapes = taskParameterShapes(task, config);
+/**
+ * A new model's weights for a task: as BERT starts them, unless the task starts them otherwise.
+ * @param shapes - the parameters that are wanted; all when left out.
+ */
+export function initializeTask(
+  task: AnyTask,
+  config: BertConfig,
+  random: Random,
+  shapes: ReadonlyMap<string, readonly number[]> = taskParameterShapes(task, config),
+): NamedTensors {
   const weights = initializeParameters(shapes, random, config.initializerRange);
   for (const [name, shape] of shapes) {
     const own = task.initialize?.(name, shape, random) ?? initialLayerMix(name, shape);
@@ -151,18 +158,33 @@ function doubled<T extends TokenInputs & { rowWeights: Tensor; labels: Record<st
   };
 }
 
+interface BatchSize {
+  readonly rows: Dim;
+  readonly seq: Dim;
+}
+
 function headInputs(
   task: AnyTask,
   context: ModelContext,
   config: BertConfig,
   tokens: TokenInputs,
-  { rows, seq }: { readonly rows: Dim; readonly seq: Dim },
+  size: BatchSize,
   recomputeLayers = false,
 ): HeadInputs {
+  return headInputsOver(encoder(context, config, tokens, { recomputeLayers }), task, context, config, tokens, size);
+}
+
+/** What a task's head stands on, over hidden states that are there. */
+export function headInputsOver(
+  hiddenStates: readonly Tensor[],
+  task: AnyTask,
+  context: ModelContext,
+  config: BertConfig,
+  { attentionMask, tokenTypeIds }: Omit<TokenInputs, "inputIds">,
+  { rows, seq }: BatchSize,
+): HeadInputs {
   const sequences = product([rows, task.sequencesPerRow]);
-  const hiddenStates = encoder(context, config, tokens, { recomputeLayers });
   const sequenceOutput = task.settings.layerMix ? mixLayers(context, hiddenStates) : (hiddenStates.at(-1) as Tensor);
-  const { attentionMask, tokenTypeIds } = tokens;
   return {
     context,
     config,

@@ -54,6 +54,8 @@ export interface TrainingObjective<Batch, Shape extends object, Sums extends Com
   rank(evaluation: Evaluation): number;
   /** Whether a higher rank is a better one. */
   readonly isHigherBetter: boolean;
+  /** Whether the best is looked for among the moving averages, where they are kept; false when left out. */
+  readonly ranksAverage?: boolean;
 }
 
 /** What a phase trains on. */
@@ -77,8 +79,11 @@ export interface TrainingHooks<Batch, Means, Evaluation> {
   readonly evalSteps: number;
   /** @param average - the same with the moving average of the weights, if there is one. */
   onEvaluation?(step: number, metrics: Evaluation, average?: Evaluation): void | Promise<void>;
-  /** After an evaluation that was better than all before it in the last phase. */
-  onBest?(best: BestSoFar): Promise<void>;
+  /**
+   * After an evaluation that was better than all before it in the last phase.
+   * @param average - the moving average of the weights, where it is that which was the best.
+   */
+  onBest?(best: BestSoFar, average?: NamedTensors): Promise<void>;
   /** After each update. */
   onStep?(step: number, metrics: RunPosition & Means): void | Promise<void>;
   /** Stores the micro-batches of a step whose loss or gradient is not a number; gives where they are. */

@@ -289,8 +289,10 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
       this.#lastEvaluation = metrics;
       await hooks.onEvaluation?.(this.#done, metrics, average);
       if (this.#phase === 0 && settings.secondPhase !== undefined) return;
-      this.#best = withEvaluation(this.#best, this.#done, objective.rank(metrics), objective.isHigherBetter);
-      if (this.#best?.step === this.#done) await hooks.onBest?.(this.#best);
+      const ranked = objective.ranksAverage && average !== undefined ? average : metrics;
+      this.#best = withEvaluation(this.#best, this.#done, objective.rank(ranked), objective.isHigherBetter);
+      if (this.#best?.step !== this.#done) return;
+      await hooks.onBest?.(this.#best, ranked === average ? this.#average?.average : undefined);
     });
   }
 

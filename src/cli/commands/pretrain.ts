@@ -6,15 +6,8 @@ import { type PretrainOptions, pretrain, resumePretraining } from "../../node/pr
 import { type CommandContext, defineCommand } from "../command.ts";
 import { noteRun, printPresets, readPreset } from "../preset-options.ts";
 import { PretrainingDisplay } from "../pretraining-display.ts";
-import {
-  fixedOptions,
-  givenValue,
-  longName,
-  newRunOf,
-  option,
-  overridesOf,
-  runOptions,
-} from "../pretraining-options.ts";
+import { fixedOptions, newRunOf, overridesOf, runOptions } from "../pretraining-options.ts";
+import { givenValue, longName, option } from "../run-options.ts";
 
 export default defineCommand({
   name: "pretrain",

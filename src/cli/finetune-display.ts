@@ -1,0 +1,178 @@
+/** What the user sees of a fine-tuning: notes, the model, progress, evaluations, scores of all runs. */
+import { join } from "node:path";
+import { LOSS_CURVE_FILE, METRIC_CURVE_FILE } from "../node/curves.ts";
+import type { FineTuneEnvironment, FineTuneResult } from "../node/fine-tune.ts";
+import type { FineTuningRunResult, FineTuningStart } from "../node/fine-tuning-run.ts";
+import { METRICS_FILE } from "../node/run-folder.ts";
+import type { FineTuningEvaluation } from "../tasks/fine-tuning.ts";
+import { statisticsOf } from "../tasks/significance.ts";
+import type { Output, Progress } from "./command.ts";
+import { formatCount } from "./numbers.ts";
+
+/** What the user sees of a fine-tuning. */
+export class FineTuningDisplay {
+  readonly #output: Output;
+  #progress: Progress | undefined;
+  #examplesPerSecond = 0;
+  #start: FineTuningStart | undefined;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** Who watches the runs. */
+  readonly watcher: Omit<FineTuneEnvironment, "threads" | "runtime" | "download" | "signal"> = {
+    onNote: ({ message, level, run }) => {
+      this.#output.note(`${level === "warning" ? "warning: " : ""}${message}${run === undefined ? "" : ` (${run})`}`);
+    },
+    onEncode: (done, examples) => {
+      this.#progress ??= this.#output.progress({ total: examples, unit: "examples", label: "tokens" });
+      this.#progress.update(done);
+      if (done === examples) this.stop();
+    },
+    onStart: (run) => this.#began(run),
+    onStep: (step, { loss }) => {
+      const rate = this.#examplesPerSecond;
+      this.#progress?.update(step, {
+        loss: loss.toFixed(3),
+        ...(rate === 0 ? {} : { "examples/s": rate.toFixed(rate < 10 ? 1 : 0) }),
+      });
+    },
+    onLog: ({ step, epoch, loss, learningRate, gradientNorm, examplesPerSecond = 0, tokensPerSecond, ...rest }) => {
+      this.#examplesPerSecond = examplesPerSecond;
+      const { gigaflopsPerSecond, paddingShare } = rest;
+      const measured = { learningRate, gradientNorm, examplesPerSecond, tokensPerSecond, gigaflopsPerSecond };
+      this.#output.json({ seed: this.#seed, step, epoch, loss, ...measured, paddingShare });
+    },
+    onEvaluation: (step, evaluation, average) => this.#evaluated(step, evaluation, average),
+    onResult: () => this.stop(),
+  };
+
+  stop(): void {
+    this.#progress?.stop();
+    this.#progress = undefined;
+  }
+
+  get #seed(): number | undefined {
+    return this.#start?.plan.settings.seed;
+  }
+
+  #began(run: FineTuningStart): void {
+    this.stop();
+    const { config, engine, parameters, step, steps, plan, initialized, task } = run;
+    if (this.#start === undefined) {
+      const { settings, batchSize, epochs } = plan;
+      const { labels } = task.settings;
+      const { numHiddenLayers, hiddenSize } = config;
+      this.#output.note(
+        `${task.settings.task}${labels === undefined ? "" : `, ${labels.length} labels`}; ` +
+          `${numHiddenLayers} layers, ${hiddenSize} wide, ${formatCount(parameters)} parameters; ` +
+          `${engine.name} ${engine.version}, ${engine.precision}, ${engine.threads} threads`,
+      );
+      this.#output.note(
+        `${rounded(epochs)} epochs = ${settings.steps} updates of ${batchSize * settings.gradientAccumulationSteps} examples, ` +
+          `learning rate ${settings.learningRate}, warm-up ${settings.warmupSteps} updates, ${settings.optimizer}`,
+      );
+      if (initialized.length > 0)
+        this.#output.note(`not in the model, so started at random: ${initialized.join(", ")}`);
+    }
+    this.#start = run;
+    this.#examplesPerSecond = 0;
+    if (step > 0) this.#output.note(`seed ${plan.settings.seed}: resuming at step ${step} of ${steps}`);
+    if (step >= steps) return;
+    this.#progress = this.#output.progress({ total: steps, unit: "steps", label: `seed ${plan.settings.seed}` });
+  }
+
+  #evaluated(
+    step: number,
+    { loss, evaluation }: FineTuningEvaluation,
+    average: FineTuningEvaluation | undefined,
+  ): void {
+    const { metrics } = evaluation;
+    const averaged = average === undefined ? {} : { average: average.evaluation.metrics };
+    this.#output.json({ seed: this.#seed, step, evaluation: { loss, ...metrics }, ...averaged });
+    const primary = this.#start?.task.primaryMetric ?? "";
+    const mean = average?.evaluation.metrics[primary];
+    this.#output.note(
+      `step ${step}: dev loss ${loss.toFixed(3)}, ${shown(metrics, primary)}` +
+        (mean === undefined ? "" : `; averaged weights: ${primary} ${score(mean)}`),
+    );
+  }
+
+  end({ output, title, task, primaryMetric, isLowerBetter, runs, best }: FineTuneResult): void {
+    this.stop();
+    const statistics = statisticsBySplit(runs, primaryMetric);
+    this.#output.json({ output, task, primaryMetric, runs, best: best.seed, statistics });
+    for (const run of runs) if (run.isStoppedEarly) this.#output.note(stoppedEarly(run));
+    const splits = Object.keys(best.scores);
+    if (splits.length > 0) {
+      const head = [title, "best step", ...splits.map((split) => `${split} ${primaryMetric}`)];
+      const rows = runs.map((run) => [
+        `seed ${run.seed}`,
+        run.bestStep,
+        ...splits.map((split) => score(run.scores[split]?.[primaryMetric])),
+      ]);
+      if (runs.length > 1) {
+        rows.push(["maximum (mean)", "", ...splits.map((split) => maxMean(statistics[split], isLowerBetter))]);
+        rows.push(["standard deviation", "", ...splits.map((split) => score(statistics[split]?.standardDeviation))]);
+      }
+      this.#output.table(head, rows);
+      this.#output.print();
+    }
+    this.#files(output, best, runs.length);
+    this.#output.print();
+    this.#output.print(`next: zhbert evaluate ${output} --data FILE    zhbert predict ${output} TEXT`);
+  }
+
+  #files(output: string, best: FineTuningRunResult, runs: number): void {
+    const run = runs === 1 ? output : join(output, `run-${best.seed}`);
+    const rows = [
+      [
+        output,
+        `the model${runs === 1 ? "" : ` of seed ${best.seed}`}: config.json, task.json, model.safetensors, vocab.txt`,
+      ],
+      [join(run, METRICS_FILE), "what was measured"],
+      [join(run, LOSS_CURVE_FILE), "the loss curve"],
+    ];
+    if (best.scores["dev"] !== undefined) rows.push([join(run, METRIC_CURVE_FILE), "the metric's curve"]);
+    this.#output.table(["file", "what it is"], rows);
+  }
+}
+
+function stoppedEarly({ seed, step, bestStep }: FineTuningRunResult): string {
+  return `seed ${seed} ended at step ${step}: nothing was better than step ${bestStep}`;
+}
+
+function statisticsBySplit(runs: readonly FineTuningRunResult[], metric: string) {
+  const splits = Object.keys(runs[0]?.scores ?? {});
+  return Object.fromEntries(
+    splits.map((split) => [split, statisticsOf(runs.map(({ scores }) => scores[split]?.[metric] ?? Number.NaN))]),
+  );
+}
+
+function maxMean(statistics: ReturnType<typeof statisticsOf> | undefined, isLowerBetter: boolean): string {
+  if (statistics === undefined) return "";
+  const { max, min, mean } = statistics;
+  return `${score(isLowerBetter ? min : max)} (${score(mean)})`;
+}
+
+/** Metrics are shares, or numbers of any size; tables show shares in per cent. */
+function score(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return "";
+  return Math.abs(value) <= 1 ? (100 * value).toFixed(2) : value.toFixed(3);
+}
+
+/** The primary metric, then the others. */
+function shown(metrics: Readonly<Record<string, number>>, primary: string): string {
+  const names = [primary, ...Object.keys(metrics).filter((name) => name !== primary)].filter((name) => name in metrics);
+  return names
+    .slice(0, MOST_SHOWN)
+    .map((name) => `${name} ${score(metrics[name])}`)
+    .join(", ");
+}
+
+const MOST_SHOWN = 4;
+
+function rounded(value: number): string {
+  return String(Number(value.toFixed(2)));
+}

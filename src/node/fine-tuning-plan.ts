@@ -1,0 +1,204 @@
+/** The choices of a fine-tuning run and their defaults. */
+import { TrainingError, verbatim } from "../errors.ts";
+import type { BertConfig } from "../model/config.ts";
+import type { Trainable } from "../model/trainable.ts";
+import type { TaskName } from "../tasks/datasets/dataset.ts";
+import { type FineTuningDefaults, fineTuningDefaults } from "../tasks/default-rates.ts";
+import type { LossOptions } from "../tasks/task.ts";
+import type { Adversarial } from "../train/adversarial.ts";
+import { checkSettings, type TrainingSettings } from "../train/settings.ts";
+
+/** What may be chosen for a new run; everything has a default. */
+export interface FineTuningChoices {
+  /** Passes over the training examples, a fraction at will; 3, or as published for the data set. */
+  readonly epochs?: number;
+  /** Updates, instead of `epochs`. */
+  readonly steps?: number;
+  /** Examples in a (micro-)batch; 32, or as published. */
+  readonly batchSize?: number;
+  /** Micro-batches for one update; 1. */
+  readonly gradientAccumulationSteps?: number;
+  /** The peak learning rate; the published one for the task, the data set and the kind of model. */
+  readonly learningRate?: number;
+  /** The share of the updates over which the rate rises, in [0, 1); 0.1. */
+  readonly warmupShare?: number;
+  /** `adamw` (PyTorch's, with its schedule and clipping), `adamw-bert` (Google's), `lamb` or `lamb-nvidia`. */
+  readonly optimizer?: TrainingSettings["optimizer"];
+  /** How the rate falls after warm-up; as the optimiser's program does. */
+  readonly schedule?: TrainingSettings["schedule"];
+  /** 0.01; not on biases and LayerNorm. */
+  readonly weightDecay?: number;
+  /** Of the moving averages of the gradient and of its square; 0.9 and 0.999. */
+  readonly beta1?: number;
+  readonly beta2?: number;
+  /** Added to the root of the second average; as the optimiser's program. */
+  readonly epsilon?: number;
+  /** Limit of the gradient's global norm; 1. 0 clips nothing. */
+  readonly maxGradientNorm?: number;
+  /** The factor on learning rates from each layer to the one under it, in (0, 1]; 1. */
+  readonly layerDecay?: number;
+  /** The first layers of the encoder that stay as they are; 0. */
+  readonly frozenLayers?: number;
+  /** Leaves the embeddings as they are. */
+  readonly frozenEmbeddings?: boolean;
+  /** Leaves embeddings and all layers as they are: what stands on them alone is trained. */
+  readonly frozenEncoder?: boolean;
+  /** Trains the head and the top layer first, and one layer more after each such share of an epoch. */
+  readonly unfreezeEvery?: number;
+  /** Keeps a moving average of the weights of which this share stays at each update, in (0, 1). */
+  readonly averageDecay?: number;
+  /** Trains on embeddings moved to where the loss is higher besides. */
+  readonly adversarial?: Adversarial;
+  /** The weight of R-Drop's divergence between two passes; none. */
+  readonly rDropAlpha?: number;
+  /** How the loss is changed. */
+  readonly loss?: LossOptions;
+  /** Overrides both dropout rates of the config while training, in [0, 1). */
+  readonly dropout?: number;
+  /** Computes layers again for their gradients: less memory, about a third more time. */
+  readonly recompute?: boolean;
+  /** Of the head's first values, the order of the data and dropout; 1. */
+  readonly seed?: number;
+  /** Updates between evaluations on the development examples; those of an epoch. */
+  readonly evalSteps?: number;
+  /** Rows in a batch of an evaluation; 32. */
+  readonly evalBatchSize?: number;
+  /** Ends the run after so many evaluations without a better one. */
+  readonly patience?: number;
+  /** Gives the model of the last update instead of that of the best evaluation. */
+  readonly keepLast?: boolean;
+  /** Updates between lines of metrics.jsonl; 10. */
+  readonly loggingSteps?: number;
+  /** Updates between checkpoints; those of an epoch. 0 saves at the end only. */
+  readonly saveSteps?: number;
+  /** Leaves the last checkpoint in the folder of a finished run. */
+  readonly keepCheckpoints?: boolean;
+}
+
+/** The choices of a run, complete; stored in every checkpoint. */
+export interface FineTuningPlan {
+  /** Where the examples are from, for whoever reads them again. */
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly settings: TrainingSettings;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly evalBatchSize: number;
+  readonly frozenLayers: number;
+  readonly frozenEmbeddings: boolean;
+  readonly loss: LossOptions;
+  readonly rDropAlpha?: number;
+  readonly dropout?: number;
+  readonly recompute: boolean;
+  readonly evalSteps: number;
+  readonly loggingSteps: number;
+  readonly saveSteps: number;
+  readonly saveTotalLimit: number;
+  readonly saveBest: boolean;
+  readonly keepCheckpoints: boolean;
+}
+
+/** The defaults that are plain numbers, for --help. */
+export const FINE_TUNING_DEFAULTS = {
+  gradientAccumulationSteps: 1,
+  optimizer: "adamw",
+  weightDecay: 0.01,
+  maxGradientNorm: 1,
+  seed: 1,
+  evalBatchSize: 32,
+  loggingSteps: 10,
+} as const;
+
+/** What the plan of a run depends on besides the choices. */
+export interface FineTuningFacts {
+  readonly config: BertConfig;
+  /** The batches of an epoch, for a size. */
+  batchesPerEpoch(batchSize: number): number;
+  readonly hasDev: boolean;
+  readonly defaults: FineTuningDefaults;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Choices with the defaults filled in. @throws {TrainingError} when a number is out of range. */
+export function completeFineTuning(choices: FineTuningChoices, facts: FineTuningFacts): FineTuningPlan {
+  const chosen = { ...FINE_TUNING_DEFAULTS, ...withoutUndefined(choices) };
+  const { config, defaults, hasDev, data } = facts;
+  const batchSize = choices.batchSize ?? defaults.batchSize;
+  const { gradientAccumulationSteps, seed, optimizer, weightDecay, maxGradientNorm } = chosen;
+  const stepsPerEpoch = facts.batchesPerEpoch(batchSize) / gradientAccumulationSteps;
+  const epochs = choices.steps === undefined ? (choices.epochs ?? defaults.epochs) : choices.steps / stepsPerEpoch;
+  expectThat(epochs > 0 && epochs < Number.POSITIVE_INFINITY, "epochs", "a number above 0", epochs);
+  const steps = choices.steps ?? Math.ceil(epochs * stepsPerEpoch);
+  const warmupShare = choices.warmupShare ?? defaults.warmupShare;
+  expectThat(warmupShare >= 0 && warmupShare < 1, "warm-up share", "a number from 0 to below 1", warmupShare);
+  const { schedule, layerDecay, beta1, beta2, epsilon, averageDecay, patience, adversarial } = choices;
+  const unfreezeEvery = choices.unfreezeEvery === undefined ? undefined : choices.unfreezeEvery * stepsPerEpoch;
+  const frozen = choices.frozenEncoder ? config.numHiddenLayers : (choices.frozenLayers ?? 0);
+  expectThat(frozen <= config.numHiddenLayers, "frozen layers", `at most ${config.numHiddenLayers}`, frozen);
+  const { dropout } = choices;
+  if (dropout !== undefined) expectThat(dropout >= 0 && dropout < 1, "dropout", "a number in [0, 1)", dropout);
+  const settings: TrainingSettings = {
+    steps,
+    seed,
+    optimizer,
+    learningRate: choices.learningRate ?? defaults.learningRate,
+    warmupSteps: Math.floor(steps * warmupShare),
+    weightDecay,
+    maxGradientNorm,
+    gradientAccumulationSteps,
+    ...withoutUndefined({ schedule, layerDecay, beta1, beta2, epsilon, averageDecay, adversarial, unfreezeEvery }),
+    ...withoutUndefined({ patience }),
+  };
+  const plan = {
+    data,
+    settings,
+    epochs,
+    batchSize,
+    evalBatchSize: chosen.evalBatchSize,
+    frozenLayers: frozen,
+    frozenEmbeddings: choices.frozenEncoder ?? choices.frozenEmbeddings ?? false,
+    loss: choices.loss ?? {},
+    ...withoutUndefined({ rDropAlpha: choices.rDropAlpha, dropout }),
+    recompute: choices.recompute ?? false,
+    evalSteps: choices.evalSteps ?? stepsPerEpoch,
+    loggingSteps: chosen.loggingSteps,
+    saveSteps: choices.saveSteps ?? stepsPerEpoch,
+    saveTotalLimit: 1,
+    saveBest: hasDev && !choices.keepLast,
+    keepCheckpoints: choices.keepCheckpoints ?? false,
+  };
+  checkSettings(settings, plan);
+  if (patience !== undefined && !hasDev) {
+    throw new TrainingError({
+      where: "early stop",
+      expected: "development examples to measure on",
+      got: verbatim("none"),
+      hint: "Give --dev, or leave --early-stop out.",
+    });
+  }
+  return plan;
+}
+
+/** What a run trains in the end. */
+export function trainableOfTask({ frozenLayers: layers, frozenEmbeddings: embeddings }: FineTuningPlan): Trainable {
+  return layers === 0 && !embeddings ? "all" : { layers, embeddings };
+}
+
+/** The config as the run computes with it. */
+export function withDropoutOf({ dropout }: FineTuningPlan, config: BertConfig): BertConfig {
+  return dropout === undefined ? config : { ...config, hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout };
+}
+
+/** What a run takes where nothing is said. @param dataset - the title of a known data set. */
+export function defaultsFor(task: string, model: BertConfig, dataset?: string): FineTuningDefaults {
+  return fineTuningDefaults({ task: task as TaskName, model, ...(dataset === undefined ? {} : { dataset }) });
+}
+
+function expectThat(isMeant: boolean, where: string, expected: string, got: number): void {
+  if (!isMeant) throw new TrainingError({ where, expected, got });
+}
+
+function withoutUndefined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
