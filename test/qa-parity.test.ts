@@ -6,7 +6,7 @@ import { readSafetensors } from "../src/checkpoint/formats/safetensors.ts";
 import { parseConfig } from "../src/model/config.ts";
 import { gradientName } from "../src/model/pretraining.ts";
 import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
-import { bestSpans, softmaxOf, type WindowScores } from "../src/tasks/qa-decode.ts";
+import { bestSpans, type WindowScores } from "../src/tasks/qa-decode.ts";
 import { passageWindows } from "../src/tasks/qa-windows.ts";
 import type { AnyTask } from "../src/tasks/task.ts";
 import { scoresByRow, scoringBatch } from "../src/tasks/task-batch.ts";
@@ -14,6 +14,7 @@ import { taskGraph, taskLossGraph, taskParameterShapes } from "../src/tasks/task
 import { findTaskDefinition } from "../src/tasks/tasks.ts";
 import { BertTokenizer } from "../src/text/tokenizer.ts";
 import { toFloat32 } from "../src/util/half.ts";
+import { softmaxOf } from "../src/util/softmax.ts";
 import { elementCount, type HostTensor, hostTensor, type NamedTensors } from "../src/util/tensor.ts";
 import { expectClose, numbers } from "./graph-checks.ts";
 import { describeShared, shared } from "./shared.ts";

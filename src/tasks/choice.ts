@@ -4,9 +4,10 @@ import type { Tensor } from "../graph/graph.ts";
 import { encodeRows } from "../inference/token-rows.ts";
 import { multipleChoiceHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
+import { softmaxOf } from "../util/softmax.ts";
 import type { ChoiceExample } from "./examples.ts";
 import { classLoss, hideAbsent, IGNORED_LABEL, symmetricKl } from "./losses.ts";
-import { commonSettings, expectGiven, probabilities } from "./sequence-task.ts";
+import { commonSettings, expectGiven } from "./sequence-task.ts";
 import type {
   EncodedExample,
   Evaluation,
@@ -142,7 +143,7 @@ class ChoiceTask implements Task<ChoiceExample, ChoicePrediction> {
 
   decode({ choices }: ChoiceExample, _: EncodedExample, scores: readonly RowScores[]): ChoicePrediction {
     const logits = scores.flatMap((row) => Array.from(row["logits"] as Float32Array)).slice(0, choices.length);
-    const shares = probabilities(logits);
+    const shares = softmaxOf(logits);
     const scored = choices.map((each, index) => ({ choice: each, index, score: shares[index] as number }));
     return { choices: scored.sort((a, b) => b.score - a.score) };
   }

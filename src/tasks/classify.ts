@@ -3,6 +3,7 @@ import { DataError, verbatim } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
 import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
+import { softmaxOf } from "../util/softmax.ts";
 import { type ClassMetrics, classMetrics, rocAuc } from "./classification-metrics.ts";
 import type { TextExample } from "./examples.ts";
 import { inferLabels } from "./labels.ts";
@@ -15,7 +16,6 @@ import {
   LabelIds,
   labelTable,
   namedTexts,
-  probabilities,
   type ScoredLabel,
   shownExample,
 } from "./sequence-task.ts";
@@ -132,7 +132,7 @@ class ClassifyTask implements Task<TextExample, Classification> {
   }
 
   decode(_: TextExample, __: EncodedExample, [scores]: readonly RowScores[]): Classification {
-    return { labels: byScore(this.#ids.labels, probabilities(scores?.["logits"] as Float32Array)) };
+    return { labels: byScore(this.#ids.labels, softmaxOf(scores?.["logits"] as Float32Array)) };
   }
 
   result(example: TextExample, { labels }: Classification) {

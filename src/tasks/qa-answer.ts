@@ -1,5 +1,6 @@
 /** The answer to a question: the best span, none, yes or no; and the files in which answers are handed in. */
-import { bestSpans, type ScoredSpan, softmaxOf, type WindowScores } from "./qa-decode.ts";
+import { softmaxOf } from "../util/softmax.ts";
+import { bestSpans, type ScoredSpan, type WindowScores } from "./qa-decode.ts";
 import type { CompleteSettings } from "./qa-settings.ts";
 import type { PassageWindows } from "./qa-windows.ts";
 
@@ -99,7 +100,7 @@ function shown({ answer, start, end, score }: AnswerCandidate) {
 /** The kind by the window that is surest that the passage answers. */
 function kindOf(scores: readonly AnswerScores[]): { readonly kind: AnswerKind; readonly share: number } {
   const unknown = ANSWER_KINDS.indexOf("unknown");
-  const byWindow = scores.map(({ kinds }) => softmaxOf([...(kinds ?? [])]));
+  const byWindow = scores.map(({ kinds }) => softmaxOf(kinds ?? []));
   const surest = byWindow.reduce((best, shares) => {
     return (shares[unknown] as number) < (best[unknown] as number) ? shares : best;
   });

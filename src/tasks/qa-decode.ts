@@ -157,11 +157,3 @@ function withoutRepeats(ranked: readonly Candidate[], count: number): Candidate[
   }
   return kept;
 }
-
-/** Scores as shares of their sum of powers: softmax. */
-export function softmaxOf(scores: readonly number[]): number[] {
-  const top = scores.reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY);
-  const powers = scores.map((score) => Math.exp(score - top));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
-}

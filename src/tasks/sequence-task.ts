@@ -105,14 +105,6 @@ export function byScore(labels: readonly string[], scores: ArrayLike<number>): S
   return scored.sort((a, b) => b.score - a.score);
 }
 
-/** Probabilities of scores that exclude each other: their softmax, in double precision. */
-export function probabilities(scores: ArrayLike<number>): number[] {
-  const largest = Array.from(scores).reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY);
-  const powers = Array.from(scores, (score) => Math.exp(score - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
-}
-
 /** The table of the figures of each label. */
 export function labelTable(labels: readonly string[], figures: readonly ClassFigures[]) {
   return {
