@@ -4,6 +4,7 @@
  * Source: evaluate.py of CAIL2019's reading comprehension (Duan et al. 2019), after CoQA's.
  */
 import type { AnswerScore } from "./cmrc-metrics.ts";
+import { overlapF1 } from "./overlap-f1.ts";
 
 /** The letters and digits of a text in lower case; all else is left out, `Ⅲ` too, which Python counts as neither. */
 function plainCharacters(text: string): string[] {
@@ -30,25 +31,5 @@ export function scoreCjrcAnswer(answer: string, references: readonly string[]): 
 }
 
 function scoreOf(reference: readonly string[], answer: readonly string[]): AnswerScore {
-  const exactMatch = reference.join("") === answer.join("") ? 1 : 0;
-  if (reference.length === 0 || answer.length === 0) return { exactMatch, f1: exactMatch };
-  const common = sharedCount(reference, answer);
-  if (common === 0) return { exactMatch, f1: 0 };
-  const precision = common / answer.length;
-  const recall = common / reference.length;
-  return { exactMatch, f1: (2 * precision * recall) / (precision + recall) };
-}
-
-/** How many characters both have, each as often as both have it. */
-function sharedCount(a: readonly string[], b: readonly string[]): number {
-  const left = new Map<string, number>();
-  for (const character of a) left.set(character, (left.get(character) ?? 0) + 1);
-  let count = 0;
-  for (const character of b) {
-    const times = left.get(character) ?? 0;
-    if (times === 0) continue;
-    left.set(character, times - 1);
-    count += 1;
-  }
-  return count;
+  return { exactMatch: reference.join("") === answer.join("") ? 1 : 0, f1: overlapF1(reference, answer) };
 }

@@ -62,14 +62,14 @@ export function scoreCmrcAnswer(answer: string, references: readonly string[]): 
   let exactMatch = 0;
   let f1 = 0;
   for (const reference of new Set(references)) {
-    f1 = Math.max(f1, overlapF1(mixedSegments(reference), segments));
+    f1 = Math.max(f1, commonRunF1(mixedSegments(reference), segments));
     if (withoutMarks(reference) === plain) exactMatch = 1;
   }
   return { exactMatch, f1 };
 }
 
 /** F1 of the longest run of segments that both have, as shares of each. */
-function overlapF1(reference: readonly string[], answer: readonly string[]): number {
+function commonRunF1(reference: readonly string[], answer: readonly string[]): number {
   const common = longestCommonRun(reference, answer);
   if (common === 0) return 0;
   // The order of operations is the script's, so that floats agree to the last bit.

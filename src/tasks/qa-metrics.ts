@@ -1,49 +1,40 @@
-/** How answers to questions are scored over a data set: CMRC's numbers, questions without an answer apart, the best threshold. */
+/** How answers to questions are scored over a data set: by its rules, questions without an answer apart, the best threshold. */
 import { DataError, verbatim } from "../errors.ts";
-import { type AnswerScore, scoreCmrc, scoreCmrcAnswer } from "./cmrc-metrics.ts";
+import { scoreCjrcAnswer } from "./cjrc-metrics.ts";
+import { type AnswerScore, scoreCmrcAnswer } from "./cmrc-metrics.ts";
 import type { QuestionExample } from "./examples.ts";
 import type { QuestionAnswer } from "./qa-answer.ts";
+import { scoreSquadAnswer } from "./squad-metrics.ts";
 import type { Evaluation, EvaluationError } from "./task.ts";
 
+const SCORES = { cmrc: scoreCmrcAnswer, cjrc: scoreCjrcAnswer, squad: scoreSquadAnswer };
+
+/** The rules by which answers are compared: those of CMRC 2018 (and DRCD), of CJRC, or of SQuAD. */
+export type AnswerMetric = keyof typeof SCORES;
+/** All of them. */
+export const ANSWER_METRICS = Object.keys(SCORES) as readonly AnswerMetric[];
+
 /**
- * The evaluation of answers: `exactMatch`, `f1` and `average` as CMRC counts them; with unanswerable questions also those of
+ * The evaluation of answers: `exactMatch`, `f1` and their mean `average`; with unanswerable questions also the first two of
  * each half, and `bestThreshold` with what it would give.
  * @throws {DataError} when a question has no reference.
  */
-export function evaluateAnswers(examples: readonly QuestionExample[], answers: readonly QuestionAnswer[]): Evaluation {
-  const questions = examples.map((example, i) => ({
-    example,
-    answer: answers[i] as QuestionAnswer,
-    references: referencesOf(example),
-    // Ids of some data sets repeat; places do not.
-    id: String(i),
-  }));
-  const given = new Map(questions.map(({ id, answer }) => [id, answer.answer]));
-  const scores = scoreCmrc(
-    questions.map(({ id, references }) => ({ id, answers: references })),
-    given,
-  );
-  const scored = questions.map((question) => ({
-    ...question,
-    score: scores.questions.get(question.id) as AnswerScore,
-  }));
+export function evaluateAnswers(
+  examples: readonly QuestionExample[],
+  answers: readonly QuestionAnswer[],
+  metric: AnswerMetric,
+): Evaluation {
+  const scored = examples.map((example, i): ScoredQuestion => {
+    const [answer, references] = [answers[i] as QuestionAnswer, referencesOf(example)];
+    return { example, answer, references, score: SCORES[metric](answer.answer, references) };
+  });
   const unanswerable = scored.filter(({ references }) => references.length === 0);
   const answerable = scored.filter(({ references }) => references.length > 0);
-  return {
-    metrics: {
-      exactMatch: scores.exactMatch,
-      f1: scores.f1,
-      average: scores.average,
-      ...(unanswerable.length === 0
-        ? {}
-        : {
-            ...meansOf("hasAnswer", answerable),
-            ...meansOf("noAnswer", unanswerable),
-            ...bestThreshold(scored),
-          }),
-    },
-    errors: errorsOf(scored),
-  };
+  const all = meansOf(scored);
+  const halves = [named("hasAnswer", meansOf(answerable)), named("noAnswer", meansOf(unanswerable))];
+  const further = unanswerable.length === 0 ? {} : { ...halves[0], ...halves[1], ...bestThreshold(scored, metric) };
+  const metrics = { ...all, average: (all.exactMatch + all.f1) / 2, ...further };
+  return { metrics, errors: errorsOf(scored) };
 }
 
 interface ScoredQuestion {
@@ -63,22 +54,26 @@ function referencesOf({ id, answers }: QuestionExample): readonly string[] {
   });
 }
 
-function meansOf(name: string, questions: readonly ScoredQuestion[]): Record<string, number> {
+function meansOf(questions: readonly ScoredQuestion[]): AnswerScore {
   const mean = (of: (score: AnswerScore) => number) =>
     questions.reduce((sum, { score }) => sum + of(score), 0) / Math.max(1, questions.length);
-  return { [`${name}ExactMatch`]: mean((score) => score.exactMatch), [`${name}F1`]: mean((score) => score.f1) };
+  return { exactMatch: mean(({ exactMatch }) => exactMatch), f1: mean(({ f1 }) => f1) };
 }
+
+const named = (name: string, { exactMatch, f1 }: AnswerScore): Record<string, number> => {
+  return { [`${name}ExactMatch`]: exactMatch, [`${name}F1`]: f1 };
+};
 
 /**
  * The threshold of the score of no answer with the best F1, and what it gives; nothing where models give no such score.
  * Source: find_best_thresh of SQuAD 2.0's evaluation script.
  */
-function bestThreshold(questions: readonly ScoredQuestion[]): Record<string, number> {
+function bestThreshold(questions: readonly ScoredQuestion[], metric: AnswerMetric): Record<string, number> {
   const candidates = questions.flatMap(({ answer, references }) => {
     if (answer.noAnswerScore === undefined) return [];
     const span = answer.nBest.find(({ start, end }) => start < end)?.answer ?? "";
     const isNone = references.length === 0 ? 1 : 0;
-    return [{ score: answer.noAnswerScore, span: scoreCmrcAnswer(span, references), isNone }];
+    return [{ score: answer.noAnswerScore, span: SCORES[metric](span, references), isNone }];
   });
   if (candidates.length < questions.length) return {};
   // Below every score nothing is answered; each question that is then answered gains or loses.
@@ -102,7 +97,7 @@ function bestThreshold(questions: readonly ScoredQuestion[]): Record<string, num
 
 /** Questions that were not answered rightly: the worst and the surest first. */
 function errorsOf(questions: readonly ScoredQuestion[]): EvaluationError[] {
-  const wrong = questions.filter(({ score }) => score.exactMatch === 0);
+  const wrong = questions.filter(({ score }) => score.exactMatch < 1);
   const ranked = wrong.sort((a, b) => a.score.f1 - b.score.f1 || b.answer.score - a.answer.score);
   return ranked.map(({ example, answer, references }) => ({
     id: example.id,

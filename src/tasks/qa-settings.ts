@@ -1,6 +1,7 @@
 /** The settings of reading comprehension, their defaults and checks. */
 import { ConfigError } from "../errors.ts";
 import { SPAN_RULES, type SpanOptions, type SpanRule } from "./qa-decode.ts";
+import { ANSWER_METRICS, type AnswerMetric } from "./qa-metrics.ts";
 import type { WindowOptions } from "./qa-windows.ts";
 import type { TaskSettings } from "./task.ts";
 
@@ -33,6 +34,8 @@ export interface QuestionAnsweringSettings extends TaskSettings {
   readonly answerKinds?: boolean;
   /** Whether training leaves out the question and padding as starts and ends, as the Chinese baseline does; false. */
   readonly maskScores?: boolean;
+  /** "cmrc"; "cjrc" where answers may be yes and no, "squad" where passages are not Chinese. */
+  readonly answerMetric?: AnswerMetric;
 }
 
 /** Settings with nothing left out. */
@@ -42,6 +45,7 @@ export interface CompleteSettings extends WindowOptions, Omit<SpanOptions, "rule
   readonly noAnswerThreshold: number;
   readonly answerKinds: boolean;
   readonly maskScores: boolean;
+  readonly answerMetric: AnswerMetric;
 }
 
 /** Published with 384 tokens of a row, of which 64 for the question, and a step of 128. */
@@ -56,7 +60,7 @@ const DEFAULT_N_BEST = 20;
  * @throws {ConfigError} when one is out of its range: a task.json may say anything.
  */
 export function completeSettings(settings: QuestionAnsweringSettings): CompleteSettings {
-  const { maxSeqLength, windowOverlap, maxAnswerCharacters, spanRule = "sum", noAnswerThreshold = 0 } = settings;
+  const { maxSeqLength, windowOverlap, maxAnswerCharacters, noAnswerThreshold = 0 } = settings;
   const whole = (name: keyof QuestionAnsweringSettings, otherwise: number, from = 1) => {
     const value = settings[name] ?? otherwise;
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= from) return value;
@@ -71,9 +75,11 @@ export function completeSettings(settings: QuestionAnsweringSettings): CompleteS
     if (typeof value === "boolean") return value;
     throw new ConfigError({ where: `question answering: ${name}`, expected: "true or false", got: value });
   };
-  if (!SPAN_RULES.includes(spanRule)) {
-    throw new ConfigError({ where: "question answering: spanRule", expected: SPAN_RULES.join(" or "), got: spanRule });
-  }
+  const oneOf = <T extends string>(name: keyof QuestionAnsweringSettings, known: readonly T[], otherwise: T): T => {
+    const found = known.find((choice) => choice === (settings[name] ?? otherwise));
+    if (found !== undefined) return found;
+    throw new ConfigError({ where: `question answering: ${name}`, expected: known.join(" or "), got: settings[name] });
+  };
   if (typeof noAnswerThreshold !== "number" || Number.isNaN(noAnswerThreshold)) {
     throw new ConfigError({
       where: "question answering: noAnswerThreshold",
@@ -90,12 +96,13 @@ export function completeSettings(settings: QuestionAnsweringSettings): CompleteS
     nBest: whole("nBest", DEFAULT_N_BEST),
     ...(windowOverlap === undefined ? {} : { windowOverlap: whole("windowOverlap", 0, 0) }),
     ...(maxAnswerCharacters === undefined ? {} : { maxAnswerCharacters: whole("maxAnswerCharacters", 1) }),
-    spanRule,
+    spanRule: oneOf("spanRule", SPAN_RULES, "sum"),
     widestContextOnly: truth("widestContextOnly", true),
     mergeSame: true,
     noAnswer: truth("noAnswer"),
     noAnswerThreshold,
     answerKinds: truth("answerKinds"),
     maskScores: truth("maskScores"),
+    answerMetric: oneOf("answerMetric", ANSWER_METRICS, "cmrc"),
   };
 }

@@ -191,10 +191,17 @@ describe("answers", () => {
 describe("labels and settings", () => {
   test("what the data hold decides which answers a model can give", () => {
     const span = example({ answers: [{ text: "城西", start: 5 }] });
-    expect(qa.settle([span], {})).toMatchObject({ maxSeqLength: 384, noAnswer: false, answerKinds: false });
+    const plain = { maxSeqLength: 384, noAnswer: false, answerKinds: false, answerMetric: "cmrc" };
+    expect(qa.settle([span], {})).toMatchObject(plain);
+    const english = example({ context: "The tower stands west.", answers: [{ text: "west", start: 17 }] });
+    expect(qa.settle([english], {})).toMatchObject({ answerMetric: "squad" });
     expect(qa.settle([span, example({ answers: [] })], {})).toMatchObject({ noAnswer: true, answerKinds: false });
     const yes = example({ answers: [{ text: "YES" }], yesNo: "yes" });
-    expect(qa.settle([span, yes, example({ answers: [] })], {})).toMatchObject({ noAnswer: false, answerKinds: true });
+    expect(qa.settle([span, yes, example({ answers: [] })], {})).toMatchObject({
+      noAnswer: false,
+      answerKinds: true,
+      answerMetric: "cjrc",
+    });
     expect(() => qa.settle([example(), yes], {})).toThrow(/stands in its passage/);
   });
 

@@ -56,8 +56,9 @@ function settleSettings(
   examples: Iterable<QuestionExample>,
   choices: TaskChoices<QuestionAnsweringSettings>,
 ): QuestionAnsweringSettings {
-  let [hasSpans, hasNone, hasYesNo] = [false, false, false];
-  for (const { answers, yesNo } of examples) {
+  let [hasSpans, hasNone, hasYesNo, isChinese] = [false, false, false, false];
+  for (const { context, answers, yesNo } of examples) {
+    isChinese ||= HAN.test(context);
     hasSpans ||= answers?.some(({ start }) => start !== undefined) ?? false;
     hasNone ||= answers?.length === 0;
     hasYesNo ||= yesNo !== undefined;
@@ -72,8 +73,11 @@ function settleSettings(
   }
   const answerKinds = choices.answerKinds ?? hasYesNo;
   const noAnswer = choices.noAnswer ?? (hasNone && !answerKinds);
-  return { maxSeqLength: DEFAULT_MAX_SEQ_LENGTH, ...choices, answerKinds, noAnswer, task: "qa" };
+  const answerMetric = choices.answerMetric ?? (hasYesNo ? "cjrc" : isChinese ? "cmrc" : "squad");
+  return { maxSeqLength: DEFAULT_MAX_SEQ_LENGTH, ...choices, answerKinds, noAnswer, answerMetric, task: "qa" };
 }
+
+const HAN = /\p{Script=Han}/u;
 
 class QuestionAnsweringTask implements Task<QuestionExample, QuestionAnswer, EncodedQuestion> {
   readonly sequencesPerRow = 1;
@@ -179,7 +183,7 @@ class QuestionAnsweringTask implements Task<QuestionExample, QuestionAnswer, Enc
   }
 
   evaluate(examples: readonly QuestionExample[], answers: readonly QuestionAnswer[]) {
-    return evaluateAnswers(examples, answers);
+    return evaluateAnswers(examples, answers, this.#complete.answerMetric);
   }
 
   /** The scores, where wanted with 10,000 less at what no answer can begin or end with. */
