@@ -155,6 +155,7 @@ export {
 } from "./model/zoo.ts";
 export type { Score, SplitScores, TaskScores } from "./model/zoo-scores.ts";
 export { type EvaluationReportData, evaluationReport } from "./report/evaluation-report.ts";
+export { type ExplainedText, type ExplanationReportData, explanationReport } from "./report/explanation-report.ts";
 export { type ChartSeries, type LineChartOptions, lineChart, type ReferenceLine } from "./report/line-chart.ts";
 export type { ReportOptions } from "./report/page.ts";
 export type { RunCheckpoint, RunData, RunSamples } from "./report/run-data.ts";
@@ -164,6 +165,14 @@ export type { Choice, MeasuredRates } from "./report/training-plan.ts";
 export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
 export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
 export type { ScoredChoice } from "./tasks/choice.ts";
+export {
+  type AttentionMaps,
+  attentionMaps,
+  type ExplainOptions,
+  type Explanation,
+  explain,
+  type TokenAttribution,
+} from "./tasks/explain.ts";
 export { pipeline } from "./tasks/pipeline.ts";
 export type {
   AggregationStrategy,

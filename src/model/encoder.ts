@@ -60,6 +60,7 @@ export interface EncoderInputs {
  * The hidden states of a BERT.
  * @param options.recomputeLayers - whether gradients compute each layer again instead of keeping what is inside.
  * @param options.numLayers - the layers that are computed, from the first on; all of the config's when left out.
+ * @param options.embeddings - float32 [batch * seq, hiddenSize]; what stands in the place of the ids' embeddings.
  * @returns numLayers + 1 tensors, float32 [batch * seq, hiddenSize]: the embeddings, then each layer's output.
  * @throws {ShapeError} when the inputs differ in shape.
  * Source: Devlin et al. 2018, section 3.
@@ -68,12 +69,12 @@ export function encoder(
   context: ModelContext,
   config: BertConfig,
   { inputIds, tokenTypeIds, attentionMask }: EncoderInputs,
-  options: { readonly recomputeLayers?: boolean; readonly numLayers?: number } = {},
+  options: { readonly recomputeLayers?: boolean; readonly numLayers?: number; readonly embeddings?: Tensor } = {},
 ): readonly Tensor[] {
   expectShape("encoder: tokenTypeIds", tokenTypeIds, inputIds.shape);
   expectShape("encoder: attentionMask", attentionMask, inputIds.shape);
   const maskAdder = attentionMaskAdder(attentionMask);
-  const hiddenStates = [bertEmbeddings(context, config, inputIds, tokenTypeIds)];
+  const hiddenStates = [options.embeddings ?? bertEmbeddings(context, config, inputIds, tokenTypeIds)];
   for (let layer = 0; layer < (options.numLayers ?? config.numHiddenLayers); layer++) {
     const apply = (x: Tensor) => transformerLayer(context, config, x, maskAdder, `bert.encoder.layer.${layer}`);
     const x = hiddenStates.at(-1) as Tensor;

@@ -1,5 +1,6 @@
 /** A fine-tuned model: weights, tokenizer, engine and task together, ready to predict. */
 import type { LazyTensors } from "../checkpoint/format.ts";
+import type { Graph } from "../graph/graph.ts";
 import { ModelPrograms } from "../inference/programs.ts";
 import type { BertConfig } from "../model/config.ts";
 import {
@@ -8,7 +9,7 @@ import {
   matchWeights,
   type WeightsReport,
 } from "../model/match-weights.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Executable, Runtime } from "../runtime/runtime.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { type PredictOptions, predictExamples } from "./predict-examples.ts";
 import type { Task } from "./task.ts";
@@ -60,6 +61,15 @@ export class TaskModel<Example, Prediction> {
       taskGraph(this.task, config),
     );
     yield* predictExamples(this.task, this.tokenizer, (inputs) => program.run(inputs), examples, options);
+  }
+
+  /**
+   * The program of a graph over the model's weights, for what is no prediction.
+   * @param key - tells graphs of this model apart.
+   * @throws {ConfigError} when the model has no weights for a part of the graph.
+   */
+  program(key: string, build: (config: BertConfig) => Graph): Promise<Executable> {
+    return this.#programs.get(key, build);
   }
 
   /** Frees the engine's memory; a later call compiles again. */

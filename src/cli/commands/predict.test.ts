@@ -68,6 +68,20 @@ test("people see labels with their probabilities before the text; control charac
   expect(text).toMatch(/^\S+ \d+\.\d %, .*, .* {2}好\\u001b\[2J天\\u0007\n$/);
 });
 
+test("--explain writes a page, and with --json gives each character's part beside the result", async () => {
+  const page = join(folder, "why.html");
+  const args = ["--json", "--explain", page, "--explain-steps", "60", "--attention", "我爱 北京", "天气 ||| 很好"];
+  const [first, second] = parseLines(await predict(args));
+  expect(first.explanation.label).toBe(first.labels[0].label);
+  expect(first.explanation.tokens.map(({ text }: { text: string }) => text)).toEqual([..."我爱北京"]);
+  expect(second.explanation.tokens.map(({ side }: { side: number }) => side)).toEqual([0, 0, 1, 1]);
+  expect(first.explanation.completenessError).toBeLessThan(1e-3);
+  const html = readFileSync(page, "utf8");
+  expect(html.match(/<section>/g)).toHaveLength(2);
+  expect(html).toContain("attention of layer 2, head 3");
+  await expect(predict(["--attention", "好"])).rejects.toThrow("--attention: expected --explain FILE");
+});
+
 describe("refuses", () => {
   test.each<[string[], string[], new (...args: never[]) => Error, string]>([
     [["--file", "x.txt", "好"], [], UsageError, "--file"],

@@ -4,6 +4,7 @@ import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import type { TaskName } from "../../tasks/datasets/dataset.ts";
 import type { QuestionAnswer } from "../../tasks/qa-answer.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
+import { explainOptions, openExplainer } from "../explained-texts.ts";
 import { hubOptions, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
 import { lineReader, openPredictLines } from "../predict-lines.ts";
@@ -38,6 +39,7 @@ export default defineCommand({
       description: `the likeliest labels or answers, that many (default: all labels, ${SHOWN_LABELS} in a terminal; one answer)`,
       parse: wholeNumber("--top-k", 1),
     },
+    ...explainOptions,
     ...engineOptions,
     ...hubOptions,
   ],
@@ -45,6 +47,7 @@ export default defineCommand({
     'zhbert predict out/ "这家酒店很干净，服务也好。"',
     'zhbert predict out/ "怎么开通花呗 ||| 花呗在哪里开通"',
     'zhbert predict qa/ "谁写了这本书？" --context passage.txt',
+    'zhbert predict out/ "服务员很热情，就是有点吵。" --explain why.html --attention',
     "zhbert predict out/ --json --file texts.jsonl > predictions.jsonl",
   ],
   async run(context) {
@@ -77,6 +80,7 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
       yield example;
     }
   }
+  const explainer = openExplainer(context, model);
   const progress = textProgress(output, "predict", input.count);
   const target = await openResults(context);
   const predictOptions = {
@@ -88,11 +92,14 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
   try {
     for await (const prediction of model.predict(examples(), predictOptions)) {
       const example = waiting.shift() as Record<string, unknown>;
-      await target.write(example, { ...task.result(example, prediction), ...furtherAnswers(prediction, options) });
+      const result = { ...task.result(example, prediction), ...furtherAnswers(prediction, options) };
+      const explanation = await explainer?.explain(example as never);
+      await target.write(example, explanation === undefined ? result : { ...result, explanation });
       count += 1;
     }
     progress.stop();
     await target.commit(count);
+    await explainer?.commit();
   } finally {
     progress.stop();
     await target.abort();

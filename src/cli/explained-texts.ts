@@ -1,0 +1,84 @@
+/** predict --explain: explanations beside the predictions, gathered into one HTML file at the end. */
+import { UsageError } from "../errors.ts";
+import { writeFileAtomic } from "../node/files.ts";
+import { type ExplainedText, explanationReport } from "../report/explanation-report.ts";
+import { attentionMaps, type ExplainOptions, type Explanation, explain } from "../tasks/explain.ts";
+import type { CommandContext, CommandOption } from "./command.ts";
+import { wholeNumber } from "./numbers.ts";
+import type { loadTaskModel } from "./task-model.ts";
+import { given } from "./text-input.ts";
+import { packageVersion } from "./version.ts";
+
+/** A page of more texts is too long to read and to load; attention maps are a picture for each head. */
+const MAX_TEXTS = { explained: 200, withAttention: 3 } as const;
+
+/** Options of explanations. */
+export const explainOptions: readonly CommandOption[] = [
+  {
+    flags: "--explain <file>",
+    description:
+      "also explain each label by integrated gradients: coloured characters as HTML; with --json beside the result",
+  },
+  {
+    flags: "--explain-steps <n>",
+    description: "points at which gradients are taken (default: 32)",
+    parse: wholeNumber("--explain-steps", 2),
+  },
+  {
+    flags: "--explain-baseline <token>",
+    description: "what stands for no text: mask or pad (default: mask)",
+    choices: ["mask", "pad"],
+  },
+  { flags: "--attention", description: "with --explain: the attention of each layer and head for the first texts" },
+];
+
+/** Explains texts as they are predicted. */
+export interface Explainer {
+  explain(example: { readonly text: string; readonly textPair?: string }): Promise<Explanation>;
+  /** Writes the page. */
+  commit(): Promise<void>;
+}
+
+/**
+ * The explainer that a command asks for; undefined without --explain.
+ * @throws {UsageError} for options of explanations without it.
+ */
+export function openExplainer(
+  { args, options, isGiven, output, signal }: CommandContext,
+  model: Awaited<ReturnType<typeof loadTaskModel>>,
+): Explainer | undefined {
+  const path: string | undefined = options["explain"];
+  if (path === undefined) {
+    const alone = ["explainSteps", "explainBaseline", "attention"].find(isGiven);
+    if (alone === undefined) return undefined;
+    const flag = `--${alone.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new UsageError({ where: flag, expected: "--explain FILE beside it", got: options[alone] });
+  }
+  const steps: number | undefined = options["explainSteps"];
+  const baseline: ExplainOptions["baseline"] = options["explainBaseline"];
+  const texts: ExplainedText[] = [];
+  let leftOut = 0;
+  return {
+    explain: async (example) => {
+      const explanation = await explain(model, example, { ...given({ steps, baseline }), signal });
+      const { text, textPair } = example;
+      const hasAttention = options["attention"] === true && texts.length < MAX_TEXTS.withAttention;
+      if (texts.length >= MAX_TEXTS.explained) leftOut += 1;
+      else {
+        texts.push({
+          text,
+          ...(textPair === undefined ? {} : { textPair }),
+          explanation,
+          ...(hasAttention ? { attention: await attentionMaps(model, example) } : {}),
+        });
+      }
+      return explanation;
+    },
+    commit: async () => {
+      const date = new Date().toISOString().slice(0, 10);
+      const page = explanationReport({ model: args["model"], texts, leftOut }, { version: packageVersion(), date });
+      await writeFileAtomic(path, page);
+      output.note(`${path}: ${texts.length} explained texts, ${(Buffer.byteLength(page) / 1e3).toFixed(0)} kB`);
+    },
+  };
+}
