@@ -153,8 +153,9 @@ class ClassifyTask implements Task<TextExample, Classification> {
     });
     return {
       metrics: {
-        ...averages(figures),
+        accuracy: figures.accuracy,
         ...(labels.length === 2 ? positives(figures, expected, predictions, labels) : {}),
+        ...averages(figures),
       },
       tables: [labelTable(labels, figures.byClass)],
       confusion: { labels, counts: figures.confusion },
@@ -163,15 +164,15 @@ class ClassifyTask implements Task<TextExample, Classification> {
   }
 }
 
-function averages({ accuracy, macro, micro, weighted, matthews }: ClassMetrics): Record<string, number> {
+/** What tells the most comes first: displays show as many as they have room for. */
+function averages({ macro, micro, weighted, matthews }: ClassMetrics): Record<string, number> {
   return {
-    accuracy,
+    macroF1: macro.f1,
+    matthews,
     macroPrecision: macro.precision,
     macroRecall: macro.recall,
-    macroF1: macro.f1,
-    microF1: micro.f1,
     weightedF1: weighted.f1,
-    matthews,
+    microF1: micro.f1,
   };
 }
 
@@ -187,5 +188,5 @@ function positives(
     expected.map((id) => id === 1),
     scores,
   );
-  return { precision, recall, f1, ...(area === undefined ? {} : { rocAuc: area }) };
+  return { f1, ...(area === undefined ? {} : { rocAuc: area }), precision, recall };
 }

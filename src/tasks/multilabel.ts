@@ -139,11 +139,13 @@ class MultiLabelTask implements Task<MultiLabelExample, MultiLabelPrediction> {
       labels.length,
     );
     const metrics = {
+      microF1: micro.f1,
+      macroF1: macro.f1,
+      exactMatch,
       ...named("micro", micro),
       ...named("macro", macro),
-      weightedF1: weighted.f1,
       ...named("samples", samples),
-      exactMatch,
+      weightedF1: weighted.f1,
       hammingLoss,
     };
     return { metrics, tables: [labelTable(labels, byLabel)], errors: this.#errors(examples, predictions) };
