@@ -15,6 +15,7 @@ export class PretrainingDisplay {
   #minutes: number | undefined;
   #tokensPerSecond = 0;
   #gigaflopsPerSecond = 0;
+  #peakShare: number | undefined;
   #wasComplete = false;
 
   constructor(output: Output) {
@@ -50,12 +51,13 @@ export class PretrainingDisplay {
         loss: loss.toFixed(3),
         "MLM accuracy": percent(mlmAccuracy),
         ...(tokens === 0 ? {} : { "tokens/s": String(Math.round(tokens)) }),
-        ...(gigaflops === 0 ? {} : { "GFLOP/s": String(Math.round(gigaflops)) }),
+        ...(gigaflops === 0 ? {} : { "GFLOP/s": `${Math.round(gigaflops)}${ofPeak(this.#peakShare)}` }),
       });
     },
     onLog: (metrics) => {
       this.#tokensPerSecond = metrics.tokensPerSecond;
       this.#gigaflopsPerSecond = metrics.gigaflopsPerSecond;
+      this.#peakShare = metrics.peakShare;
       this.#output.json(fieldsOf(metrics));
     },
     onEvaluation: (step, evaluation, average) => {
@@ -117,8 +119,13 @@ function summaryRows(metrics: LoggedMetrics, evaluation: EvaluationMetrics | und
 
 function fieldsOf(metrics: LoggedMetrics) {
   const { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate } = metrics;
-  const { tokensPerSecond, gigaflopsPerSecond, paddingShare } = metrics;
-  return { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate, tokensPerSecond, gigaflopsPerSecond, paddingShare };
+  const { tokensPerSecond, gigaflopsPerSecond, paddingShare, engineShare, peakShare } = metrics;
+  const losses = { step, loss, mlmLoss, nspLoss, mlmAccuracy, learningRate };
+  return { ...losses, tokensPerSecond, gigaflopsPerSecond, paddingShare, engineShare, peakShare };
+}
+
+function ofPeak(share: number | undefined): string {
+  return share === undefined ? "" : ` (${Math.round(100 * share)} % of the peak)`;
 }
 
 function percent(share: number): string {

@@ -43,6 +43,11 @@ describe("two phases", () => {
     ]);
     expect(lines[0]!.paddingShare).toBeGreaterThan(0.05);
     expect(lines[0]!.gigaflopsPerSecond).toBeGreaterThan(0);
+    for (const { engineShare, peakShare } of lines) {
+      expect(engineShare).toBeGreaterThan(0);
+      expect(engineShare).toBeLessThanOrEqual(1);
+      expect(peakShare).toBeGreaterThan(0);
+    }
     // A position that only the longer sequences have: until they come it does nothing but decay.
     const row = (step: number) => {
       const { shape, data } = readSafetensors(bytes("phases", `checkpoint-${step}`, "model.safetensors")).get(

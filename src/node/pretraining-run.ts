@@ -20,6 +20,8 @@ import type { EngineIdentity } from "../train/trainer-state.ts";
 import type { TrainingProgress } from "../train/training-run-options.ts";
 import type { HostTensor, NamedTensors } from "../util/tensor.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { knownMachinePeak } from "./machine-peak.ts";
 import { type PretrainingPlan, trainableOf } from "./pretraining-plan.ts";
 import { checkpointSteps, type RunFolder } from "./run-folder.ts";
 import { engineOf, folderHooks } from "./run-hooks.ts";
@@ -120,15 +122,16 @@ async function runLocked(run: FolderRun): Promise<PretrainResult> {
     engine: engineOf(runtime),
     initialized: run.initialized,
   });
+  const watch = new EngineWatch(await knownMachinePeak(runtime));
   try {
     const summary = await runPretraining({
       config,
       weights,
-      ...phaseOf(run, data),
-      ...(secondData === undefined ? {} : { secondPhase: phaseOf(run, secondData) }),
+      ...phaseOf(run, data, watch),
+      ...(secondData === undefined ? {} : { secondPhase: phaseOf(run, secondData, watch) }),
       trainable,
       settings: plan.settings,
-      hooks: hooksOf(run),
+      hooks: hooksOf(run, watch),
       ...(resume === undefined ? {} : { resume }),
       ...(run.replay === undefined ? {} : { replay: run.replay }),
     });
@@ -159,10 +162,11 @@ function phasesOf({ data, secondData }: PhasesData): readonly TrainingData[] {
 function phaseOf(
   { plan, runtime, config }: FolderRun,
   { description, batches, heldOut }: TrainingData,
+  watch: EngineWatch,
 ): PretrainingPhase {
   const { nextSentence, maxSeqLength: longest } = description.settings;
   const options = { nextSentence, recompute: plan.recompute, trainable: trainableOf(plan), longest };
-  const compile = compilePretraining(runtime, config, options);
+  const compile = watch.timed(compilePretraining(runtime, config, options));
   return { batches, compile, ...(heldOut === undefined ? {} : { heldOut }) };
 }
 
@@ -177,7 +181,7 @@ function countOf(tensors: readonly HostTensor[]): number {
   return tensors.reduce((sum, { data }) => sum + data.length, 0);
 }
 
-function hooksOf(run: FolderRun): PretrainingHooks {
+function hooksOf(run: FolderRun, engineWatch: EngineWatch): PretrainingHooks {
   const { folder, plan, data, runtime, environment, weights: trained, others = new Map() } = run;
   return {
     ...folderHooks({
@@ -185,6 +189,7 @@ function hooksOf(run: FolderRun): PretrainingHooks {
       plan,
       environment,
       engine: engineOf(runtime),
+      engineWatch,
       dataIdentity: identityOf(run),
       weights: () => new Map([...trained, ...others]),
       inputsOf: (batch: PretrainingBatch) => pretrainingObjective.inputs(batch),

@@ -4,6 +4,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { EngineIdentity } from "../train/trainer-state.ts";
 import type { TrainingHooks } from "../train/training-run-options.ts";
 import type { HostTensor, NamedTensors } from "../util/tensor.ts";
+import type { EngineWatch } from "./engine-watch.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** Who watches a run. */
@@ -35,6 +36,8 @@ export interface FolderHooksOptions<Batch, Means, Evaluation> {
   weights(): NamedTensors;
   /** A batch as tensors. */
   inputsOf(batch: Batch): Readonly<Record<string, HostTensor>>;
+  /** Of the programs that train; what it has seen is in the measurements. */
+  readonly engineWatch?: EngineWatch;
   /** An evaluation as numbers by name. */
   fieldsOf(evaluation: Evaluation): object;
 }
@@ -50,7 +53,8 @@ export function folderHooks<Batch, Means, Evaluation>(
   const { seed } = plan.settings;
   return {
     loggingSteps: plan.loggingSteps,
-    onLog: async (metrics) => {
+    onLog: async (measured) => {
+      const metrics = { ...measured, ...options.engineWatch?.take(measured.gigaflopsPerSecond) };
       await folder.appendMetrics(metrics);
       await onLog?.(metrics);
     },

@@ -64,12 +64,17 @@ function throughput(run: RunData): Fact[] {
   const tokens = median(training.flatMap((line) => numberAt(line, "tokensPerSecond") ?? []));
   if (tokens === undefined) return [];
   const gigaflops = median(training.flatMap((line) => numberAt(line, "gigaflopsPerSecond") || []));
+  const medianOf = (field: string) => median(training.flatMap((line) => numberAt(line, field) ?? []));
+  // Measured for the report, or when the run began.
   const peak = run.machinePeak === undefined ? undefined : run.machinePeak / 1e9;
-  const share = peak === undefined || gigaflops === undefined ? "" : `, ${percent(gigaflops / peak)} of the peak`;
-  const padding = median(training.flatMap((line) => numberAt(line, "paddingShare") ?? []));
+  const peakShare = peak === undefined || gigaflops === undefined ? medianOf("peakShare") : gigaflops / peak;
+  const share = peakShare === undefined ? "" : `, ${percent(peakShare)} of the peak`;
+  const engineShare = medianOf("engineShare");
+  const padding = medianOf("paddingShare");
   const details = [
     ...(gigaflops === undefined ? [] : [`${grouped(Math.round(gigaflops))} GFLOP/s${share}`]),
     ...(padding === undefined ? [] : [`padding ${percent(padding)}`]),
+    ...(engineShare === undefined ? [] : [`${percent(1 - engineShare)} of the time outside the engine`]),
   ];
   const fact = { name: "Tokens a second", value: grouped(Math.round(tokens)) };
   return [details.length > 0 ? { ...fact, detail: details.join("; ") } : fact];

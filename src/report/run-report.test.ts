@@ -16,6 +16,8 @@ const training = (step: number) => ({
   tokensPerSecond: 3000 + step,
   gigaflopsPerSecond: 50,
   paddingShare: 0.08,
+  engineShare: 0.9,
+  peakShare: 0.3,
 });
 const evaluation = (step: number, mlmAccuracy: number) => ({
   step,
@@ -53,7 +55,7 @@ describe("the report of one run", () => {
       "Step 200 of 400",
       "Masked tokens, held out 18.0 % best 20.0 % at step 100; most frequent token 5.0 %",
       "Next sentences, held out 75.0 %",
-      "Tokens a second 3,200 50 GFLOP/s, 25.0 % of the peak; padding 8.0 %",
+      "Tokens a second 3,200 50 GFLOP/s, 25.0 % of the peak; padding 8.0 %; 10.0 % of the time outside the engine",
       "Parameters 8.7 M 4 layers, 312 wide",
       "[Pre-training loss: training: MLM + NSP from 8 at step 100 to 7 at step 200; training: MLM from 7",
       "[Learning rate: from 0.0001 at step 100",
@@ -70,6 +72,8 @@ describe("the report of one run", () => {
       expect(text).toContain(expected);
     }
     expect(text).not.toContain("abc");
+    const { machinePeak: _, ...unmeasured } = run();
+    expect(textOf(await runReport([unmeasured], OPTIONS))).toContain("50 GFLOP/s, 30.0 % of the peak");
   });
 
   test("needs nothing besides: no script, no link, no address but of the picture itself", async () => {

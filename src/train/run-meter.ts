@@ -23,6 +23,10 @@ export interface Rates {
   /** 1e9 floating-point operations of the graphs a second, with those that padding costs; 0 where they are not counted. */
   readonly gigaflopsPerSecond: number;
   readonly examplesPerSecond?: number;
+  /** The share of the time that the engine computed, in [0, 1], where it is known; the rest is optimiser, batches, masks. */
+  readonly engineShare?: number;
+  /** The rate as a share of the machine's measured peak, where that is known. */
+  readonly peakShare?: number;
 }
 
 /** Adds sums to others in place; what is not given counts as 0. */

@@ -52,6 +52,8 @@ test("--json gives one object for each logged line and nothing else on stdout", 
     "tokensPerSecond",
     "gigaflopsPerSecond",
     "paddingShare",
+    "engineShare",
+    "peakShare",
   ];
   expect(lines.map((line) => Object.keys(line))).toEqual([fields, fields]);
   expect(lines.map(({ step }) => step)).toEqual([2, 4]);
