@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { Skip } from "./bench.ts";
 
 interface Modules {
+  readonly index: typeof import("../src/index.ts");
   readonly "checkpoint/formats": typeof import("../src/checkpoint/formats.ts");
   readonly "node/index": typeof import("../src/node/index.ts");
   readonly "node/model-source": typeof import("../src/node/model-source.ts");

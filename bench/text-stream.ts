@@ -3,7 +3,11 @@ import { execFileSync } from "node:child_process";
 import { Skip } from "./bench.ts";
 import { sharedPath } from "./peers.ts";
 
-function taskFile(archive: string, member: string): string {
+/**
+ * A file of the tasks' data.
+ * @throws {Skip} when the data are not there.
+ */
+export function taskFile(archive: string, member: string): string {
   const path = sharedPath(`data/tasks/${archive}.tar.xz`);
   if (path === undefined) throw new Skip(`../shared/data/tasks/${archive}.tar.xz is not there`);
   const text = execFileSync("tar", ["-xJOf", path, member], { maxBuffer: 1 << 30 }).toString();

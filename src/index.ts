@@ -164,7 +164,17 @@ export type { TrainingMemory } from "./report/training-cost.ts";
 export type { Choice, MeasuredRates } from "./report/training-plan.ts";
 export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
 export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
+export type { AggregationStrategy } from "./tasks/aggregation.ts";
 export type { ScoredChoice } from "./tasks/choice.ts";
+export { scoreCjrcAnswer } from "./tasks/cjrc-metrics.ts";
+export {
+  type AnswerScore,
+  type CmrcScores,
+  officialCmrcLine,
+  type ReferenceAnswers,
+  scoreCmrc,
+  scoreCmrcAnswer,
+} from "./tasks/cmrc-metrics.ts";
 export {
   type AttentionMaps,
   attentionMaps,
@@ -173,9 +183,9 @@ export {
   explain,
   type TokenAttribution,
 } from "./tasks/explain.ts";
+export type { FoundEntity } from "./tasks/ner.ts";
 export { pipeline } from "./tasks/pipeline.ts";
 export type {
-  AggregationStrategy,
   AnswerSpan,
   CallOptions,
   ChoiceInput,
@@ -199,9 +209,16 @@ export type {
   TextSimilarityPipeline,
   TokenClassificationOptions,
   TokenClassificationPipeline,
-  TokenEntity,
 } from "./tasks/pipeline-types.ts";
+export {
+  type AnswerCandidate,
+  type AnswerKind,
+  nBestFileOf,
+  predictionFileOf,
+  type QuestionAnswer,
+} from "./tasks/qa-answer.ts";
 export type { ScoredLabel } from "./tasks/sequence-task.ts";
+export { scoreSquadAnswer } from "./tasks/squad-metrics.ts";
 export {
   type AddedToken,
   BertTokenizer,
