@@ -65,7 +65,11 @@ export function encodeRows(
   where = "text",
 ): EncodedText {
   if (typeof text !== "string") return encodePair(tokenizer, text, options, where);
-  const pieces = tokenizer.encodePieces(text);
+  return pieceRows(tokenizer, tokenizer.encodePieces(text), options);
+}
+
+/** The rows of a text's pieces, which may come from its parts. */
+export function pieceRows(tokenizer: BertTokenizer, pieces: Pieces, options: RowOptions): EncodedText {
   const room = options.maxLength - addedTokenCount(1);
   const { length } = pieces.ids;
   if (length <= room || options.truncate) {

@@ -4,12 +4,22 @@ import { choice } from "./choice.ts";
 import { classify, match } from "./classify.ts";
 import { embed } from "./embed.ts";
 import { multilabel } from "./multilabel.ts";
+import { ner } from "./ner.ts";
 import { qa } from "./qa.ts";
 import { regress } from "./regress.ts";
 import type { AnyTaskDefinition } from "./task.ts";
 
 /** The tasks, in the order in which they are shown. */
-export const taskDefinitions: readonly AnyTaskDefinition[] = [classify, match, multilabel, regress, qa, choice, embed];
+export const taskDefinitions: readonly AnyTaskDefinition[] = [
+  classify,
+  match,
+  multilabel,
+  regress,
+  ner,
+  qa,
+  choice,
+  embed,
+];
 
 /**
  * The task of a name.

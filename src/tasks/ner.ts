@@ -1,0 +1,216 @@
+/**
+ * Tags for the units of a text (token classification): named entities, word segmentation, parts of speech. The first piece of each unit
+ * carries its label; long texts run in windows, and each unit is decided where it stands deepest.
+ */
+import { ArgumentError, DataError, verbatim } from "../errors.ts";
+import { type Dim, product } from "../graph/dims.ts";
+import type { Tensor } from "../graph/graph.ts";
+import { mul } from "../graph/ops/arithmetic.ts";
+import { broadcastTo } from "../graph/ops/broadcast.ts";
+import { full } from "../graph/ops/constant.ts";
+import { equal, where } from "../graph/ops/logic.ts";
+import { reshape } from "../graph/ops/reshape.ts";
+import { type EncodedText, pieceRows, Role, rowOptions } from "../inference/token-rows.ts";
+import { tokenClassificationHead } from "../model/heads.ts";
+import type { BertTokenizer } from "../text/tokenizer.ts";
+import type { Random } from "../util/random.ts";
+import { crfLoss, crfParameters, initializeCrf, packCrf } from "./crf.ts";
+import type { Span, TaggedExample } from "./examples.ts";
+import { classLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
+import { decodeTags, type Tagging } from "./ner-decode.ts";
+import { evaluateTags, pairOf } from "./ner-evaluation.ts";
+import { type CompleteTaggingSettings, completeTagging, settleTagging, type TaggingSettings } from "./ner-settings.ts";
+import { LabelIds } from "./sequence-task.ts";
+import { convertTags, detectScheme } from "./tag-schemes.ts";
+import type {
+  EncodedExample,
+  HeadInputs,
+  LabelInput,
+  LabelTensors,
+  LossOptions,
+  RowScores,
+  Task,
+  TaskDefinition,
+} from "./task.ts";
+import { characterUnits, unitsOfText } from "./text-units.ts";
+import { UnitTokenizer } from "./unit-pieces.ts";
+import { legalTransitions, type Transitions } from "./viterbi.ts";
+
+/** An example as rows, with what decoding needs. */
+interface EncodedTagging extends EncodedExample {
+  readonly encoded: EncodedText;
+  readonly units: readonly Span[];
+}
+
+/** Token classification. Source: Devlin et al. 2018, section 5.3; run_ner.py of Transformers. */
+export const ner: TaskDefinition<TaggedExample, Tagging, TaggingSettings> = {
+  name: "ner",
+  pipeline: "token-classification",
+  architecture: "BertForTokenClassification",
+  summary: "named entities, words or parts of speech: a tag for each character or word",
+  settle: settleTagging,
+  create: (settings) => new TaggingTask(settings),
+};
+
+const LABELS = "labels";
+const CRF = "crf";
+
+type Scores = Readonly<Record<string, Tensor>>;
+
+class TaggingTask implements Task<TaggedExample, Tagging, EncodedTagging> {
+  readonly sequencesPerRow = 1;
+  readonly labelInputs: Readonly<Record<string, LabelInput>> = {
+    [LABELS]: { dtype: "int32", axis: "token", padding: IGNORED_LABEL },
+  };
+  readonly scoreAxes: Readonly<Record<string, "row" | "token">>;
+  readonly primaryMetric: string;
+  readonly settings: CompleteTaggingSettings;
+  readonly #ids: LabelIds;
+  readonly #legal: Transitions | undefined;
+  #tokenizer: UnitTokenizer | undefined;
+
+  constructor(settings: TaggingSettings) {
+    this.settings = completeTagging(settings);
+    const { labels, scheme, crf, constrained } = this.settings;
+    this.#ids = new LabelIds(labels, 2);
+    this.#legal = constrained ? legalTransitions(labels, scheme) : undefined;
+    this.scoreAxes = { logits: "token", ...(crf ? { [CRF]: "row" as const } : {}) };
+    this.primaryMetric = scheme === "plain" ? "accuracy" : "f1";
+  }
+
+  encode(example: TaggedExample, tokenizer: BertTokenizer): EncodedTagging {
+    const { maxSeqLength, windowOverlap } = this.settings;
+    if (this.#tokenizer?.tokenizer !== tokenizer) this.#tokenizer = new UnitTokenizer(tokenizer);
+    const units = this.#unitsOf(example);
+    const tags = this.#tagsOf(example);
+    const overlap = windowOverlap === undefined ? {} : { overlap: windowOverlap };
+    const pieces = this.#tokenizer.pieces({ text: example.text, units });
+    const encoded = pieceRows(tokenizer, pieces, rowOptions({ maxLength: maxSeqLength, ...overlap }, maxSeqLength));
+    const ids = tags?.map((tag) => this.#ids.idOf(tag, example));
+    const rows = encoded.rows.map((row, at) => {
+      if (ids === undefined) return { sequences: [row] };
+      const labels = new Int32Array(row.ids.length).fill(IGNORED_LABEL);
+      for (const [unit, token] of decidedIn(encoded, at)) labels[token] = ids[unit] as number;
+      return { sequences: [row], labels: { [LABELS]: labels } };
+    });
+    return { rows, encoded, units };
+  }
+
+  /** Plain text comes cut into its characters; it is cut as the training data was. Units that were given stay. */
+  #unitsOf({ text, units, tags }: TaggedExample): readonly Span[] {
+    const kind = this.settings.units;
+    if (tags !== undefined || kind === "characters") return units;
+    return units.length === characterUnits(text).length ? unitsOfText(text, kind) : units;
+  }
+
+  /** The tags of an example in the scheme of the labels. @throws {DataError} when there are not as many as units. */
+  #tagsOf(example: TaggedExample, dataScheme = this.settings.dataScheme): readonly string[] | undefined {
+    const { tags, units } = example;
+    if (tags === undefined) return undefined;
+    if (tags.length !== units.length) {
+      throw new DataError({
+        where: `example ${example.id ?? JSON.stringify(example.text.slice(0, 20))}: tags`,
+        expected: `${units.length}, one for each unit`,
+        got: tags.length,
+      });
+    }
+    const { scheme } = this.settings;
+    if (scheme === "plain") return tags;
+    if (dataScheme !== undefined) return convertTags(tags, dataScheme, scheme);
+    const isForeign = tags.some((tag) => !this.settings.labels.includes(tag));
+    return isForeign ? convertTags(tags, detectScheme([tags]), scheme) : tags;
+  }
+
+  head({ context, sequenceOutput, rows, seq, dropout }: HeadInputs): Record<string, Tensor> {
+    const { length } = this.#ids.labels;
+    const logits = tokenClassificationHead(context, dropout(sequenceOutput), length);
+    const scores = { logits: reshape(logits, [rows, seq, length]) };
+    if (!this.settings.crf) return scores;
+    const packed = packCrf(crfParameters(context, length));
+    return {
+      ...scores,
+      [CRF]: broadcastTo(reshape(packed, [1, (length + 2) * length]), [rows, (length + 2) * length]),
+    };
+  }
+
+  loss(
+    { logits }: Scores,
+    { labels, rowWeights }: LabelTensors,
+    options: LossOptions,
+    { context }: HeadInputs,
+  ): Tensor {
+    const scores = logits as Tensor;
+    const wanted = labels[LABELS] as Tensor;
+    const [rows, seq, classes] = scores.shape as readonly [Dim, Dim, number];
+    if (this.settings.crf) {
+      expectPlainLoss(options);
+      return crfLoss(scores, wanted, crfParameters(context, classes), rowWeights);
+    }
+    const count = product([rows, seq]);
+    const weights = broadcastTo(reshape(rowWeights, [rows, 1]), [rows, seq]);
+    return classLoss(reshape(scores, [count, classes]), reshape(wanted, [count]), options, reshape(weights, [count]));
+  }
+
+  /** Over the places that have labels. */
+  divergence({ logits: first }: Scores, { logits: second }: Scores, { labels, rowWeights }: LabelTensors): Tensor {
+    const wanted = labels[LABELS] as Tensor;
+    const [rows] = wanted.shape as readonly [Dim];
+    const ignored = equal(wanted, full(wanted.dtype, [], IGNORED_LABEL));
+    const counted = where(ignored, full("float32", [], 0), full("float32", [], 1));
+    return symmetricKl(first as Tensor, second as Tensor, mul(counted, reshape(rowWeights, [rows, 1])));
+  }
+
+  initialize(parameter: string, shape: readonly number[], random: Random): Float32Array | undefined {
+    return initializeCrf(parameter, shape, random);
+  }
+
+  decode({ text }: TaggedExample, { encoded, units }: EncodedTagging, scores: readonly RowScores[]): Tagging {
+    const { labels, scheme } = this.settings;
+    const found = { units: [] as number[], logits: [] as number[] };
+    scores.forEach(({ logits }, row) => {
+      for (const [unit, token] of decidedIn(encoded, row)) {
+        found.units.push(unit);
+        for (let i = 0; i < labels.length; i++) found.logits.push(logits?.[token * labels.length + i] as number);
+      }
+    });
+    const crf = scores[0]?.[CRF];
+    const legal = this.#legal;
+    return decodeTags(text, units, found, { labels, scheme, ...(crf && { crf }), ...(legal && { legal }) });
+  }
+
+  result({ id, text }: TaggedExample, { entities }: Tagging) {
+    const words = this.settings.scheme === "words" ? { words: entities.map((word) => word.text) } : {};
+    return { ...(id === undefined ? {} : { id }), text, ...words, entities };
+  }
+
+  evaluate(examples: readonly TaggedExample[], predictions: readonly Tagging[]) {
+    const { scheme } = this.settings;
+    const data = detectScheme(examples.flatMap(({ tags }) => (tags === undefined ? [] : [tags])));
+    const foreign = data === "IOB1" && scheme !== "plain" ? data : this.settings.dataScheme;
+    const pairs = examples.map((example, i) => {
+      return pairOf(example, this.#tagsOf(example, foreign), predictions[i] as Tagging);
+    });
+    return evaluateTags(pairs, scheme);
+  }
+}
+
+/** The units that a row decides: those whose first piece is there, and not deeper inside of another window. */
+function* decidedIn({ rows, pieces }: EncodedText, at: number): Generator<readonly [unit: number, token: number]> {
+  const row = rows[at];
+  if (row === undefined) return;
+  for (let token = 1; token < row.ids.length - 1; token++) {
+    const piece = row.firstPiece + token - 1;
+    const unit = pieces.words[piece] as number;
+    if (row.roles[token] === Role.Text && (piece === 0 || pieces.words[piece - 1] !== unit)) yield [unit, token];
+  }
+}
+
+function expectPlainLoss({ classWeights, labelSmoothing = 0, focalGamma = 0 }: LossOptions): void {
+  if (classWeights === undefined && labelSmoothing === 0 && focalGamma === 0) return;
+  throw new ArgumentError({
+    where: "ner with a CRF",
+    expected: "the likelihood of whole sequences as loss",
+    got: verbatim("class weights, label smoothing or focal loss"),
+    hint: "these change the loss of each tag by itself: train without --crf, or without them",
+  });
+}
