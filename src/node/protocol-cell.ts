@@ -1,4 +1,6 @@
 /** One cell of a protocol: fine-tuned on train, chosen on dev, measured on test and what further splits the data set has. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -19,7 +21,7 @@ import {
   fineTune,
   resumeFineTuning,
 } from "./fine-tune.ts";
-import type { FineTuningRunResult } from "./fine-tuning-run.ts";
+import { type FineTuningRunResult, RESULT_FILE } from "./fine-tuning-run.ts";
 import type { RunCell } from "./protocol.ts";
 import { readMetrics } from "./run-folder.ts";
 import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "./task-data.ts";
@@ -91,8 +93,10 @@ function tune(
   environment: FineTuneEnvironment,
   isResumed: boolean,
 ): Promise<FineTuneResult> {
-  const begin = () =>
-    fineTune({
+  const begin = async () => {
+    // A resumed run takes this file for its own.
+    await rm(join(folder, RESULT_FILE), { force: true });
+    return fineTune({
       ...options,
       ...environment,
       model: cell.model.path,
@@ -101,6 +105,7 @@ function tune(
       output: folder,
       overwrite: true,
     });
+  };
   if (!isResumed) return begin();
   return resumeFineTuning(folder, environment).catch((error) => {
     // Stopped before there was anything to go on with.
@@ -158,7 +163,7 @@ async function measure(
 }
 
 /** The primary metric on dev, by update. */
-async function curveOf(folder: string, metric: string): Promise<CellResult["curve"]> {
+export async function curveOf(folder: string, metric: string): Promise<CellResult["curve"]> {
   const lines = await readMetrics(folder);
   return lines.flatMap(({ step, evaluation }) => {
     const value = (evaluation as Readonly<Record<string, unknown>> | undefined)?.[metric];

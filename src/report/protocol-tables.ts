@@ -86,6 +86,9 @@ function publishedTable({ rows }: ProtocolResults): ProtocolTable {
 
 const POSITIONS = { below: "below the band", within: "within the band", above: "above the band" } as const;
 
+/** Of two runs the interval is wider than all shares. */
+const MIN_RUNS_OF_INTERVAL = 3;
+
 function spreadTable({ rows }: ProtocolResults): ProtocolTable {
   return {
     title: "Spread over seeds",
@@ -107,7 +110,9 @@ function spreadTable({ rows }: ProtocolResults): ProtocolTable {
               percent(max),
               percent(mean),
               deviation === undefined ? NONE : (100 * deviation).toFixed(2),
-              confidence === undefined ? NONE : `${percent(confidence[0])} to ${percent(confidence[1])}`,
+              confidence === undefined || runs < MIN_RUNS_OF_INTERVAL
+                ? NONE
+                : `${percent(confidence[0])} to ${percent(confidence[1])}`,
             ],
           ];
         }),

@@ -64,7 +64,7 @@ describe("the rounds", () => {
 });
 
 const trial = (place: string, ...values: number[]): Trial<string> => ({ place, values });
-const names = (found: ReturnType<typeof nextTrials<string>>) => found?.trials.map(({ place }) => place);
+const names = (found: ReturnType<typeof nextTrials<Trial<string>>>) => found?.trials.map(({ place }) => place);
 
 describe("the next trials", () => {
   const rungs = halvingRungs(4, 4);

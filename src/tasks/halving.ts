@@ -51,11 +51,11 @@ export interface Trial<Place> {
  * is over.
  * @param trials - of all places, in any state: a search that was interrupted goes on from here.
  */
-export function nextTrials<Place>(
-  trials: readonly Trial<Place>[],
+export function nextTrials<One extends Trial<unknown>>(
+  trials: readonly One[],
   rungs: readonly Rung[],
   isLowerBetter = false,
-): { readonly rung: number; readonly trials: readonly Trial<Place>[] } | undefined {
+): { readonly rung: number; readonly trials: readonly One[] } | undefined {
   let alive = trials.filter(({ failed }) => failed === undefined);
   for (const [i, { places, evaluations }] of rungs.entries()) {
     const before = rungs[i - 1];
@@ -67,13 +67,13 @@ export function nextTrials<Place>(
 }
 
 /** Trials by the best of their first evaluations, the best first; ties as they were. A run gives its best model, not its last. */
-export function bestTrials<Place>(
-  trials: readonly Trial<Place>[],
+export function bestTrials<One extends Trial<unknown>>(
+  trials: readonly One[],
   evaluations = Number.POSITIVE_INFINITY,
   isLowerBetter = false,
-): readonly Trial<Place>[] {
+): readonly One[] {
   const sign = isLowerBetter ? -1 : 1;
-  const score = ({ values }: Trial<Place>): number => {
+  const score = ({ values }: One): number => {
     const seen = values.slice(0, evaluations).filter(Number.isFinite);
     return seen.length === 0 ? Number.NEGATIVE_INFINITY : Math.max(...seen.map((value) => sign * value));
   };

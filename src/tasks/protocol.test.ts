@@ -80,10 +80,12 @@ describe("a protocol", () => {
     const seen: string[] = [];
     parse(text, (name, value, where) => {
       seen.push(`${where} ${name}=${value}`);
-      return value;
+      return name;
     });
     expect(seen).toContain("p.yaml line 13: tasks[0].grid.learning-rate learningRate=0.0001");
     expect(seen).toContain("p.yaml line 14: tasks[1].epochs epochs=5");
+    const renamed = parse(text, (name) => (name === "epochs" ? "numTrainEpochs" : name));
+    expect(renamed.cells.some(({ options }) => options["numTrainEpochs"] === 5)).toBe(true);
     const refuse: ReadOption = (name, value, where) => {
       throw new UsageError({ where, expected: "an option", got: `${name} ${value}` });
     };

@@ -66,8 +66,11 @@ const MAX_SEEDS = 1000;
 /** What a published table gives: ten runs. Fewer are quicker; one run would say nothing of chance. */
 const DEFAULT_RUNS = 3;
 
-/** Reads an option of a run: its value as zhbert finetune takes it. @throws {ZhbertError} when there is no such option, or not of this value. */
-export type ReadOption = (name: string, value: OptionValue, where: string) => OptionValue;
+/**
+ * Checks an option of a run, and gives the name under which it is kept: options may have several.
+ * @throws {ZhbertError} when there is no such option, or not of this value.
+ */
+export type ReadOption = (name: string, value: OptionValue, where: string) => string;
 
 /**
  * Reads a protocol from YAML.
@@ -75,7 +78,7 @@ export type ReadOption = (name: string, value: OptionValue, where: string) => Op
  * @param readOption - checks the options of runs.
  * @throws {DataError} that names the line.
  */
-export function parseProtocol(text: string, where: string, readOption: ReadOption = (_, value) => value): Protocol {
+export function parseProtocol(text: string, where: string, readOption: ReadOption = (name) => name): Protocol {
   const fields = parseYaml(text, where);
   fields.expectKeys(["title", "output", "seeds", "runs", "models", "tasks", "options", "grid", "baseline"]);
   const read = { options: (from: YamlFields | undefined) => optionsOf(from, readOption) };
@@ -187,7 +190,7 @@ function optionsOf(fields: YamlFields | undefined, readOption: ReadOption): Opti
   return Object.fromEntries(
     fields.scalars().map(([key, value]) => {
       expectFree(fields, key);
-      return [camelCased(key), readOption(camelCased(key), value, fields.at(key))];
+      return [readOption(camelCased(key), value, fields.at(key)), value];
     }),
   );
 }
@@ -197,7 +200,7 @@ function gridOf(fields: YamlFields | undefined, readOption: ReadOption): Protoco
   return Object.fromEntries(
     fields.keys().map((key) => {
       expectFree(fields, key);
-      const values = fields.scalarList(key).map((value) => readOption(camelCased(key), value, fields.at(key)));
+      const values = fields.scalarList(key);
       if (values.length === 0 || new Set(values).size !== values.length) {
         fields.fail(
           key,
@@ -206,7 +209,8 @@ function gridOf(fields: YamlFields | undefined, readOption: ReadOption): Protoco
           "for example: learning-rate: [2e-5, 3e-5, 5e-5]",
         );
       }
-      return [camelCased(key), values];
+      const names = values.map((value) => readOption(camelCased(key), value, fields.at(key)));
+      return [names[0] as string, values];
     }),
   );
 }
@@ -265,10 +269,15 @@ export function pointsOf(grid: ProtocolTask["grid"]): OptionValues[] {
 
 /** rbt3/chnsenticorp/learningRate-2e-5-seed-1-0f3a9c2b: the digest keeps runs with other options apart. */
 function cellFolder({ model, task, point, seed, options }: Omit<ProtocolCell, "folder">): string {
-  const named = Object.entries(point).map(([name, value]) => `${name}-${written(value)}`);
   const digest = digestOf({ model: model.path, task: task.task, options, seed }).slice(0, 8);
-  const run = folderName([...named, `seed-${seed}`, digest].join("-"));
+  const run = `${Object.keys(point).length === 0 ? "" : `${pointName(point)}-`}seed-${seed}-${digest}`;
   return [folderName(model.name), folderName(task.name), run].join("/");
+}
+
+/** A place of a grid as the name of a folder: learningRate-2e-5-epochs-3. */
+export function pointName(point: OptionValues): string {
+  const named = Object.entries(point).map(([name, value]) => `${name}-${written(value)}`);
+  return folderName(named.length === 0 ? "all" : named.join("-"));
 }
 
 /** A name as a folder's: letters, digits, dots and dashes, Chinese ones too; never `..`. */
@@ -280,7 +289,7 @@ function folderName(name: string): string {
 /** 2e-5, not 0.00002. */
 export function written(value: OptionValue): string {
   if (typeof value !== "number") return String(value);
-  return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential() : String(value);
+  return value !== 0 && Math.abs(value) < 1e-2 ? value.toExponential() : String(value);
 }
 
 /** The SHA-256 digest of a value as JSON with sorted keys: equal values have equal digests. */
