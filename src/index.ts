@@ -183,7 +183,7 @@ export {
   explain,
   type TokenAttribution,
 } from "./tasks/explain.ts";
-export type { FoundEntity } from "./tasks/ner.ts";
+export type { FoundEntity } from "./tasks/ner-decode.ts";
 export { pipeline } from "./tasks/pipeline.ts";
 export type {
   AnswerSpan,

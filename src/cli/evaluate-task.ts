@@ -6,6 +6,7 @@ import { createOnnxRuntime } from "../node/onnxruntime.ts";
 import { type AnyTaskData, loadTaskData } from "../node/task-data.ts";
 import { evaluationReport } from "../report/evaluation-report.ts";
 import { writtenMetric, writtenRows } from "../report/values.ts";
+import { predictionFileOf, type QuestionAnswer } from "../tasks/qa-answer.ts";
 import type { Evaluation, EvaluationError } from "../tasks/task.ts";
 import type { CommandContext, Output } from "./command.ts";
 import { harmless } from "./output.ts";
@@ -102,11 +103,10 @@ async function writePredictions(
   examples: readonly Example[],
   predictions: readonly unknown[],
 ): Promise<void> {
-  const results = predictions.map((prediction, i) => task.result(examples[i], prediction));
   if (task.settings.task === "qa" && path.endsWith(".json")) {
-    const answers = Object.fromEntries(results.map(({ id, answer }) => [String(id), answer]));
-    return writeFileAtomic(path, `${JSON.stringify(answers, undefined, 2)}\n`);
+    return writeFileAtomic(path, predictionFileOf(predictions as readonly QuestionAnswer[]));
   }
+  const results = predictions.map((prediction, i) => task.result(examples[i], prediction));
   const file = await createAtomicFile(path);
   const encoder = new TextEncoder();
   try {

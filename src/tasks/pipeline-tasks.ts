@@ -1,14 +1,16 @@
 /** The calls of pipelines over fine-tuned models: what is given becomes examples, predictions become results. */
 import { ArgumentError } from "../errors.ts";
+import { AGGREGATION_STRATEGIES, aggregateEntities } from "./aggregation.ts";
 import type { ChoicePrediction } from "./choice.ts";
 import type { TaskName } from "./datasets/dataset.ts";
+import type { TaggedExample } from "./examples.ts";
+import type { Tagging } from "./ner-decode.ts";
 import type {
   AnswerSpan,
   CallOptions,
   ClassificationOptions,
   QuestionAnsweringOptions,
   TokenClassificationOptions,
-  TokenEntity,
 } from "./pipeline-types.ts";
 import { exampleOfInput } from "./predict-input.ts";
 import type { QuestionAnswer } from "./qa-answer.ts";
@@ -63,10 +65,18 @@ export function classificationCall(model: AnyTaskModel) {
 
 /** `token-classification`. */
 export function entityCall(model: AnyTaskModel) {
-  return (input: unknown, options: TokenClassificationOptions = {}) =>
-    results(model, input, options, (prediction, example) => {
-      return (model.task.result(example, prediction) as { entities: TokenEntity[] }).entities;
-    });
+  const { scheme = "IOB2" } = model.task.settings as { scheme?: string };
+  return async (input: unknown, options: TokenClassificationOptions = {}) => {
+    const { aggregationStrategy: strategy = "simple" } = options;
+    if (!AGGREGATION_STRATEGIES.includes(strategy)) {
+      const expected = `one of ${AGGREGATION_STRATEGIES.join(", ")}`;
+      throw new ArgumentError({ where: "aggregationStrategy", expected, got: strategy });
+    }
+    const { tokenizer } = model;
+    return results(model, input, options, (prediction: Tagging, example) =>
+      aggregateEntities((example as TaggedExample).text, prediction, strategy, { tokenizer, scheme }),
+    );
+  };
 }
 
 /** `question-answering`. */

@@ -1,7 +1,9 @@
 /** The pipelines by name: what each takes and gives, as users of Transformers and transformers.js know it. */
 import type { PoolingStrategy } from "../inference/pooling.ts";
 import type { TextOrPair } from "../inference/token-rows.ts";
+import type { AggregationStrategy } from "./aggregation.ts";
 import type { ScoredChoice } from "./choice.ts";
+import type { FoundEntity } from "./ner-decode.ts";
 import type { ScoredLabel } from "./sequence-task.ts";
 
 /** How a call is worked through. */
@@ -40,35 +42,19 @@ export interface TextClassificationPipeline extends PipelineBase<"text-classific
   (texts: readonly TextInput[], options?: ClassificationOptions): Promise<ScoredLabel[][]>;
 }
 
-/** How the tags of tokens become entities, as in Transformers. */
-export type AggregationStrategy = "none" | "simple" | "first" | "average" | "max";
-
-/** An entity, or with the strategy `none` a token. */
-export interface TokenEntity {
-  /** The type: `LOC`; with `none` the tag: `B-LOC`. */
-  readonly entity: string;
-  /** As it stands in the text. */
-  readonly text: string;
-  /** UTF-16 offsets in the text. */
-  readonly start: number;
-  readonly end: number;
-  /** In [0, 1]. */
-  readonly score: number;
-}
-
 /** How entities are put together. */
 export interface TokenClassificationOptions extends CallOptions {
   /**
-   * `simple` when left out: whole entities. `none` gives every token whose tag is not O; first, average and max take for a
-   * word of several tokens the tag of its first token, of the mean, or of the surest.
+   * `simple` when left out: whole entities. `none` gives every unit (character) whose tag is not O, by its tag; first, average
+   * and max give words of several units one tag first.
    */
   readonly aggregationStrategy?: AggregationStrategy;
 }
 
 /** Entities with UTF-16 offsets in the text. */
 export interface TokenClassificationPipeline extends PipelineBase<"token-classification"> {
-  (text: string, options?: TokenClassificationOptions): Promise<TokenEntity[]>;
-  (texts: readonly string[], options?: TokenClassificationOptions): Promise<TokenEntity[][]>;
+  (text: string, options?: TokenClassificationOptions): Promise<FoundEntity[]>;
+  (texts: readonly string[], options?: TokenClassificationOptions): Promise<FoundEntity[][]>;
 }
 
 /** A question and the passage to answer it from; passages of any length. */
