@@ -45,6 +45,10 @@ const TASK: readonly NamedOption<string>[] = [
   ["maxQueryLength", whole("--max-query-length", "qa: tokens that are kept of a question", 64)],
   ["maxAnswerLength", whole("--max-answer-length", "qa: tokens of the longest answer", 30)],
   ["noAnswer", option("--version-2-with-negative, --null-answers", "qa: questions may have no answer")],
+  [
+    "maskScores",
+    option("--mask-scores", "qa: the question and padding are no places of answers, as in CMRC's baseline"),
+  ],
 ];
 
 type RunName = Exclude<keyof FineTuningChoices, "adversarial" | "loss" | "schedulePower">;
