@@ -110,6 +110,41 @@ describe("text-similarity", () => {
   });
 });
 
+describe("token-classification", () => {
+  const labels = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"];
+  const folder = smallTaskFolder({ task: "ner", maxSeqLength: SMALL_LENGTH, labels });
+  afterAll(() => folder.remove());
+  const text = "今天 北京天气很好，他在上大的一个人中了。".repeat(6);
+
+  test("gives entities with their offsets in texts longer than the model, one list for each text", async () => {
+    const find = await pipeline("ner", folder.path, { runtime });
+    const found = await find(text);
+    expect(found.length).toBeGreaterThan(0);
+    for (const { entity, text: own, start, end, score } of found) {
+      expect(own).toBe(text.slice(start, end));
+      expect(["LOC", "PER"]).toContain(entity);
+      expect(score).toBeGreaterThan(0);
+    }
+    const starts = found.map(({ start }) => start);
+    expect(starts).toEqual([...starts].sort((a, b) => a - b));
+    const lists = await find([text, "", "好"]);
+    expect(lists[0]?.map(({ start }) => start)).toEqual(starts);
+    expect(lists[1]).toEqual([]);
+  });
+
+  test("by strategy units, or words; another one is refused", async () => {
+    const find = await pipeline("token-classification", folder.path, { runtime });
+    const units = await find("我爱北京", { aggregationStrategy: "none" });
+    for (const { entity, text: own } of units) {
+      expect(labels).toContain(entity);
+      expect(own).toHaveLength(1);
+    }
+    const words = await find("我爱北京", { aggregationStrategy: "average" });
+    expect(words.map(({ text: own }) => own).join("")).toBe(units.map(({ text: own }) => own).join(""));
+    await expect(find("好", { aggregationStrategy: "mean" as never })).rejects.toThrow("aggregationStrategy");
+  });
+});
+
 describe("question-answering", () => {
   const settings = { task: "qa", maxSeqLength: SMALL_LENGTH, docStride: 5, maxQueryLength: 4 };
   const folder = smallTaskFolder(settings as never);

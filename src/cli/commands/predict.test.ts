@@ -82,6 +82,64 @@ test("--explain writes a page, and with --json gives each character's part besid
   await expect(predict(["--attention", "好"])).rejects.toThrow("--attention: expected --explain FILE");
 });
 
+describe("other tasks", () => {
+  const folders = {
+    ner: smallTaskFolder({ task: "ner", maxSeqLength: SMALL_LENGTH, labels: ["O", "B-LOC", "I-LOC"] }),
+    qa: smallTaskFolder({ task: "qa", maxSeqLength: SMALL_LENGTH }),
+    regress: smallTaskFolder({ task: "regress", maxSeqLength: SMALL_LENGTH }),
+    choice: smallTaskFolder({ task: "choice", maxSeqLength: SMALL_LENGTH }),
+    multilabel: smallTaskFolder({ task: "multilabel", maxSeqLength: SMALL_LENGTH, labels: ["吃", "住"] }),
+  };
+  afterAll(() => {
+    for (const one of Object.values(folders)) one.remove();
+  });
+  const run = (task: keyof typeof folders, args: readonly string[], lines: readonly string[] = []) =>
+    runCommand(["predict", folders[task].path, ...args], lines);
+
+  test("entities: places in the text, and marked in it for people", async () => {
+    const text = "我在北京大学，他在上中";
+    const [{ entities, ...others }] = parseLines(await run("ner", ["--json", text]));
+    expect(others).toEqual({ text });
+    expect(entities.length).toBeGreaterThan(0);
+    for (const { entity, text: own, start, end } of entities) {
+      expect([entity, own]).toEqual(["LOC", text.slice(start, end)]);
+    }
+    const shown = await run("ner", [text]);
+    expect(shown.match(/LOC/g)).toHaveLength(entities.length);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours
+    const plain = shown.replace(/\u001b\[\d+m/g, "").replace(/\[(.*?) LOC\]/g, "$1");
+    expect(plain).toBe(`${text}\n`);
+  });
+
+  test("answers: from objects, or of lines about one passage", async () => {
+    const context = "今天 北京天气很好，他在上大的一个人中了。".repeat(3);
+    const passage = join(folder, "passage.txt");
+    writeFileSync(passage, context);
+    const object = JSON.stringify({ id: "q7", question: "他在", context });
+    const [answer] = parseLines(await run("qa", ["--json"], [object]));
+    expect(Object.keys(answer)).toEqual(["id", "answer", "start", "end", "score"]);
+    expect(answer).toMatchObject({ id: "q7", answer: context.slice(answer.start, answer.end) });
+    const [asked] = parseLines(await run("qa", ["--json", "--context", passage, "-k", "3", "他在"]));
+    expect(asked.answer).toBe(answer.answer);
+    expect(asked.answers).toHaveLength(3);
+    expect(await run("qa", ["--context", passage, "他在"])).toContain("他在 → ");
+    await expect(run("qa", ["他在"])).rejects.toThrow("expected a JSON object");
+  });
+
+  test("numbers of pairs, choices, and labels that hold by themselves", async () => {
+    const [pair] = parseLines(await run("regress", ["--json", "我爱 ||| 北京"]));
+    expect(pair).toEqual({ textA: "我爱", textB: "北京", score: expect.any(Number) });
+    expect(await run("regress", ["我爱 ||| 北京"])).toMatch(/^-?\d+\.\d{4} {2}我爱 \|\|\| 北京\n$/);
+    const question = '{"question":"人","choices":["一","大","中"]}';
+    const [choice] = parseLines(await run("choice", ["--json"], [question]));
+    expect(choice.choices).toHaveLength(3);
+    expect(await run("choice", [], [question])).toMatch(/^人 → .* \d/);
+    const [both] = parseLines(await run("multilabel", ["--json", "好"]));
+    expect(both.labels).toHaveLength(2);
+    expect(await run("multilabel", ["好"])).toContain("好\n");
+  });
+});
+
 describe("refuses", () => {
   test.each<[string[], string[], new (...args: never[]) => Error, string]>([
     [["--file", "x.txt", "好"], [], UsageError, "--file"],
