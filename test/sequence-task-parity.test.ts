@@ -1,4 +1,4 @@
-/** Tasks over whole texts against PyTorch: scores and losses of one model, through the graphs that training and prediction use. */
+/** Tasks over whole texts and over tokens against PyTorch: scores and losses of one model, through the graphs that training and prediction use. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -54,9 +54,14 @@ const PARITIES: readonly Parity[] = [
     settings: { task: "choice", choicesPerRow: 4 },
     labels: (given) => ({ labels: classes(given), present_choices: ones([3, 4]) }),
   },
+  {
+    file: "token-classification",
+    settings: { task: "ner", labels: labelNames(9) },
+    labels: (given) => ({ labels: classes(given) }),
+  },
 ];
 
-describeShared("reference/bert-tiny", "tasks over whole texts", (folder) => {
+describeShared("reference/bert-tiny", "tasks over whole texts and over tokens", (folder) => {
   const config = parseConfig(JSON.parse(readFileSync(join(folder, "config.json"), "utf8")), "config.json");
   const tensorsOf = (name: string): NamedTensors => readSafetensors(readFileSync(join(folder, name)), name);
   const encoderWeights = tensorsOf("model.safetensors");
