@@ -14,6 +14,7 @@ import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { SimilarityExample } from "./examples.ts";
 import { squareErrorLoss } from "./losses.ts";
 import { pearson, spearman } from "./regression-metrics.ts";
+import { commonSettings } from "./sequence-task.ts";
 import type {
   EncodedExample,
   Evaluation,
@@ -74,8 +75,7 @@ export const embed: TaskDefinition<SimilarityExample, Similarity, EmbedSettings>
     const found = whatIsThere(examples);
     const objective = choices.objective ?? objectiveFor(found);
     return {
-      task: "embed",
-      maxSeqLength: choices.maxSeqLength ?? DEFAULT_MAX_SEQ_LENGTH,
+      ...commonSettings("embed", { ...choices, maxSeqLength: choices.maxSeqLength ?? DEFAULT_MAX_SEQ_LENGTH }),
       objective,
       pooling: choices.pooling ?? "mean",
       temperature: choices.temperature ?? DEFAULT_TEMPERATURE,
