@@ -6,8 +6,8 @@ import type { AnyTask } from "./task.ts";
 const TOLERANCE = 1e-9;
 
 /**
- * The primary metric of each example by itself; undefined where the metric of all is not their mean (F1 over entities, the mean
- * over classes, a correlation).
+ * The primary metric of each example by itself, or its counts of spans; undefined where the metric of all is neither their mean
+ * nor an F1 over spans (the mean over classes, a correlation).
  * @param value - the metric over all examples.
  */
 export function exampleScores(
@@ -18,6 +18,9 @@ export function exampleScores(
 ): ExampleScores | undefined {
   const metric = task.primaryMetric;
   if (value === undefined || examples.length === 0) return undefined;
+  if (metric === "f1" && task.spanCounts !== undefined) {
+    return { metric, parts: 3, values: task.spanCounts(examples, predictions).flat() };
+  }
   const values: number[] = [];
   let sum = 0;
   for (const [i, example] of examples.entries()) {

@@ -12,7 +12,7 @@ import type { Span, TaggedExample } from "./examples.ts";
 import type { LabelScheme } from "./ner-settings.ts";
 import { expectGiven } from "./sequence-task.ts";
 import { spansOf, strictSpans, type TagSpan } from "./tag-schemes.ts";
-import type { Evaluation, EvaluationError } from "./task.ts";
+import type { Evaluation, EvaluationError, SpanCounts } from "./task.ts";
 
 /** An example with its tags, in the scheme of the labels, and the predicted ones. */
 export interface TaggedPair {
@@ -72,6 +72,17 @@ export function evaluateTags(pairs: readonly TaggedPair[], scheme: LabelScheme):
     accuracy,
   };
   return { metrics, tables: [scoreTable("By type", report), errors.table], errors: errors.list };
+}
+
+/** Of each example, how many spans are right, were predicted, and are true. */
+export function countSpans(pairs: readonly TaggedPair[], scheme: LabelScheme): SpanCounts[] {
+  const read = (tags: readonly string[]) =>
+    new Set(spansOf(tags, scheme).map(({ start, end, type }) => `${start} ${end} ${type}`));
+  return pairs.map((pair) => {
+    const [expected, predicted] = [read(pair.expected), read(pair.predicted)];
+    const right = [...predicted].filter((span) => expected.has(span)).length;
+    return [right, predicted.size, expected.size];
+  });
 }
 
 function scoreTable(title: string, { types, micro, macro }: EntityReport) {

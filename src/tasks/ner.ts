@@ -18,7 +18,7 @@ import { crfLoss, crfParameters, initializeCrf, packCrf } from "./crf.ts";
 import type { Span, TaggedExample } from "./examples.ts";
 import { classLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
 import { decodeTags, type Tagging } from "./ner-decode.ts";
-import { evaluateTags, pairOf } from "./ner-evaluation.ts";
+import { countSpans, evaluateTags, pairOf, type TaggedPair } from "./ner-evaluation.ts";
 import { type CompleteTaggingSettings, completeTagging, settleTagging, type TaggingSettings } from "./ner-settings.ts";
 import { LabelIds } from "./sequence-task.ts";
 import { convertTags, detectScheme } from "./tag-schemes.ts";
@@ -184,13 +184,20 @@ class TaggingTask implements Task<TaggedExample, Tagging, EncodedTagging> {
   }
 
   evaluate(examples: readonly TaggedExample[], predictions: readonly Tagging[]) {
+    return evaluateTags(this.#pairsOf(examples, predictions), this.settings.scheme);
+  }
+
+  spanCounts(examples: readonly TaggedExample[], predictions: readonly Tagging[]) {
+    return countSpans(this.#pairsOf(examples, predictions), this.settings.scheme);
+  }
+
+  #pairsOf(examples: readonly TaggedExample[], predictions: readonly Tagging[]): TaggedPair[] {
     const { scheme } = this.settings;
     const data = detectScheme(examples.flatMap(({ tags }) => (tags === undefined ? [] : [tags])));
     const foreign = data === "IOB1" && scheme !== "plain" ? data : this.settings.dataScheme;
-    const pairs = examples.map((example, i) => {
+    return examples.map((example, i) => {
       return pairOf(example, this.#tagsOf(example, foreign), predictions[i] as Tagging);
     });
-    return evaluateTags(pairs, scheme);
   }
 }
 

@@ -202,7 +202,15 @@ export interface Task<Example, Prediction, Encoded extends EncodedExample = Enco
    * @throws {DataError} when examples have no labels.
    */
   evaluate(examples: readonly Example[], predictions: readonly Prediction[]): Evaluation;
+  /**
+   * Where the primary metric is an F1 over spans: how many of each example are right, were predicted, and are true; by these
+   * two models are compared on the same examples.
+   */
+  spanCounts?(examples: readonly Example[], predictions: readonly Prediction[]): readonly SpanCounts[];
 }
+
+/** Of one example. */
+export type SpanCounts = readonly [right: number, predicted: number, expected: number];
 
 /** A task of any kind, for code that only passes examples and predictions on. */
 // biome-ignore lint/suspicious/noExplicitAny: examples and predictions of a task belong together, whatever they are
