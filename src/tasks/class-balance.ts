@@ -1,0 +1,38 @@
+/** Class weights by which rare labels count as much as frequent ones. */
+import { ArgumentError, verbatim } from "../errors.ts";
+import { countLabels } from "./labels.ts";
+import type { TaskSettings } from "./task.ts";
+
+/** What of an example is counted. */
+interface LabelledExample {
+  readonly label?: unknown;
+  readonly labels?: readonly string[];
+}
+
+/**
+ * The weights of labels, in the order of the task's, as `LossOptions.classWeights` takes them: of labels that exclude each
+ * other n / (labels x count); of labels by themselves how many examples lack the label for each that has it. A label that no
+ * example has weighs 1.
+ * @throws {ArgumentError} of a task whose examples have no labels.
+ * Source: compute_class_weight ("balanced") of scikit-learn, after King and Zeng 2001; pos_weight of torch.nn.BCEWithLogitsLoss.
+ */
+export function balancedClassWeights(
+  { task, labels = [] }: TaskSettings,
+  examples: readonly LabelledExample[],
+): readonly number[] {
+  const byItself = task === "multilabel";
+  if (!byItself && task !== "classify" && task !== "match") {
+    throw new ArgumentError({
+      where: "balanced class weights",
+      expected: "a task with a label for each text (classify, match, multilabel)",
+      got: verbatim(task),
+    });
+  }
+  const given = examples.flatMap((example) => (byItself ? (example.labels ?? []) : [String(example.label)]));
+  const counts = countLabels(given);
+  return labels.map((label) => {
+    const count = counts.get(label) ?? 0;
+    if (count === 0) return 1;
+    return byItself ? (examples.length - count) / count : examples.length / (labels.length * count);
+  });
+}
