@@ -175,6 +175,7 @@ export {
   scoreCmrc,
   scoreCmrcAnswer,
 } from "./tasks/cmrc-metrics.ts";
+export { type AnswerRepair, type QuestionFile, readQuestionFile } from "./tasks/datasets/question-file.ts";
 export {
   type AttentionMaps,
   attentionMaps,
