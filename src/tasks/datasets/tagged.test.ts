@@ -24,9 +24,11 @@ describe("news", () => {
     await expect(read(msraNer, "在 O\n宁 B-GPE\n")).rejects.toThrow(/data\.txt line 2: expected a tag of O, B-PER/);
   });
 
-  test("the dev file of the People's Daily warns that it is MSRA's test", async () => {
-    expect((await read(peopleDaily, "在 O\n", "dev")).notes).toMatchObject([{ kind: "overlap", level: "warning" }]);
-    expect((await read(peopleDaily, "在 O\n")).notes).toBeUndefined();
+  test("the dev file of the People's Daily warns that it is MSRA's test, wherever it is read", async () => {
+    const file = "在 O\n\n".repeat(4631);
+    expect((await read(peopleDaily, file, "dev")).notes).toMatchObject([{ kind: "overlap", level: "warning" }]);
+    expect((await read(msraNer, file, "dev")).notes).toHaveLength(1);
+    expect((await read(peopleDaily, `${file}好 O\n`)).notes).toBeUndefined();
   });
 });
 
