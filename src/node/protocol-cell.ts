@@ -14,13 +14,8 @@ import type { CellResult, ExampleScores, RunCircumstances } from "../tasks/proto
 import { isLabelled } from "../tasks/split-examples.ts";
 import type { AnyTask } from "../tasks/task.ts";
 import { loadPretrained } from "./bert-model.ts";
-import {
-  type FineTuneEnvironment,
-  type FineTuneOptions,
-  type FineTuneResult,
-  fineTune,
-  resumeFineTuning,
-} from "./fine-tune.ts";
+import { type FineTuneOptions, type FineTuneResult, fineTune, resumeFineTuning } from "./fine-tune.ts";
+import type { FineTuneEnvironment } from "./fine-tuning-inputs.ts";
 import { type FineTuningRunResult, RESULT_FILE } from "./fine-tuning-run.ts";
 import type { RunCell } from "./protocol.ts";
 import { readMetrics } from "./run-folder.ts";

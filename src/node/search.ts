@@ -16,7 +16,8 @@ import { loadPretrained } from "./bert-model.ts";
 import { dataDigest, modelDigest } from "./content-digest.ts";
 import { lockFolder } from "./data-lock.ts";
 import { fileError, makeFolder, readText, writeFileAtomic } from "./files.ts";
-import { type FineTuneEnvironment, type FineTuneResult, fineTune, resumeFineTuning } from "./fine-tune.ts";
+import { type FineTuneResult, fineTune, resumeFineTuning } from "./fine-tune.ts";
+import type { FineTuneEnvironment } from "./fine-tuning-inputs.ts";
 import { RESULT_FILE, readResult } from "./fine-tuning-run.ts";
 import { curveOf, type FineTuneOptionsOf } from "./protocol-cell.ts";
 
