@@ -13,6 +13,8 @@ export type Facts = Readonly<Record<string, number>>;
 export interface Work {
   readonly version: string;
   readonly amounts: Amounts;
+  /** Untimed runs before the timed ones; 3. */
+  readonly warmUps?: number;
   /** Does the work once; may give `seconds` where it timed a part of itself, and further facts. */
   run(): Promise<Facts | undefined> | Facts | undefined;
 }

@@ -5,8 +5,14 @@ import { Skip } from "./bench.ts";
 interface Modules {
   readonly index: typeof import("../src/index.ts");
   readonly "checkpoint/formats": typeof import("../src/checkpoint/formats.ts");
+  readonly "node/fine-tune": typeof import("../src/node/fine-tune.ts");
   readonly "node/index": typeof import("../src/node/index.ts");
   readonly "node/model-source": typeof import("../src/node/model-source.ts");
+  readonly "tasks/cmrc-metrics": typeof import("../src/tasks/cmrc-metrics.ts");
+  readonly "tasks/pipeline": typeof import("../src/tasks/pipeline.ts");
+  readonly "tasks/task-files": typeof import("../src/tasks/task-files.ts");
+  readonly "tasks/task-graph": typeof import("../src/tasks/task-graph.ts");
+  readonly "tasks/tasks": typeof import("../src/tasks/tasks.ts");
   readonly "text/index": typeof import("../src/text/index.ts");
   readonly "train/clipping": typeof import("../src/train/clipping.ts");
   readonly "train/compile-pretraining": typeof import("../src/train/compile-pretraining.ts");

@@ -17,7 +17,7 @@ async function prepare(benchFile: string, sideName: string, settings: Settings):
   const side = bench.sides.find(({ name }) => name === sideName);
   if (!side || !("prepare" in side)) throw new Error(`${benchFile} has no side ${sideName} for this process`);
   const work = await side.prepare(settings);
-  for (let i = 0; i < WARM_UP; i++) await work.run();
+  for (let i = 0; i < (work.warmUps ?? WARM_UP); i++) await work.run();
   return work;
 }
 

@@ -15,7 +15,7 @@ export function taskFile(archive: string, member: string): string {
 }
 
 /** Lines as Python's splitlines() gives them for these files: no empty one after the last line end. */
-const linesOf = (text: string) => text.replace(/\r?\n$/, "").split(/\r?\n/);
+export const linesOf = (text: string) => text.replace(/\r?\n$/, "").split(/\r?\n/);
 
 interface Squad {
   readonly data: readonly { readonly paragraphs: readonly { readonly context: string }[] }[];
