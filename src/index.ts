@@ -177,6 +177,14 @@ export {
 } from "./tasks/cmrc-metrics.ts";
 export { type AnswerRepair, type QuestionFile, readQuestionFile } from "./tasks/datasets/question-file.ts";
 export {
+  type EntityReport,
+  type SegmentationScores,
+  type SpanScores,
+  scoreSegmentation,
+  scoreSpans,
+  tagAccuracy,
+} from "./tasks/entity-metrics.ts";
+export {
   type AttentionMaps,
   attentionMaps,
   type ExplainOptions,
@@ -220,6 +228,17 @@ export {
 } from "./tasks/qa-answer.ts";
 export type { ScoredLabel } from "./tasks/sequence-task.ts";
 export { scoreSquadAnswer } from "./tasks/squad-metrics.ts";
+export {
+  convertTags,
+  detectScheme,
+  lenientSpans,
+  strictSpans,
+  type TagAffix,
+  type TagScheme,
+  type TagSpan,
+  tagsOf,
+  type WrittenScheme,
+} from "./tasks/tag-schemes.ts";
 export {
   type AddedToken,
   BertTokenizer,

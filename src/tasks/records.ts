@@ -8,8 +8,11 @@ import { parseJson } from "./parse-json.ts";
 import { readTable } from "./records-table.ts";
 
 /** The layouts of records. */
-export const RECORD_FORMATS = ["csv", "tsv", "json", "jsonl", "conll"] as const;
-/** csv, tsv: rows; json: a list of objects, alone or in an object; jsonl: an object a line; conll: a unit and its tag a line. */
+export const RECORD_FORMATS = ["csv", "tsv", "json", "jsonl", "conll", "words"] as const;
+/**
+ * csv, tsv: rows; json: a list of objects, alone or in an object; jsonl: an object a line; conll: a unit and its tag a line; words:
+ * sentences with spaces between words.
+ */
 export type RecordFormat = (typeof RECORD_FORMATS)[number];
 
 /** Rows with named columns. */
@@ -83,10 +86,11 @@ export async function readRecords(path: string, text: string, options: RecordOpt
     case "json":
       return objectRecords(format, jsonObjects(path, text));
     case "conll":
+    case "words":
       throw new DataError({
         where: path,
         expected: "records with columns: csv, tsv, json or jsonl",
-        got: verbatim("tagged characters, a line each"),
+        got: verbatim(format === "conll" ? "tagged characters, a line each" : "sentences with spaces between words"),
         hint: "such files are for the task ner; say what it is with --format where that is wrong",
       });
   }

@@ -1,6 +1,7 @@
 /** Columns of units and tags, and segmented texts: what is read, and what is said of files that are wrong. */
 import { describe, expect, test } from "vitest";
-import { readSegmented, readTaggedColumns } from "./tagged-columns.ts";
+import { looksLikeTaggedColumns, readSegmented, readTaggedColumns } from "./tagged-columns.ts";
+import { readUserExamples } from "./user-examples.ts";
 
 const path = "train.txt";
 const read = (text: string, options = {}) => readTaggedColumns(text, { path, ...options });
@@ -82,6 +83,16 @@ describe("columns", () => {
   });
 });
 
+test.each([
+  ["去 S\n京 B\n\n好 E\n", true],
+  ["去\tVV\r\n\r\n京\tNR\r\n", true],
+  ["去 O\n", false],
+  ["好的\t1\n坏的\t0\n", false],
+  ["text\ttags\n去京\tO B-LOC\n\n", false],
+])("%j as columns of tags: %s", (text, expected) => {
+  expect(looksLikeTaggedColumns(text)).toBe(expected);
+});
+
 describe("segmented text", () => {
   test("words become tags of their characters", () => {
     expect(readSegmented("今天  去  北京人  家  \n\n\u3000好 。\n", path)).toEqual([
@@ -123,5 +134,22 @@ describe("segmented text", () => {
 
   test("bytes that were not decoded are named", () => {
     expect(() => readSegmented("好 的\n\ufffd\n", path)).toThrow(/train\.txt line 2/);
+  });
+});
+
+describe("files of one's own", () => {
+  test("columns are known by their layout, segmented text by its format", async () => {
+    const { examples } = await readUserExamples("ner", "data.txt", "去 VV\n京 NR\n\n好 VA\n");
+    expect(examples).toMatchObject([{ text: "去京", tags: ["VV", "NR"] }, { tags: ["VA"] }]);
+    const words = await readUserExamples("ner", "data.txt", "去 北京\n", { format: "words" });
+    expect(words.examples).toMatchObject([{ text: "去北京", tags: ["S", "B", "E"] }]);
+    await expect(readUserExamples("classify", "data.txt", "去 北京\n", { format: "words" })).rejects.toThrow(
+      "for the task ner",
+    );
+  });
+
+  test("a table of texts and tags stays a table", async () => {
+    const { examples } = await readUserExamples("ner", "data.tsv", "text\ttags\n去京\tO B-LOC\n");
+    expect(examples).toMatchObject([{ text: "去京", tags: ["O", "B-LOC"] }]);
   });
 });

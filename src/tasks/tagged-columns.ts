@@ -57,6 +57,19 @@ export function readTaggedColumns(text: string, options: ColumnOptions): TaggedE
   return examples;
 }
 
+/** So much of a text shows its layout. */
+const SAMPLE_CHARACTERS = 8192;
+
+/** Whether a text is columns of units and tags with blank lines after sentences, whatever the file is called. */
+export function looksLikeTaggedColumns(text: string): boolean {
+  const sample = text.slice(0, SAMPLE_CHARACTERS);
+  const lines = sample.split(/\r?\n/u).slice(0, sample.length < text.length ? -1 : undefined);
+  const filled = lines.filter((line) => !isBlank(line));
+  const widths = new Set(filled.map((line) => line.trim().split(/[ \t]+/u).length));
+  const [width = 0] = widths;
+  return filled.length > 1 && filled.length < lines.length - 1 && widths.size === 1 && width > 1;
+}
+
 /** Lines with their numbers, without line ends; a text is not cut into all of its lines at once. */
 function* linesOf(text: string): Generator<readonly [number: number, line: string]> {
   for (let [number, start] = [1, text.startsWith("\ufeff") ? 1 : 0]; start < text.length; number++) {

@@ -4,7 +4,7 @@ import type { ExamplesByTask, ReadExamples, TaskName } from "./datasets/dataset.
 import { readQuestionFile } from "./datasets/question-file.ts";
 import { examplesOfRecords } from "./record-examples.ts";
 import { type RecordOptions, readRecords, recordFormat } from "./records.ts";
-import { readTaggedColumns } from "./tagged-columns.ts";
+import { looksLikeTaggedColumns, readSegmented, readTaggedColumns } from "./tagged-columns.ts";
 
 type Read<Task extends TaskName> = ReadExamples<ExamplesByTask[Task]>;
 
@@ -28,8 +28,12 @@ export async function readUserExamples<Task extends TaskName>(
   if (task === "qa" && format === "json" && /"(paragraphs|qas|context_text)"\s*:/.test(text)) {
     return readQuestionFile({ path, text }) as ReadExamples<unknown> as Read<Task>;
   }
-  if (task === "ner" && format === "conll") {
+  const isGuess = options.format === undefined && format === "tsv";
+  if (task === "ner" && (format === "conll" || (isGuess && looksLikeTaggedColumns(text)))) {
     return { examples: readTaggedColumns(text, { path }) } as ReadExamples<unknown> as Read<Task>;
+  }
+  if (task === "ner" && format === "words") {
+    return { examples: readSegmented(text, path) } as ReadExamples<unknown> as Read<Task>;
   }
   const columns = options.columns ?? {};
   const names = Object.values(columns).flat();
