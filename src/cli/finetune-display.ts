@@ -1,7 +1,8 @@
 /** What the user sees of a fine-tuning: notes, the model, progress, evaluations, scores of all runs. */
 import { join } from "node:path";
 import { LOSS_CURVE_FILE, METRIC_CURVE_FILE } from "../node/curves.ts";
-import type { FineTuneEnvironment, FineTuneResult } from "../node/fine-tune.ts";
+import type { FineTuneResult } from "../node/fine-tune.ts";
+import type { FineTuneEnvironment } from "../node/fine-tuning-inputs.ts";
 import type { FineTuningRunResult, FineTuningStart } from "../node/fine-tuning-run.ts";
 import { METRICS_FILE } from "../node/run-folder.ts";
 import type { FineTuningEvaluation } from "../tasks/fine-tuning.ts";
@@ -24,6 +25,13 @@ export class FineTuningDisplay {
   readonly watcher: Omit<FineTuneEnvironment, "threads" | "runtime" | "download" | "signal"> = {
     onNote: ({ message, level, run }) => {
       this.#output.note(`${level === "warning" ? "warning: " : ""}${message}${run === undefined ? "" : ` (${run})`}`);
+    },
+    onLabels: ({ rows }) => {
+      const counts = rows.slice(0, MOST_LABELS).map(({ label, counts: [train = 0], share }) => {
+        return `${label} ${train} (${(100 * share).toFixed(1)} %)`;
+      });
+      const more = rows.length > MOST_LABELS ? `, and ${rows.length - MOST_LABELS} more` : "";
+      this.#output.note(`labels: ${counts.join(", ")}${more}`);
     },
     onEncode: (done, examples) => {
       this.#progress ??= this.#output.progress({ total: examples, unit: "examples", label: "tokens" });
@@ -172,6 +180,7 @@ function shown(metrics: Readonly<Record<string, number>>, primary: string): stri
 }
 
 const MOST_SHOWN = 4;
+const MOST_LABELS = 12;
 
 function rounded(value: number): string {
   return String(Number(value.toFixed(2)));

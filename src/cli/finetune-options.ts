@@ -1,6 +1,7 @@
 /** The options of `zhbert finetune`, each with the name that it has in the library. */
 import { UsageError, verbatim } from "../errors.ts";
-import type { FineTuneOptions, TaskSettingChoices } from "../node/fine-tune.ts";
+import type { FineTuneOptions } from "../node/fine-tune.ts";
+import type { TaskSettingChoices } from "../node/fine-tuning-job.ts";
 import { FINE_TUNING_DEFAULTS, type FineTuningChoices } from "../node/fine-tuning-plan.ts";
 import type { TaskDataOptions } from "../node/task-data.ts";
 import { RECORD_FORMATS } from "../tasks/records.ts";

@@ -65,6 +65,11 @@ export class EmbeddingPerturbation {
     this.passes = method === "fgm" ? 1 : (steps ?? PGD_DEFAULTS.steps);
   }
 
+  /** Whether there are gradients to move along: not while the embeddings are frozen. */
+  canMove(gradients: Gradients): boolean {
+    return gradients.has(WORD_EMBEDDINGS);
+  }
+
   /** Keeps the rows of a batch. @param ids - its tokens, each once or more. */
   begin(ids: Iterable<number>): void {
     this.#rows = [...new Set(ids)];

@@ -189,12 +189,13 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
     const { microBatches: count, learningRate: rate } = planUpdate(settings, this.#done, this.#parts);
     const sums = objective.emptySums();
     const batches: Batch[] = [];
-    const isOnePass = count === 1 && this.#perturbation === undefined;
+    const isPerturbed = this.#perturbation?.canMove(this.#step.gradients) ?? false;
+    const isOnePass = count === 1 && !isPerturbed;
     const gradients = isOnePass ? this.#step.gradients : this.#clearedSums();
     for (let micro = 0; micro < count; micro++) {
       addSums(sums, await this.#microBatch(micro, batches));
       if (!isOnePass) accumulate(gradients, this.#step.gradients);
-      await this.#perturbed(micro, batches.at(-1) as Batch, gradients, sums);
+      if (isPerturbed) await this.#perturbed(micro, batches.at(-1) as Batch, gradients, sums);
     }
     const norm = globalNorm(gradients) / count;
     if (!Number.isFinite(sums.loss) || !Number.isFinite(norm)) await this.#failOn(batches, sums.loss / count, norm);
@@ -226,8 +227,7 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
 
   /** The passes over moved embeddings; the weights are afterwards what they were, whatever happens. */
   async #perturbed(micro: number, batch: Batch, gradients: Gradients, sums: Sums): Promise<void> {
-    const perturbation = this.#perturbation;
-    if (perturbation === undefined) return;
+    const perturbation = this.#perturbation as EmbeddingPerturbation;
     const ids = this.#options.objective.inputs(batch)["input_ids"] as HostTensor<"int32">;
     perturbation.begin(ids.data);
     try {
