@@ -25,8 +25,10 @@ import type { TrainingProgress } from "../train/training-run-options.ts";
 import { Random } from "../util/random.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import { drawFineTuningCurves } from "./curves.ts";
+import { EngineWatch } from "./engine-watch.ts";
 import { readBytes, readText } from "./files.ts";
 import { type FineTuningPlan, trainableOfTask, withDropoutOf } from "./fine-tuning-plan.ts";
+import { knownMachinePeak } from "./machine-peak.ts";
 import { INITIALIZATION_STREAM } from "./pretrain.ts";
 import { checkpointSteps, MODEL_FILE, RunFolder, readCheckpoint } from "./run-folder.ts";
 import { engineOf, folderHooks, type RunWatcher } from "./run-hooks.ts";
@@ -185,6 +187,7 @@ async function trainIn(run: FineTuningRun, folder: RunFolder, beginning: Beginni
   const { weights, resume } = beginning;
   const config = withDropoutOf(plan, run.config);
   const graphs = graphsOf(run, config);
+  const watch = new EngineWatch(await knownMachinePeak(run.runtime));
   watcher.onStart?.({
     config: run.config,
     task,
@@ -203,9 +206,15 @@ async function trainIn(run: FineTuningRun, folder: RunFolder, beginning: Beginni
     config,
     weights,
     trainable: trainableOfTask(plan),
-    phases: [{ batches: graphs.batches, compile: graphs.compile, ...(evaluate && { evaluate }) }],
+    phases: [
+      {
+        batches: graphs.batches,
+        compile: (trainable) => watch.timed(graphs.compile(trainable)),
+        ...(evaluate && { evaluate }),
+      },
+    ],
     settings: plan.settings,
-    hooks: hooksOf(run, folder, weights, notes),
+    hooks: hooksOf(run, { folder, weights, notes, watch }),
     ...(resume === undefined ? {} : { resume }),
   });
   await promote(run, folder, weights, notes.averaged);
@@ -242,12 +251,20 @@ function graphsOf({ task, plan, train, runtime }: FineTuningRun, config: BertCon
   return { batches, compile, objective: taskObjective(task, config, train.examples.length / train.rows.length) };
 }
 
-function hooksOf(run: FineTuningRun, folder: RunFolder, weights: NamedTensors, notes: RunNotes) {
+interface HookParts {
+  readonly folder: RunFolder;
+  readonly weights: NamedTensors;
+  readonly notes: RunNotes;
+  readonly watch: EngineWatch;
+}
+
+function hooksOf(run: FineTuningRun, { folder, weights, notes, watch }: HookParts) {
   const hooks = folderHooks<TaskBatch, FineTuningMeans, FineTuningEvaluation>({
     folder,
     plan: run.plan,
     environment: run.watcher,
     engine: engineOf(run.runtime),
+    engineWatch: watch,
     dataIdentity: run.dataIdentity,
     weights: () => weights,
     inputsOf: ({ inputs }) => inputs,

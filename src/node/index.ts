@@ -13,6 +13,10 @@ export {
 export { exportAverage } from "./export-average.ts";
 export { type AtomicFile, createAtomicFile, readBytes, readText, writeFileAtomic } from "./files.ts";
 export { type FilledPretraining, fillPretraining, type GivenPretraining } from "./fill-preset.ts";
+export { type FineTuneOptions, type FineTuneResult, fineTune, resumeFineTuning } from "./fine-tune.ts";
+export type { FineTuneEnvironment } from "./fine-tuning-inputs.ts";
+export type { FineTuningChoices, FineTuningPlan } from "./fine-tuning-plan.ts";
+export type { FineTuningRunResult, FineTuningStart } from "./fine-tuning-run.ts";
 export type { FittedBatches, PhaseShape } from "./fit-batches.ts";
 export {
   type DownloadedFile,
