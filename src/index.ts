@@ -158,6 +158,8 @@ export { type EvaluationReportData, evaluationReport } from "./report/evaluation
 export { type ExplainedText, type ExplanationReportData, explanationReport } from "./report/explanation-report.ts";
 export { type ChartSeries, type LineChartOptions, lineChart, type ReferenceLine } from "./report/line-chart.ts";
 export type { ReportOptions } from "./report/page.ts";
+export { protocolReport } from "./report/protocol-report.ts";
+export { type ProtocolTable, protocolMarkdown, protocolTables } from "./report/protocol-tables.ts";
 export type { RunCheckpoint, RunData, RunSamples } from "./report/run-data.ts";
 export { runReport } from "./report/run-report.ts";
 export type { TrainingMemory } from "./report/training-cost.ts";
@@ -177,6 +179,16 @@ export {
 } from "./tasks/cmrc-metrics.ts";
 export { type AnswerRepair, type QuestionFile, readQuestionFile } from "./tasks/datasets/question-file.ts";
 export {
+  defaultLearningRate,
+  type FineTuningChoice,
+  type FineTuningDefaults,
+  fineTuningDefaults,
+  learningRateGrid,
+  type RateFamily,
+  type RateModel,
+  rateFamilyOf,
+} from "./tasks/default-rates.ts";
+export {
   type EntityReport,
   type SegmentationScores,
   type SpanScores,
@@ -192,6 +204,7 @@ export {
   explain,
   type TokenAttribution,
 } from "./tasks/explain.ts";
+export { bestTrials, halvingRungs, nextTrials, type Rung, type Trial } from "./tasks/halving.ts";
 export type { FoundEntity } from "./tasks/ner-decode.ts";
 export { pipeline } from "./tasks/pipeline.ts";
 export type {
@@ -220,6 +233,40 @@ export type {
   TokenClassificationPipeline,
 } from "./tasks/pipeline-types.ts";
 export {
+  type OptionValue,
+  type OptionValues,
+  type Protocol,
+  type ProtocolCell,
+  type ProtocolModel,
+  type ProtocolTask,
+  parseProtocol,
+  type ReadOption,
+} from "./tasks/protocol.ts";
+export {
+  type CellResult,
+  type ExampleScores,
+  type FailedCell,
+  type FinishedCell,
+  type ProtocolComparison,
+  type ProtocolResults,
+  type ProtocolRow,
+  protocolResults,
+  type RunCircumstances,
+} from "./tasks/protocol-results.ts";
+export {
+  compareWithPublished,
+  type PublishedBand,
+  type PublishedComparison,
+  type PublishedKey,
+  type PublishedPosition,
+  publishedBand,
+  type RelativeScores,
+  type ResultCircumstances,
+  relativeScores,
+  type ScoredModel,
+  whatToCheck,
+} from "./tasks/published.ts";
+export {
   type AnswerCandidate,
   type AnswerKind,
   nBestFileOf,
@@ -227,6 +274,17 @@ export {
   type QuestionAnswer,
 } from "./tasks/qa-answer.ts";
 export type { ScoredLabel } from "./tasks/sequence-task.ts";
+export {
+  type BootstrapOptions,
+  type BootstrapResult,
+  holm,
+  mcnemar,
+  meanMeasure,
+  type PairedScores,
+  pairedBootstrap,
+  type RunStatistics,
+  statisticsOf,
+} from "./tasks/significance.ts";
 export { scoreSquadAnswer } from "./tasks/squad-metrics.ts";
 export {
   convertTags,

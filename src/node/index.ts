@@ -39,7 +39,17 @@ export { pipeline } from "./pipeline.ts";
 export { type PlannedJob, type PlannedPhase, type PlanTrainingOptions, planTraining } from "./plan-training.ts";
 export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining } from "./pretrain.ts";
 export type { PretrainResult, PretrainStart } from "./pretraining-run.ts";
+export {
+  type CellEnvironment,
+  type ProtocolOptions,
+  type ProtocolOutcome,
+  type RunCell,
+  readProtocol,
+  runProtocol,
+} from "./protocol.ts";
+export { type CellRunnerOptions, cellRunner, type FineTuneOptionsOf } from "./protocol-cell.ts";
 export { fillSamples, readRuns, type SampleOptions } from "./report-run.ts";
+export { type SearchOptions, type SearchResult, type SearchTrial, searchOptions } from "./search.ts";
 export { type CreateSegmenterOptions, createSegmenter } from "./segmenters.ts";
 export { type AnyTaskData, loadTaskData, type TaskData, type TaskDataOptions, type TaskSplits } from "./task-data.ts";
 export { loadVocabulary } from "./vocabulary-file.ts";
