@@ -71,7 +71,7 @@ describe("the report", () => {
   test("shows errors in one table where hardly two are alike, as answers are", () => {
     const errors = ["甲", "乙", "丙", "丁"].map((answer) => error(answer, `${answer}地`));
     const text = textOf(evaluationReport(data({ errors }), OPTIONS));
-    expect(text).toContain("text expected predicted probability id 房间很吵 甲 甲地 87.50 %");
+    expect(text).toContain("text expected predicted probability 房间很吵 甲 甲地 87.50 %");
   });
 
   test("needs nothing besides, and escapes all that comes from data", () => {

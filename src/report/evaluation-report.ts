@@ -73,7 +73,7 @@ const STYLE = `
 .matrix a { color: inherit; text-decoration: none; display: block; }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; }
 summary { cursor: pointer; }
-details td:first-child { width: 60%; }
+details td:first-child { width: 80%; }
 `;
 
 /** A table whose shares have bars. */
@@ -194,12 +194,13 @@ ${more > 0 ? html`<p class="note">and ${grouped(more)} more</p>` : ""}</details>
 }
 
 function errorTable(errors: readonly EvaluationError[], withLabels: boolean): Markup {
-  const head = ["text", ...(withLabels ? ["expected", "predicted"] : []), "probability", "id"];
+  const hasIds = errors.some(({ id }) => id !== undefined);
+  const head = ["text", ...(withLabels ? ["expected", "predicted"] : []), "probability", ...(hasIds ? ["id"] : [])];
   const rows = errors.map(({ id, text, expected, predicted, score, marks }) => [
     markedText(text, marks),
     ...(withLabels ? [html`<span lang="zh">${expected}</span>`, html`<span lang="zh">${predicted}</span>`] : []),
     score === undefined ? "" : writtenMetric("share", score),
-    id ?? "",
+    ...(hasIds ? [id ?? ""] : []),
   ]);
   return table(head, rows);
 }
