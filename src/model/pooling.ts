@@ -7,7 +7,8 @@
 import { ShapeError, verbatim } from "../errors.ts";
 import type { Dim } from "../graph/dims.ts";
 import { buildGraph, type Graph, input, type Tensor } from "../graph/graph.ts";
-import { add, mul, scale } from "../graph/ops/arithmetic.ts";
+import { add, div, mul, scale } from "../graph/ops/arithmetic.ts";
+import { reduceSum } from "../graph/ops/broadcast.ts";
 import { full } from "../graph/ops/constant.ts";
 import { cast, equal, where } from "../graph/ops/logic.ts";
 import { matmul } from "../graph/ops/matmul.ts";
@@ -51,6 +52,20 @@ export function maxPooling(tokens: Tensor, mask: Tensor): Tensor {
   const highest = reduceMax(where(counts, tokens, full("float32", [], LOWEST)), [1], true);
   const any = reduceMax(cast(mask, "float32"), [1], true);
   return mul(highest, reshape(any, [batch, 1, 1]));
+}
+
+/**
+ * The mean over the tokens that count.
+ * @param tokens - float32 [batch, seq, dim].
+ * @param mask - int32 [batch, seq]; 1 for tokens that count, at least one in each row.
+ * @returns float32 [batch, dim].
+ * @throws {ShapeError} when the axes do not fit.
+ */
+export function meanPooling(tokens: Tensor, mask: Tensor): Tensor {
+  expectTokens("meanPooling", tokens);
+  const [batch, seq] = tokens.shape as [Dim, Dim, Dim];
+  const counts = reshape(cast(mask, "float32"), [batch, seq, 1]);
+  return div(reduceSum(mul(tokens, counts), [1]), reduceSum(counts, [1]));
 }
 
 function expectTokens(at: string, { dtype, shape }: Tensor): void {

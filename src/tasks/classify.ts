@@ -51,11 +51,33 @@ export const match = classification({
   needsPair: true,
 });
 
-function classification(kind: {
+/** How the model reads an example, and what its classes are scored by. */
+export interface TextReading {
+  readonly sequencesPerRow: number;
+  encode: typeof encodeTexts;
+  /** @returns float32 [rows, labels]. */
+  score(inputs: HeadInputs, labels: number): Tensor;
+}
+
+/** Both texts of a pair in one sequence, as BERT was made to read them. */
+const readTogether: TextReading = {
+  sequencesPerRow: 1,
+  encode: encodeTexts,
+  score: ({ context, dropout, pooledOutput }, labels) =>
+    sequenceClassificationHead(context, dropout(pooledOutput()), labels),
+};
+
+/** What tells the kinds of classification apart. */
+interface ClassificationKind {
   readonly name: string;
   readonly summary: string;
   readonly needsPair: boolean;
-}): TaskDefinition<TextExample, Classification> {
+  /** Together when left out. */
+  readonly reading?: TextReading;
+}
+
+/** A task of one label for each example. */
+export function classification(kind: ClassificationKind): TaskDefinition<TextExample, Classification> {
   return {
     name: kind.name,
     pipeline: "text-classification",
@@ -66,7 +88,7 @@ function classification(kind: {
       ...commonSettings(kind.name, choices),
       labels: choices.labels ?? labelsOf(examples),
     }),
-    create: (settings) => new ClassifyTask(settings, kind.needsPair),
+    create: (settings) => new ClassifyTask(settings, kind),
   };
 }
 
@@ -90,19 +112,22 @@ const LABELS = "labels";
 type Scores = Readonly<Record<string, Tensor>>;
 
 class ClassifyTask implements Task<TextExample, Classification> {
-  readonly sequencesPerRow = 1;
+  readonly sequencesPerRow: number;
   readonly labelInputs = { [LABELS]: { dtype: "int32", axis: "row", padding: IGNORED_LABEL } } as const;
   readonly scoreAxes = { logits: "row" } as const;
   readonly primaryMetric = "accuracy";
   readonly settings: TaskSettings;
   readonly #ids: LabelIds;
   readonly #needsPair: boolean;
+  readonly #reading: TextReading;
 
-  constructor(settings: TaskSettings, needsPair: boolean) {
+  constructor(settings: TaskSettings, { needsPair, reading = readTogether }: ClassificationKind) {
     const labels = settings.labels ?? UNNAMED_LABELS;
     this.settings = { ...settings, labels };
     this.#ids = new LabelIds(labels, 2);
     this.#needsPair = needsPair;
+    this.#reading = reading;
+    this.sequencesPerRow = reading.sequencesPerRow;
   }
 
   encode(example: TextExample, tokenizer: BertTokenizer): EncodedExample {
@@ -116,11 +141,11 @@ class ClassifyTask implements Task<TextExample, Classification> {
       });
     }
     const labels = label === undefined ? undefined : { [LABELS]: [this.#ids.idOf(label, example)] };
-    return encodeTexts(example, tokenizer, this.settings, labels);
+    return this.#reading.encode(example, tokenizer, this.settings, labels);
   }
 
-  head({ context, dropout, pooledOutput }: HeadInputs) {
-    return { logits: sequenceClassificationHead(context, dropout(pooledOutput()), this.#ids.labels.length) };
+  head(inputs: HeadInputs) {
+    return { logits: this.#reading.score(inputs, this.#ids.labels.length) };
   }
 
   loss({ logits }: Scores, { labels, rowWeights }: LabelTensors, options: LossOptions) {

@@ -4,12 +4,10 @@
  */
 import { ArgumentError, DataError, verbatim } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
-import { div, mul } from "../graph/ops/arithmetic.ts";
-import { reduceSum } from "../graph/ops/broadcast.ts";
-import { cast } from "../graph/ops/logic.ts";
 import { reshape } from "../graph/ops/reshape.ts";
 import { slice } from "../graph/ops/slice.ts";
 import { encodeRows } from "../inference/token-rows.ts";
+import { meanPooling } from "../model/pooling.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { SimilarityExample } from "./examples.ts";
 import { squareErrorLoss } from "./losses.ts";
@@ -180,8 +178,7 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
     const { hiddenSize } = config;
     const tokens = reshape(sequenceOutput, [sequences, seq, hiddenSize]);
     if (this.settings.pooling === "cls") return reshape(slice(tokens, 1, 0, 1), [sequences, hiddenSize]);
-    const mask = reshape(cast(attentionMask, "float32"), [sequences, seq, 1]);
-    return div(reduceSum(mul(tokens, mask), [1]), reduceSum(mask, [1]));
+    return meanPooling(tokens, attentionMask);
   }
 
   loss({ vectors }: Scores, { labels, rowWeights }: LabelTensors, _: LossOptions, { config }: HeadInputs) {

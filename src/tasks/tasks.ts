@@ -7,12 +7,14 @@ import { multilabel } from "./multilabel.ts";
 import { ner } from "./ner.ts";
 import { qa } from "./qa.ts";
 import { regress } from "./regress.ts";
+import { siamese } from "./siamese.ts";
 import type { AnyTaskDefinition } from "./task.ts";
 
 /** The tasks, in the order in which they are shown. */
 export const taskDefinitions: readonly AnyTaskDefinition[] = [
   classify,
   match,
+  siamese,
   multilabel,
   regress,
   ner,
