@@ -232,15 +232,13 @@ export type {
   TokenClassificationOptions,
   TokenClassificationPipeline,
 } from "./tasks/pipeline-types.ts";
-export {
-  type OptionValue,
-  type OptionValues,
-  type Protocol,
-  type ProtocolCell,
-  type ProtocolModel,
-  type ProtocolTask,
-  parseProtocol,
-  type ReadOption,
+export type {
+  OptionValue,
+  OptionValues,
+  Protocol,
+  ProtocolCell,
+  ProtocolModel,
+  ProtocolTask,
 } from "./tasks/protocol.ts";
 export {
   type CellResult,

@@ -7,7 +7,7 @@ import { lookUpModel, type ZooModel } from "../src/model/zoo.ts";
 import type { AnyDataset } from "../src/tasks/datasets/dataset.ts";
 import { findDataset } from "../src/tasks/datasets/datasets.ts";
 import { fineTuningDefaults } from "../src/tasks/default-rates.ts";
-import { parseProtocol } from "../src/tasks/protocol.ts";
+import { parseProtocol } from "../src/tasks/protocol-file.ts";
 import { publishedBand } from "../src/tasks/published.ts";
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), "utf8");

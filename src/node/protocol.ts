@@ -9,14 +9,8 @@ import { InterruptedError, ZhbertError } from "../errors.ts";
 import type { ReportOptions } from "../report/page.ts";
 import { protocolReport } from "../report/protocol-report.ts";
 import { protocolMarkdown } from "../report/protocol-tables.ts";
-import {
-  digestOf,
-  type OptionValues,
-  type Protocol,
-  type ProtocolCell,
-  parseProtocol,
-  type ReadOption,
-} from "../tasks/protocol.ts";
+import { digestOf, type OptionValues, type Protocol, type ProtocolCell } from "../tasks/protocol.ts";
+import { parseProtocol, type ReadOption } from "../tasks/protocol-file.ts";
 import {
   type CellResult,
   type FailedCell,

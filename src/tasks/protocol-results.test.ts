@@ -1,6 +1,7 @@
 /** What runs amount to: the grid's best place by dev, statistics over its seeds, the published band, pairs of models. */
 import { describe, expect, test } from "vitest";
-import { type Protocol, parseProtocol } from "./protocol.ts";
+import type { Protocol } from "./protocol.ts";
+import { parseProtocol } from "./protocol-file.ts";
 import { type CellResult, type FinishedCell, protocolResults } from "./protocol-results.ts";
 
 const protocol = parseProtocol(

@@ -1,7 +1,7 @@
 /** A protocol's runs are those of its file, in folders of their own; what is wrong in the file is said with its line. */
 import { describe, expect, test } from "vitest";
 import { DataError, UsageError } from "../errors.ts";
-import { parseProtocol, type ReadOption } from "./protocol.ts";
+import { parseProtocol, type ReadOption } from "./protocol-file.ts";
 
 const text = `
 title: Small models
