@@ -102,8 +102,13 @@ describe("marked text", () => {
   test("parts overlapping spans where they begin and end", () => {
     const { text } = markedText("小王在北京市", [mark(3, 5, "expected", "LOC"), mark(3, 6, "predicted", "GPE")]);
     expect(text).toBe(
-      '<span lang="zh">小王在<span class="agreed">北京<sub>LOC</sub></span><span class="predicted">市<sub>GPE</sub></span></span>',
+      '<span lang="zh">小王在<span class="mistyped">北京<sub>LOC</sub></span><span class="predicted">市<sub>GPE</sub></span></span>',
     );
+  });
+
+  test("tells whether both are of one type", () => {
+    const { text } = markedText("北京", [mark(0, 2, "expected", "LOC"), mark(0, 2, "predicted", "LOC")]);
+    expect(text).toBe('<span lang="zh"><span class="agreed">北京<sub>LOC</sub></span></span>');
   });
 
   test("cuts long texts around the marks, between characters", () => {

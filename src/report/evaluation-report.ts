@@ -74,6 +74,7 @@ const STYLE = `
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; }
 summary { cursor: pointer; }
 details td:first-child { width: 80%; }
+.errors td:first-child { min-width: 24rem; }
 `;
 
 /** A table whose shares have bars. */
@@ -168,11 +169,11 @@ function groupErrors(errors: readonly EvaluationError[]): ErrorGroup[] {
 }
 
 function errorSection(errors: readonly EvaluationError[], examples: number): Markup {
-  const head = html`<h2>Errors</h2>\n`;
+  const head = html`<h2>Texts with errors</h2>\n`;
   if (errors.length === 0) return html`${head}<p>None among ${grouped(examples)} examples.</p>`;
   const hasMarks = errors.some(({ marks }) => marks !== undefined && marks.length > 0);
   const legend = hasMarks
-    ? html` Texts show what was <span class="expected">expected</span>, <span class="predicted">predicted</span>, and <span class="agreed">both</span>.`
+    ? html` Texts show what was <span class="expected">expected</span>, <span class="predicted">predicted</span>, <span class="agreed">both</span>, and <span class="mistyped">both of different types</span>.`
     : "";
   const groups = groupErrors(errors);
   const [only] = groups;
@@ -202,7 +203,7 @@ function errorTable(errors: readonly EvaluationError[], withLabels: boolean): Ma
     score === undefined ? "" : writtenMetric("share", score),
     ...(hasIds ? [id ?? ""] : []),
   ]);
-  return table(head, rows);
+  return html`<div class="errors">${table(head, rows)}</div>`;
 }
 
 function short(text: string): string {

@@ -12,10 +12,11 @@ export interface TextMark {
 
 /** What the classes of `markedText` look like. */
 export const MARKED_TEXT_STYLE = `
-.expected, .predicted, .agreed { border-radius: .2rem; padding: 0 .1rem; }
+.expected, .predicted, .agreed, .mistyped { border-radius: .2rem; padding: 0 .1rem; }
 .expected { background: color-mix(in srgb, #2f9e44 24%, transparent); border-bottom: 2px solid #2f9e44; }
 .predicted { background: color-mix(in srgb, #e8590c 22%, transparent); border-bottom: 2px dashed #e8590c; }
 .agreed { background: color-mix(in srgb, #1971c2 20%, transparent); border-bottom: 2px solid #1971c2; }
+.mistyped { background: color-mix(in srgb, #9c36b5 20%, transparent); border-bottom: 2px dotted #9c36b5; }
 sub { font-size: .68em; color: var(--muted); padding-left: .12rem; }
 `;
 
@@ -42,7 +43,7 @@ export function markedText(text: string, marks: readonly TextMark[] = []): Marku
     if (!isKept) return start === end ? undefined : html` … `;
     const over = inside.filter((mark) => mark.start <= start && end <= mark.end);
     const ending = over.filter((mark) => mark.end === end);
-    return segment(text.slice(start, end), new Set(over.map(({ kind }) => kind)), labelsOf(ending));
+    return segment(text.slice(start, end), classOf(over), labelsOf(ending));
   });
   return html`<span lang="zh">${parts}</span>`;
 }
@@ -86,9 +87,15 @@ function labelsOf(marks: readonly { readonly label?: string }[]): string {
   return [...new Set(marks.flatMap(({ label }) => (label === undefined ? [] : [label])))].join("/");
 }
 
-function segment(text: string, kinds: ReadonlySet<TextMark["kind"]>, labels: string): Markup {
-  const [kind] = kinds;
-  if (kind === undefined) return html`${text}`;
+/** Where both are, they may be of different types. */
+function classOf(marks: readonly Omit<TextMark, "span">[]): string | undefined {
+  const [first] = marks;
+  if (first === undefined || new Set(marks.map(({ kind }) => kind)).size === 1) return first?.kind;
+  return new Set(marks.map(({ label }) => label)).size === 1 ? "agreed" : "mistyped";
+}
+
+function segment(text: string, className: string | undefined, labels: string): Markup {
+  if (className === undefined) return html`${text}`;
   const label = labels === "" ? undefined : html`<sub>${labels}</sub>`;
-  return html`<span class="${kinds.size > 1 ? "agreed" : kind}">${text}${label}</span>`;
+  return html`<span class="${className}">${text}${label}</span>`;
 }
