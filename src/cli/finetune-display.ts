@@ -5,6 +5,7 @@ import type { FineTuneResult } from "../node/fine-tune.ts";
 import type { FineTuneEnvironment } from "../node/fine-tuning-inputs.ts";
 import type { FineTuningRunResult, FineTuningStart } from "../node/fine-tuning-run.ts";
 import { METRICS_FILE } from "../node/run-folder.ts";
+import { areShares } from "../report/values.ts";
 import type { FineTuningEvaluation } from "../tasks/fine-tuning.ts";
 import { statisticsOf } from "../tasks/significance.ts";
 import type { Output, Progress } from "./command.ts";
@@ -165,9 +166,9 @@ function maxMean(statistics: ReturnType<typeof statisticsOf> | undefined, isLowe
 }
 
 /** Metrics are shares, or numbers of any size; tables show shares in per cent. */
-function score(value: number | undefined): string {
+function score(value: number | undefined, name = "score"): string {
   if (value === undefined || !Number.isFinite(value)) return "";
-  return Math.abs(value) <= 1 ? (100 * value).toFixed(2) : value.toFixed(3);
+  return areShares(name, [value]) ? (100 * value).toFixed(2) : value.toFixed(3);
 }
 
 /** The primary metric, then the others. */
@@ -175,7 +176,7 @@ function shown(metrics: Readonly<Record<string, number>>, primary: string): stri
   const names = [primary, ...Object.keys(metrics).filter((name) => name !== primary)].filter((name) => name in metrics);
   return names
     .slice(0, MOST_SHOWN)
-    .map((name) => `${name} ${score(metrics[name])}`)
+    .map((name) => `${name} ${score(metrics[name], name)}`)
     .join(", ");
 }
 

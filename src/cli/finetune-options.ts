@@ -42,6 +42,19 @@ const COLUMNS: readonly NamedOption<ColumnName>[] = [
 const TASK: readonly NamedOption<string>[] = [
   ["maxSeqLength", whole("--max-seq-length", "tokens of the longest row", "as usual for the data or the task", 4)],
   ["layerMix", option("--layer-mix", "heads stand on a learned weighted sum of all layers")],
+  [
+    "threshold",
+    number("--threshold", "multilabel: labels of this probability or more are predicted", 0.5, probability),
+  ],
+  [
+    "scoreRange",
+    option(
+      "--score-range <list>",
+      "regress: lowest and highest score, 0,5; predictions stay inside",
+      "open",
+      scoreRange,
+    ),
+  ],
   ["docStride", whole("--doc-stride", "qa: passage tokens from one window to the next", 128)],
   ["maxQueryLength", whole("--max-query-length", "qa: tokens that are kept of a question", 64)],
   ["maxAnswerLength", whole("--max-answer-length", "qa: tokens of the longest answer", 30)],
@@ -114,7 +127,10 @@ const LOSS: readonly NamedOption<"labelSmoothing" | "focalGamma" | "classWeights
     "focalGamma",
     number("--focal-gamma", "focal loss: how much less what is right already counts", 0, nonNegativeNumber),
   ],
-  ["classWeights", option("--class-weights <list>", "factors on the loss of each label: 1,2.5,1", "none", numbers)],
+  [
+    "classWeights",
+    option("--class-weights <list>", "factors on the loss of each label: 1,2.5,1, or balanced", "none", classWeights),
+  ],
 ];
 
 const ADVERSARIAL: readonly NamedOption<"method" | "epsilon" | "stepSize" | "steps">[] = [
@@ -197,8 +213,23 @@ function columnsOf(columns: Record<string, string>): Pick<TaskDataOptions, "colu
   return { columns: { ...columns, ...(label?.includes(",") ? { label: label.split(",") } : {}) } };
 }
 
+function classWeights(text: string): readonly number[] | "balanced" {
+  if (text === "balanced") return text;
+  const list = numbers(text);
+  if (list.every((value) => value >= 0)) return list;
+  const expected = "balanced, or numbers of 0 or more with commas between";
+  throw new UsageError({ where: "--class-weights", expected, got: text });
+}
+
+function scoreRange(text: string): readonly [number, number] {
+  const [lowest, highest, ...more] = numbers(text);
+  if (lowest !== undefined && highest !== undefined && lowest < highest && more.length === 0) return [lowest, highest];
+  const expected = "the lowest and the highest score with a comma between";
+  throw new UsageError({ where: "--score-range", expected, got: text });
+}
+
+/** Numbers with commas between; NaN for what is none. */
 function numbers(text: string): number[] {
   const list = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
-  if (list.every((value) => value >= 0 && value < Number.POSITIVE_INFINITY)) return list;
-  throw new UsageError({ where: "--class-weights", expected: "numbers of 0 or more with commas between", got: text });
+  return list.map((value) => (Number.isFinite(value) ? value : Number.NaN));
 }

@@ -6,6 +6,7 @@ import type { LoadedModel } from "../inference/load-model.ts";
 import type { BertConfig } from "../model/config.ts";
 import { expectNoFurtherLayers, expectVocabularySize, matchWeights } from "../model/match-weights.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { balancedClassWeights } from "../tasks/class-balance.ts";
 import { type AnyExample, dataNotes, type LabelCounts, labelCounts } from "../tasks/data-advice.ts";
 import type { DataNote } from "../tasks/data-note.ts";
 import { fineTuningDefaults, rateNotes } from "../tasks/default-rates.ts";
@@ -194,6 +195,7 @@ function planner(job: Job, data: AnyTaskData, inputs: FineTuningInputs, { onNote
     config,
     batchesPerEpoch,
     hasDev: dev !== undefined,
+    balancedClassWeights: () => balancedClassWeights(task.settings, train.examples),
     defaults: fineTuningDefaults(choice),
     data: { ...job.data },
   };

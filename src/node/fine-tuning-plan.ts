@@ -52,7 +52,7 @@ export interface FineTuningChoices {
   /** The weight of R-Drop's divergence between two passes; none. */
   readonly rDropAlpha?: number;
   /** How the loss is changed. */
-  readonly loss?: LossOptions;
+  readonly loss?: LossChoices;
   /** Overrides both dropout rates of the config while training, in [0, 1). */
   readonly dropout?: number;
   /** Computes layers again for their gradients: less memory, about a third more time. */
@@ -73,6 +73,11 @@ export interface FineTuningChoices {
   readonly saveSteps?: number;
   /** Leaves the last checkpoint in the folder of a finished run. */
   readonly keepCheckpoints?: boolean;
+}
+
+/** As `LossOptions`; class weights may also follow from how often each label occurs. */
+export interface LossChoices extends Omit<LossOptions, "classWeights"> {
+  readonly classWeights?: readonly number[] | "balanced";
 }
 
 /** The choices of a run, complete; stored in every checkpoint. */
@@ -114,8 +119,15 @@ export interface FineTuningFacts {
   /** The batches of an epoch, for a size. */
   batchesPerEpoch(batchSize: number): number;
   readonly hasDev: boolean;
+  /** By which rare labels count as much as frequent ones. @throws {ArgumentError} where the task has no labels. */
+  balancedClassWeights(): readonly number[];
   readonly defaults: FineTuningDefaults;
   readonly data: Readonly<Record<string, unknown>>;
+}
+
+function lossOf({ classWeights, ...loss }: LossChoices = {}, facts: FineTuningFacts): LossOptions {
+  if (classWeights === undefined) return loss;
+  return { ...loss, classWeights: classWeights === "balanced" ? facts.balancedClassWeights() : classWeights };
 }
 
 /** Choices with the defaults filled in. @throws {TrainingError} when a number is out of range. */
@@ -156,7 +168,7 @@ export function completeFineTuning(choices: FineTuningChoices, facts: FineTuning
     evalBatchSize: chosen.evalBatchSize,
     frozenLayers: frozen,
     frozenEmbeddings: choices.frozenEncoder ?? choices.frozenEmbeddings ?? false,
-    loss: choices.loss ?? {},
+    loss: lossOf(choices.loss, facts),
     ...withoutUndefined({ rDropAlpha: choices.rDropAlpha, dropout }),
     recompute: choices.recompute ?? false,
     evalSteps: choices.evalSteps ?? stepsPerEpoch,

@@ -3,9 +3,9 @@ import { ArgumentError, verbatim } from "../errors.ts";
 import { countLabels } from "./labels.ts";
 import type { TaskSettings } from "./task.ts";
 
-/** What of an example is counted. */
+/** What of an example of these tasks is counted. */
 interface LabelledExample {
-  readonly label?: unknown;
+  readonly label?: string;
   readonly labels?: readonly string[];
 }
 
@@ -18,7 +18,7 @@ interface LabelledExample {
  */
 export function balancedClassWeights(
   { task, labels = [] }: TaskSettings,
-  examples: readonly LabelledExample[],
+  examples: readonly unknown[],
 ): readonly number[] {
   const byItself = task === "multilabel";
   if (!byItself && task !== "classify" && task !== "match") {
@@ -28,7 +28,9 @@ export function balancedClassWeights(
       got: verbatim(task),
     });
   }
-  const given = examples.flatMap((example) => (byItself ? (example.labels ?? []) : [String(example.label)]));
+  const given = (examples as readonly LabelledExample[]).flatMap(({ label, labels: several }) =>
+    byItself ? (several ?? []) : label === undefined ? [] : [label],
+  );
   const counts = countLabels(given);
   return labels.map((label) => {
     const count = counts.get(label) ?? 0;
