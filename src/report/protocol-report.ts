@@ -9,7 +9,9 @@ import {
   countsInWords,
   metricName,
   optionsInWords,
+  type ProtocolTable,
   protocolTables,
+  RESULTS_TITLE,
   writtenP,
 } from "./protocol-tables.ts";
 import { seedChart } from "./seed-chart.ts";
@@ -32,7 +34,7 @@ export async function protocolReport(results: ProtocolResults, options: ReportOp
   const failures = failed.length === 0 ? "" : `; ${failed.length} failed`;
   const body = html`<header><h1>${title}</h1>
 <p class="lead">${countsInWords(finished.length, missing)}${failures}</p></header>
-${tables.slice(0, 1).map(section)}
+${tables.filter(isResult).map(section)}
 ${checksSection(rows)}
 ${
   charts.length > 0
@@ -41,7 +43,7 @@ ${
 <div class="charts">\n${charts}</div>`
     : undefined
 }
-${tables.slice(1).map(section)}
+${tables.filter((one) => !isResult(one)).map(section)}
 ${tasks.map((task) => matrixSection(results, task))}
 ${curves.length > 0 ? html`<h2>Course on dev</h2>\n<div class="charts">\n${curves}</div>` : undefined}
 ${settingsSection(rows)}`;
@@ -56,7 +58,12 @@ const STYLE = `
 .matrix td { padding: .3rem .7rem; }
 `;
 
-function section({ title, note, columns, rows }: ReturnType<typeof protocolTables>[number]): Markup {
+/** What readers look for first. */
+function isResult({ title }: ProtocolTable): boolean {
+  return title.startsWith(RESULTS_TITLE);
+}
+
+function section({ title, note, columns, rows }: ProtocolTable): Markup {
   const shown = rows.map((row) => row.map(marked));
   return html`<h2>${title}</h2>
 ${note === undefined ? undefined : html`<p class="lead">${note}</p>`}

@@ -13,6 +13,8 @@ export interface ProtocolTable {
 }
 
 const NONE = "–";
+/** How the titles of the tables of scores begin. */
+export const RESULTS_TITLE = "Results on";
 
 /** The tables of what a protocol has shown, the most important one first; empty ones are left out. */
 export function protocolTables(results: ProtocolResults): ProtocolTable[] {
@@ -36,7 +38,7 @@ function scoreTable({ rows }: ProtocolResults, split: string): ProtocolTable {
   const models = [...new Set(rows.map(({ model }) => model))];
   const metricsOf = (task: string) => rows.find((row) => row.task === task)?.metrics ?? [];
   return {
-    title: `Results on ${split}`,
+    title: `${RESULTS_TITLE} ${split}`,
     note: "maximum (mean) of the runs, in %",
     columns: ["model", ...tasks.map((task) => `${task}, ${metricsOf(task).map(metricName).join(" / ")}`)],
     rows: models.map((model) => [
@@ -139,7 +141,12 @@ function relativeTable({ relative, relativeColumns, baseline }: ProtocolResults)
   return {
     title: `In per cent of ${baseline}`,
     note: "by the best runs",
-    columns: ["model", ...relativeColumns, "average", "classification"],
+    columns: [
+      "model",
+      ...relativeColumns.map(({ task, metric }) => `${task} ${metricName(metric)}`),
+      "average",
+      "classification",
+    ],
     rows: relative.map(({ model, relative: shares, average, classification }) => [
       model,
       ...shares.map(share),

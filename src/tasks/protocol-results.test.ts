@@ -97,7 +97,7 @@ describe("the results of a protocol", () => {
   });
 
   test("the others are in per cent of the baseline, by their best runs", () => {
-    expect(results.relativeColumns).toEqual(["chnsenticorp accuracy"]);
+    expect(results.relativeColumns).toEqual([{ task: "chnsenticorp", metric: "accuracy" }]);
     expect(results.relative.map(({ model }) => model)).toEqual(["hfl/chinese-bert-wwm", "hfl/rbt3"]);
     expect(results.relative[1]?.relative[0]).toBeCloseTo((100 * 0.92) / 0.94, 10);
   });

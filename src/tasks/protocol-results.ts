@@ -87,6 +87,12 @@ export interface ProtocolComparison extends BootstrapResult {
   readonly corrected: number;
 }
 
+/** A column of what is relative. */
+export interface RelativeColumn {
+  readonly task: string;
+  readonly metric: string;
+}
+
 /** What a protocol has shown so far. */
 export interface ProtocolResults {
   readonly title: string;
@@ -99,7 +105,7 @@ export interface ProtocolResults {
     readonly average?: number;
     readonly classification?: number;
   }[];
-  readonly relativeColumns: readonly string[];
+  readonly relativeColumns: readonly RelativeColumn[];
   readonly baseline: string;
   readonly finished: readonly FinishedCell[];
   readonly failed: readonly FailedCell[];
@@ -292,7 +298,7 @@ function f1Measure(sums: Float64Array): number {
 function relativeTo(
   { models, tasks, baseline }: Protocol,
   rows: readonly ProtocolRow[],
-): { readonly columns: readonly string[]; readonly relative: ProtocolResults["relative"] } {
+): { readonly columns: readonly RelativeColumn[]; readonly relative: ProtocolResults["relative"] } {
   const others = models.map(({ name }) => name).filter((name) => name !== baseline);
   if (others.length === 0) return { columns: [], relative: [] };
   const columns = tasks.flatMap(({ name }) => {
@@ -315,7 +321,7 @@ function relativeTo(
       ...(classification === undefined ? {} : { classification }),
     }),
   );
-  return { columns: columns.map(({ task, metric }) => `${task} ${metric}`), relative };
+  return { columns, relative };
 }
 
 function byName<T>(names: readonly string[], value: (name: string) => T): Record<string, T> {

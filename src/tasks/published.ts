@@ -103,7 +103,7 @@ function inWords(
   results: RunStatistics,
   { position, band, lowest }: Pick<PublishedComparison, "position" | "band" | "lowest">,
 ): string {
-  const what = `${model} on ${dataset}, ${split}, ${metric}`;
+  const what = `${model} on ${dataset}, ${split}, ${metric === "exactMatch" ? "exact match" : metric}`;
   const published =
     band.max === undefined ? `the published mean ${percent(lowest)}` : `${percent(lowest)} to ${percent(band.max)}`;
   if (position === "within") return `${what}: ${percent(results.max)} lies within the published ${published}`;
