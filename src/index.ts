@@ -206,7 +206,7 @@ export {
 } from "./tasks/explain.ts";
 export { bestTrials, halvingRungs, nextTrials, type Rung, type Trial } from "./tasks/halving.ts";
 export type { FoundEntity } from "./tasks/ner-decode.ts";
-export { pipeline } from "./tasks/pipeline.ts";
+export { type PipelineOptions, pipeline } from "./tasks/pipeline.ts";
 export type {
   AnswerSpan,
   CallOptions,
@@ -249,6 +249,7 @@ export {
   type ProtocolResults,
   type ProtocolRow,
   protocolResults,
+  type RelativeColumn,
   type RunCircumstances,
 } from "./tasks/protocol-results.ts";
 export {
