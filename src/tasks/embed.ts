@@ -10,7 +10,7 @@ import { encodeRows } from "../inference/token-rows.ts";
 import { meanPooling } from "../model/pooling.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { SimilarityExample } from "./examples.ts";
-import { squareErrorLoss } from "./losses.ts";
+import { expectPlainLoss, squareErrorLoss } from "./losses.ts";
 import { pearson, spearman } from "./regression-metrics.ts";
 import { commonSettings } from "./sequence-task.ts";
 import type {
@@ -181,7 +181,8 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
     return meanPooling(tokens, attentionMask);
   }
 
-  loss({ vectors }: Scores, { labels, rowWeights }: LabelTensors, _: LossOptions, { config }: HeadInputs) {
+  loss({ vectors }: Scores, { labels, rowWeights }: LabelTensors, options: LossOptions, { config }: HeadInputs) {
+    expectPlainLoss(options, "embed", "how near vectors are");
     const { objective, temperature } = this.settings;
     const part = (at: number) => slice(vectors as Tensor, 1, at * config.hiddenSize, config.hiddenSize);
     const parts = Array.from({ length: this.sequencesPerRow }, (__, at) => part(at));

@@ -8,7 +8,15 @@ import { constant, full } from "../graph/ops/constant.ts";
 import { reshape } from "../graph/ops/reshape.ts";
 import { concat, slice } from "../graph/ops/slice.ts";
 import { type HostTensor, hostTensor } from "../util/tensor.ts";
-import { classLoss, IGNORED_LABEL, labelsLoss, squareErrorLoss, symmetricKl, symmetricLabelsKl } from "./losses.ts";
+import {
+  classLoss,
+  expectPlainLoss,
+  IGNORED_LABEL,
+  labelsLoss,
+  squareErrorLoss,
+  symmetricKl,
+  symmetricLabelsKl,
+} from "./losses.ts";
 
 const SCORES = hostTensor(
   "float32",
@@ -304,4 +312,12 @@ test("options outside of their range and tensors that do not fit are refused", (
   expect(() => labelsLoss(scores, targets, { classWeights: [1, Number.NaN, 1] })).toThrow(ArgumentError);
   expectShapeError(() => labelsLoss(scores, input("t", "float32", [4, 2])), "labelsLoss: targets", "float32[4, 3]");
   expectShapeError(() => classLoss(scores, labels, {}, input("r", "float32", [3])), "row weights", "float32[3]");
+});
+
+test("losses without classes refuse what changes the cross entropy of classes", () => {
+  expect(() => expectPlainLoss({ labelSmoothing: 0.1 }, "regress", "the square error")).toThrow(
+    "regress: expected the square error as loss, got class weights, label smoothing or focal loss",
+  );
+  expect(() => expectPlainLoss({ classWeights: [1, 2] }, "regress", "the square error")).toThrow(ArgumentError);
+  expect(expectPlainLoss({ labelSmoothing: 0, focalGamma: 0 }, "regress", "the square error")).toBeUndefined();
 });

@@ -204,3 +204,22 @@ function checkedOptions({ labelSmoothing = 0, classWeights, focalGamma = 0 }: Lo
   }
   return { labelSmoothing, classWeights, focalGamma };
 }
+
+/**
+ * Refuses options of a loss that has no classes of each row to apply them to.
+ * @param where - the task, for the message. @param loss - in words, what it minimises instead.
+ * @throws {ArgumentError} where an option changes the loss.
+ */
+export function expectPlainLoss(
+  { classWeights, labelSmoothing = 0, focalGamma = 0 }: LossOptions,
+  where: string,
+  loss: string,
+): void {
+  if (classWeights === undefined && labelSmoothing === 0 && focalGamma === 0) return;
+  throw new ArgumentError({
+    where,
+    expected: `${loss} as loss`,
+    got: verbatim("class weights, label smoothing or focal loss"),
+    hint: "these change the cross entropy of classes: leave them out",
+  });
+}

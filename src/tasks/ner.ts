@@ -2,7 +2,7 @@
  * Tags for the units of a text (token classification): named entities, word segmentation, parts of speech. The first piece of each unit
  * carries its label; long texts run in windows, and each unit is decided where it stands deepest.
  */
-import { ArgumentError, DataError, verbatim } from "../errors.ts";
+import { DataError } from "../errors.ts";
 import { type Dim, product } from "../graph/dims.ts";
 import type { Tensor } from "../graph/graph.ts";
 import { mul } from "../graph/ops/arithmetic.ts";
@@ -16,7 +16,7 @@ import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { Random } from "../util/random.ts";
 import { crfLoss, crfParameters, initializeCrf, packCrf } from "./crf.ts";
 import type { Span, TaggedExample } from "./examples.ts";
-import { classLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
+import { classLoss, expectPlainLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
 import { decodeTags, type Tagging } from "./ner-decode.ts";
 import { countSpans, evaluateTags, pairOf, type TaggedPair } from "./ner-evaluation.ts";
 import { type CompleteTaggingSettings, completeTagging, settleTagging, type TaggingSettings } from "./ner-settings.ts";
@@ -143,7 +143,7 @@ class TaggingTask implements Task<TaggedExample, Tagging, EncodedTagging> {
     const wanted = labels[LABELS] as Tensor;
     const [rows, seq, classes] = scores.shape as readonly [Dim, Dim, number];
     if (this.settings.crf) {
-      expectPlainLoss(options);
+      expectPlainLoss(options, "ner with a CRF", "the likelihood of whole sequences");
       return crfLoss(scores, wanted, crfParameters(context, classes), rowWeights);
     }
     const count = product([rows, seq]);
@@ -210,14 +210,4 @@ function* decidedIn({ rows, pieces }: EncodedText, at: number): Generator<readon
     const unit = pieces.words[piece] as number;
     if (row.roles[token] === Role.Text && (piece === 0 || pieces.words[piece - 1] !== unit)) yield [unit, token];
   }
-}
-
-function expectPlainLoss({ classWeights, labelSmoothing = 0, focalGamma = 0 }: LossOptions): void {
-  if (classWeights === undefined && labelSmoothing === 0 && focalGamma === 0) return;
-  throw new ArgumentError({
-    where: "ner with a CRF",
-    expected: "the likelihood of whole sequences as loss",
-    got: verbatim("class weights, label smoothing or focal loss"),
-    hint: "these change the loss of each tag by itself: train without --crf, or without them",
-  });
 }

@@ -5,9 +5,9 @@ import { reshape } from "../graph/ops/reshape.ts";
 import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { ScoredExample } from "./examples.ts";
-import { squareErrorLoss } from "./losses.ts";
+import { expectPlainLoss, squareErrorLoss } from "./losses.ts";
 import { regressionMetrics } from "./regression-metrics.ts";
-import { commonSettings, encodeTexts, expectGiven, namedTexts, shownExample } from "./sequence-task.ts";
+import { commonSettings, encodeTexts, expectGiven, meanLogits, namedTexts, shownExample } from "./sequence-task.ts";
 import type {
   EncodedExample,
   Evaluation,
@@ -108,7 +108,8 @@ class RegressTask implements Task<ScoredExample, Regression> {
     return { logits: sequenceClassificationHead(context, dropout(pooledOutput()), 1) };
   }
 
-  loss({ logits }: Scores, { labels, rowWeights }: LabelTensors, _: LossOptions) {
+  loss({ logits }: Scores, { labels, rowWeights }: LabelTensors, options: LossOptions) {
+    expectPlainLoss(options, "regress", "the square error");
     return squareErrorLoss(byRow(logits), labels[SCORES] as Tensor, rowWeights);
   }
 
@@ -117,8 +118,8 @@ class RegressTask implements Task<ScoredExample, Regression> {
     return squareErrorLoss(byRow(first), byRow(second), rowWeights);
   }
 
-  decode(_: ScoredExample, __: EncodedExample, [scores]: readonly RowScores[]): Regression {
-    const score = scores?.["logits"]?.[0] as number;
+  decode(_: ScoredExample, __: EncodedExample, scores: readonly RowScores[]): Regression {
+    const score = meanLogits(scores)[0] as number;
     const [lowest, highest] = this.#range;
     return { score: Math.min(highest, Math.max(lowest, score)) };
   }
