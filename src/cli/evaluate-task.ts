@@ -10,7 +10,7 @@ import { predictionFileOf, type QuestionAnswer } from "../tasks/qa-answer.ts";
 import type { Evaluation, EvaluationError } from "../tasks/task.ts";
 import type { CommandContext, Output } from "./command.ts";
 import { harmless } from "./output.ts";
-import { loadTaskModel } from "./task-model.ts";
+import { loadTaskModel, noteTruncated } from "./task-model.ts";
 import { given, textProgress } from "./text-input.ts";
 import { packageVersion } from "./version.ts";
 
@@ -85,13 +85,23 @@ async function predictAll(model: TaskModel, examples: readonly Example[], contex
   const { batchTokens, predictions: path } = options;
   const onProgress = (done: number) => progress.update(done);
   const predictions: unknown[] = [];
+  let truncated = 0;
+  const onTruncated = () => {
+    truncated += 1;
+  };
   try {
-    for await (const prediction of model.predict(examples, { ...given({ batchTokens }), signal, onProgress })) {
+    for await (const prediction of model.predict(examples, {
+      ...given({ batchTokens }),
+      signal,
+      onProgress,
+      onTruncated,
+    })) {
       predictions.push(prediction);
     }
   } finally {
     progress.stop();
   }
+  noteTruncated(context, truncated, examples.length);
   if (path !== undefined) await writePredictions(path, model, examples, predictions);
   return predictions;
 }

@@ -2,8 +2,21 @@
 import { loadPretrained } from "../node/bert-model.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { taskModel } from "../tasks/pipeline.ts";
-import type { CommandContext } from "./command.ts";
+import type { CommandContext, CommandOption } from "./command.ts";
 import { downloadOptions } from "./model.ts";
+
+/** Of predict and evaluate. */
+export const windowsOption: CommandOption = {
+  flags: "--windows",
+  description: "a text longer than the model's rows is scored in windows and their scores averaged, instead of cut",
+};
+
+/** Says how many texts were cut. */
+export function noteTruncated({ output, options }: CommandContext, truncated: number, all: number): void {
+  if (truncated === 0) return;
+  const more = options["windows"] ? "" : "; --windows reads single texts to their end";
+  output.note(`${truncated} of ${all} were longer than the model's rows, and were cut as in training${more}`);
+}
 
 /**
  * Loads a fine-tuned model that a command was given, and says on stderr what was repaired.
@@ -17,5 +30,5 @@ export async function loadTaskModel(
   const { stop, ...download } = downloadOptions(context);
   const loaded = await loadPretrained(name, download).finally(stop);
   for (const note of loaded.notes) context.output.note(note);
-  return taskModel(loaded, { runtime, name });
+  return taskModel(loaded, { runtime, name, ...(context.options["windows"] ? { longTexts: "windows" } : {}) });
 }

@@ -58,6 +58,17 @@ describe("text-classification", () => {
     expect(await sentiment("")).toHaveLength(1);
   });
 
+  test("reads texts longer than its rows to their end in windows, where that is wanted", async () => {
+    const whole = await pipeline("text-classification", classifier.path, { runtime, longTexts: "windows" });
+    const [long, other] = [`${"今天天气很好".repeat(4)}我爱北京`, `${"今天天气很好".repeat(4)}一个人在`];
+    const scores = async (call: typeof classify, text: string) =>
+      (await call(text, { topK: 3 })).map(({ score }) => score);
+    expect(await scores(classify, long)).toEqual(await scores(classify, other));
+    expect(await scores(whole, long)).not.toEqual(await scores(whole, other));
+    expect((await scores(whole, long)).reduce((sum, score) => sum + score, 0)).toBeCloseTo(1, 6);
+    expect(await whole("好", { topK: 3 })).toEqual(await classify("好", { topK: 3 }));
+  });
+
   test("refuses what is no text, and numbers of labels that cannot be", async () => {
     await expect(classify([1 as never])).rejects.toThrow(ArgumentError);
     await expect(classify({ words: "好" } as never)).rejects.toThrow(DataError);

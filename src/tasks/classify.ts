@@ -15,6 +15,7 @@ import {
   expectGiven,
   LabelIds,
   labelTable,
+  meanLogits,
   namedTexts,
   type ScoredLabel,
   shownExample,
@@ -156,8 +157,8 @@ class ClassifyTask implements Task<TextExample, Classification> {
     return symmetricKl(first as Tensor, second as Tensor, rowWeights);
   }
 
-  decode(_: TextExample, __: EncodedExample, [scores]: readonly RowScores[]): Classification {
-    return { labels: byScore(this.#ids.labels, softmaxOf(scores?.["logits"] as Float32Array)) };
+  decode(_: TextExample, __: EncodedExample, scores: readonly RowScores[]): Classification {
+    return { labels: byScore(this.#ids.labels, softmaxOf(meanLogits(scores))) };
   }
 
   result(example: TextExample, { labels }: Classification) {

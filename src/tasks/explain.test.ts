@@ -89,6 +89,8 @@ describe("integrated gradients", () => {
     await expect(explain(classifier, { text: "好" }, { steps: 1 })).rejects.toThrow("steps");
     const qa = await modelOf({ task: "qa", maxSeqLength: SMALL_LENGTH });
     await expect(explain(qa, { text: "好" })).rejects.toThrow("classify, match, multilabel, regress");
+    const long = await modelOf({ task: "regress", maxSeqLength: SMALL_LENGTH, longTexts: "windows" });
+    await expect(explain(long, { text: "好".repeat(40) })).rejects.toThrow("windows");
   });
 });
 

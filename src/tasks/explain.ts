@@ -80,8 +80,7 @@ export async function explain(
   }
   const { text, textPair } = example;
   const input = textPair === undefined ? { text } : { text, textPair };
-  const encoded = model.task.encode(input, model.tokenizer);
-  const [sequence] = (encoded.rows[0] as TaskRow).sequences as [TokenSequence];
+  const sequence = onlySequence(model, input);
   const label = options.label ?? (await likeliestLabel(model, input));
   const { scores, sums } = await integrate(model, sequence, scoreFunction, { label, steps, baseline, ...options });
   const [baselineScore = 0, score = 0] = scores;
@@ -106,6 +105,19 @@ function expectExplainable({ task }: AnyTaskModel): ScoreFunction {
   if (found !== undefined) return found;
   const expected = `a model for ${Object.keys(FUNCTIONS).join(", ")}`;
   throw new ArgumentError({ where: "explain", expected, got: verbatim(`one for ${task.settings.task}`) });
+}
+
+/** @throws {ArgumentError} for a text that is read in several windows. */
+function onlySequence({ task, tokenizer }: AnyTaskModel, example: object): TokenSequence {
+  const { rows } = task.encode(example, tokenizer);
+  const [row, ...others] = rows as readonly TaskRow[];
+  if (others.length === 0) return row?.sequences[0] as TokenSequence;
+  throw new ArgumentError({
+    where: "explain",
+    expected: "a text that fits into one row",
+    got: verbatim(`one of ${rows.length} windows`),
+    hint: "texts are explained where they are cut: leave longTexts (--windows) out",
+  });
 }
 
 async function likeliestLabel(model: AnyTaskModel, example: object): Promise<string | undefined> {
@@ -220,8 +232,7 @@ export async function attentionMaps(
   example: { readonly text: string; readonly textPair?: string },
 ): Promise<AttentionMaps> {
   expectExplainable(model);
-  const encoded = model.task.encode(example, model.tokenizer);
-  const [{ ids, typeIds }] = (encoded.rows[0] as TaskRow).sequences as [TokenSequence];
+  const { ids, typeIds } = onlySequence(model, example);
   const program = await model.program("attention", attentionGraph);
   const row = (data: Int32Array) => hostTensor("int32", [1, data.length], data);
   const outputs = await program.run({

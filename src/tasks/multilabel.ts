@@ -14,6 +14,7 @@ import {
   expectGiven,
   LabelIds,
   labelTable,
+  meanLogits,
   namedTexts,
   type ScoredLabel,
   shownExample,
@@ -114,8 +115,8 @@ class MultiLabelTask implements Task<MultiLabelExample, MultiLabelPrediction> {
     return symmetricLabelsKl(first as Tensor, second as Tensor, rowWeights);
   }
 
-  decode(_: MultiLabelExample, __: EncodedExample, [scores]: readonly RowScores[]): MultiLabelPrediction {
-    const sigmoids = Array.from(scores?.["logits"] as Float32Array, (logit) => 1 / (1 + Math.exp(-logit)));
+  decode(_: MultiLabelExample, __: EncodedExample, scores: readonly RowScores[]): MultiLabelPrediction {
+    const sigmoids = Array.from(meanLogits(scores), (logit) => 1 / (1 + Math.exp(-logit)));
     const labels = byScore(this.#ids.labels, sigmoids);
     const predicted = labels.filter(({ score }) => score >= this.#threshold).map(({ label }) => label);
     return { labels, predicted };

@@ -6,9 +6,10 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { featureCall, fillMaskCall, vectorSimilarityCall } from "./pipeline-encoders.ts";
 import { answerCall, choiceCall, classificationCall, entityCall, similarityCall } from "./pipeline-tasks.ts";
 import type { PipelineName, Pipelines } from "./pipeline-types.ts";
-import type { AnyTask } from "./task.ts";
+import type { AnyTask, LongTexts } from "./task.ts";
 import { taskOfModel } from "./task-files.ts";
 import { TaskModel } from "./task-model.ts";
+import { findTaskDefinition } from "./tasks.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a task's calls take its own examples
 type AnyTaskModel = TaskModel<any, any>;
@@ -42,8 +43,17 @@ const ENCODER_CALLS: Readonly<Partial<Record<PipelineName, (model: BertModel) =>
   "sentence-similarity": vectorSimilarityCall,
 };
 
+/** How a pipeline works, whatever its model. */
+export interface PipelineOptions {
+  /**
+   * What becomes of texts that are longer than the model's rows, where a whole text has one score: `truncate` as in training, or
+   * `windows`, whose scores are averaged. As the model was fine-tuned, when left out.
+   */
+  readonly longTexts?: LongTexts;
+}
+
 /** What a pipeline is made with, beside the model. */
-export interface PipelineEnvironment {
+export interface PipelineEnvironment extends PipelineOptions {
   readonly runtime: Runtime;
   /** What the model was called when it was asked for, for hints. */
   readonly name: string;
@@ -61,11 +71,15 @@ export interface PipelineEnvironment {
 export async function pipeline<Name extends PipelineName>(
   task: Name,
   origin: ModelOrigin,
-  { runtime, ...options }: FromPretrainedOptions,
+  { runtime, longTexts, ...options }: FromPretrainedOptions & PipelineOptions,
 ): Promise<Pipelines[Name]> {
   expectPipelineName(task);
   const files = await filesOf(origin, options);
-  return createPipeline(task, await loadModel(files, options), { runtime, name: files.name });
+  return createPipeline(task, await loadModel(files, options), {
+    runtime,
+    name: files.name,
+    ...(longTexts === undefined ? {} : { longTexts }),
+  });
 }
 
 /**
@@ -84,7 +98,7 @@ export function createPipeline<Name extends PipelineName>(
   const isEncoder = encoderCall !== undefined && (kind === undefined || taskAmong(loaded, kind.tasks) === undefined);
   const model = isEncoder
     ? new BertModel({ ...partsOf(loaded), name: modelName, runtime })
-    : taskModel(loaded, { runtime, name: modelName }, kind?.tasks ?? []);
+    : taskModel(loaded, environment, kind?.tasks ?? []);
   const call = isEncoder ? encoderCall(model as BertModel) : kind?.call(model as AnyTaskModel);
   const dispose = async () => {
     await model.dispose();
@@ -124,12 +138,12 @@ function taskAmong(loaded: LoadedModel, tasks: readonly string[]): AnyTask | und
  */
 export function taskModel(
   loaded: LoadedModel,
-  { runtime, name }: PipelineEnvironment,
+  { runtime, name, longTexts }: PipelineEnvironment,
   tasks?: readonly string[],
 ): AnyTaskModel {
   const hint = (task: string) => `fine-tune it: zhbert finetune ${task} --model ${name} --train train.tsv -o out/`;
-  const task = tasks === undefined ? taskOfModel(loaded) : taskAmong(loaded, tasks);
-  if (task === undefined) {
+  const found = tasks === undefined ? taskOfModel(loaded) : taskAmong(loaded, tasks);
+  if (found === undefined) {
     throw new ConfigError({
       where: loaded.where,
       expected: `a model fine-tuned for ${tasks?.join(" or ")}`,
@@ -137,6 +151,8 @@ export function taskModel(
       hint: hint(tasks?.[0] ?? "classify"),
     });
   }
+  const { settings } = found;
+  const task = longTexts === undefined ? found : findTaskDefinition(settings.task).create({ ...settings, longTexts });
   const { config, tokenizer, named, where } = loaded;
   const model = new TaskModel({ task, config, tokenizer, weights: named.tensors, runtime, where });
   const [missing, ...others] = model.report.missing;

@@ -9,7 +9,10 @@ import { lengthOfRow, scoresByRow, scoringBatch } from "./task-batch.ts";
 export type ScoreBatch = (inputs: Readonly<Record<string, HostTensor>>) => Promise<Record<string, HostTensor>>;
 
 /** How a stream is worked through. */
-export type PredictOptions = Pick<StreamOptions, "batchTokens" | "signal" | "onProgress">;
+export interface PredictOptions extends Pick<StreamOptions, "batchTokens" | "signal" | "onProgress"> {
+  /** Called for each example of which tokens were cut off. */
+  readonly onTruncated?: () => void;
+}
 
 interface Pending<Example, Encoded> {
   readonly example: Example;
@@ -35,6 +38,7 @@ export async function* predictExamples<Example, Prediction, Encoded extends Enco
     bytes: { perText: 0, perToken: BYTES_OF_SCORES },
     encode: (example: Example): PlacedRows<Encoded> => {
       const encoded = task.encode(example, tokenizer);
+      if (encoded.isTruncated) options.onTruncated?.();
       return { encoded, rows: encoded.rows.map((row, place) => ({ row, place })) };
     },
     tokens: ({ row }: PlacedRow) => row.sequences.length * lengthOfRow(row),

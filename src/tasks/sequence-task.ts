@@ -3,7 +3,7 @@ import { ConfigError, DataError, nearest, verbatim } from "../errors.ts";
 import { encodeRows } from "../inference/token-rows.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { ClassFigures } from "./classification-metrics.ts";
-import type { EncodedExample, TaskChoices, TaskRow, TaskSettings } from "./task.ts";
+import type { EncodedExample, RowScores, TaskChoices, TaskRow, TaskSettings } from "./task.ts";
 
 /** A text, or two that enter the model together. */
 export interface TextOrPairExample {
@@ -25,21 +25,35 @@ const DEFAULT_MAX_SEQ_LENGTH = 128;
 /** The settings that every task has. */
 export function commonSettings(
   task: string,
-  { maxSeqLength = DEFAULT_MAX_SEQ_LENGTH, layerMix }: TaskChoices,
+  { maxSeqLength = DEFAULT_MAX_SEQ_LENGTH, layerMix, longTexts }: TaskChoices,
 ): TaskSettings {
-  return { task, maxSeqLength, ...(layerMix === undefined ? {} : { layerMix }) };
+  return {
+    task,
+    maxSeqLength,
+    ...(layerMix === undefined ? {} : { layerMix }),
+    ...(longTexts === undefined ? {} : { longTexts }),
+  };
 }
 
-/** An example as one row; what is too long is cut as Google's code does. */
+/** An example as one row; what is too long is cut as Google's code does, or a single text laid into windows that overlap by a quarter. */
 export function encodeTexts(
   { text, textPair }: TextOrPairExample,
   tokenizer: BertTokenizer,
-  { maxSeqLength }: TaskSettings,
+  { maxSeqLength, longTexts }: TaskSettings,
   labels?: TaskRow["labels"],
 ): EncodedExample {
-  const options = { maxLength: maxSeqLength, overlap: 0, truncate: true };
+  const truncate = textPair !== undefined || longTexts !== "windows";
+  const options = { maxLength: maxSeqLength, overlap: maxSeqLength >> 2, truncate };
   const { rows, isTruncated } = encodeRows(tokenizer, textPair === undefined ? text : [text, textPair], options);
-  return { rows: [{ sequences: rows, ...(labels === undefined ? {} : { labels }) }], isTruncated };
+  const given = labels === undefined ? {} : { labels };
+  return { rows: rows.map((row) => ({ sequences: [row], ...given })), isTruncated };
+}
+
+/** The scores of an example: the means over its windows, where it has several. */
+export function meanLogits(rows: readonly RowScores[]): Float32Array {
+  const [first = new Float32Array(), ...others] = rows.map(({ logits }) => logits as Float32Array);
+  if (others.length === 0) return first;
+  return first.map((logit, i) => others.reduce((sum, row) => sum + (row[i] as number), logit) / rows.length);
 }
 
 /** How a result names an example's texts: `text`, or of a pair `textA` and `textB`. */

@@ -20,7 +20,15 @@ export interface TaskSettings {
   readonly labels?: readonly string[];
   /** Whether heads stand on a learned weighted sum of all layers, for an encoder that stays as it is; false when left out. */
   readonly layerMix?: boolean;
+  /**
+   * What becomes of a single text that is longer than a row, where the whole text has one score: its end is cut off, or its
+   * windows are scored and their scores averaged. truncate when left out.
+   */
+  readonly longTexts?: LongTexts;
 }
+
+/** What becomes of texts that are longer than a row. */
+export type LongTexts = "truncate" | "windows";
 
 /** What a user may choose of the settings; the rest follows from the examples. */
 export type TaskChoices<Settings extends TaskSettings = TaskSettings> = Partial<Omit<Settings, "task">>;

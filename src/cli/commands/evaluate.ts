@@ -9,6 +9,7 @@ import { evaluateFineTuned } from "../evaluate-task.ts";
 import { maskingOption } from "../masking-options.ts";
 import { hubOptions, modelArgument } from "../model.ts";
 import { probability, wholeNumber } from "../numbers.ts";
+import { windowsOption } from "../task-model.ts";
 import { engineOptions } from "../text-input.ts";
 
 export default defineCommand({
@@ -58,6 +59,7 @@ export default defineCommand({
       description: "sequences in a batch (default: 32)",
       parse: wholeNumber("--batch-size", 1),
     },
+    windowsOption,
     ...engineOptions,
     ...hubOptions,
   ],
@@ -97,5 +99,6 @@ const FINE_TUNING_ONLY = [
   "report",
   "errors",
   "batchTokens",
+  "windows",
   "encoding",
 ];

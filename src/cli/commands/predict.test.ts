@@ -63,6 +63,20 @@ describe("predict --json", () => {
   });
 });
 
+test("says how many texts were cut, and with --windows reads them to their end", async () => {
+  const long = "今天天气很好".repeat(5);
+  let stderr = "";
+  const run = (args: readonly string[]) =>
+    runCommand(["predict", classifier.path, "--json", ...args], [], (text) => {
+      stderr = text;
+    });
+  const [cut] = parseLines(await run(["好", long])).slice(1);
+  expect(stderr).toContain("1 of 2 were longer than the model's rows");
+  const [, whole] = parseLines(await run(["--windows", "好", long]));
+  expect(stderr).not.toContain("longer than");
+  expect(whole.labels).not.toEqual(cut.labels);
+});
+
 test("people see labels with their probabilities before the text; control characters cannot move their cursor", async () => {
   const text = await predict(["好\u001b[2J天\u0007"]);
   expect(text).toMatch(/^\S+ \d+\.\d %, .*, .* {2}好\\u001b\[2J天\\u0007\n$/);

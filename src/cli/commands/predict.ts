@@ -9,7 +9,7 @@ import { hubOptions, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
 import { lineReader, openPredictLines } from "../predict-lines.ts";
 import { type PredictionResult, predictionText } from "../prediction-text.ts";
-import { loadTaskModel } from "../task-model.ts";
+import { loadTaskModel, noteTruncated, windowsOption } from "../task-model.ts";
 import { engineOptions, given, textProgress } from "../text-input.ts";
 
 /** Labels that a terminal shows for a text. */
@@ -39,6 +39,7 @@ export default defineCommand({
       description: `the likeliest labels or answers, that many (default: all labels, ${SHOWN_LABELS} in a terminal; one answer)`,
       parse: wholeNumber("--top-k", 1),
     },
+    windowsOption,
     ...explainOptions,
     ...engineOptions,
     ...hubOptions,
@@ -83,10 +84,14 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
   const explainer = openExplainer(context, model);
   const progress = textProgress(output, "predict", input.count);
   const target = await openResults(context);
+  let truncated = 0;
   const predictOptions = {
     ...given({ batchTokens: options["batchTokens"] as number | undefined }),
     signal,
     onProgress: (done: number) => progress.update(done),
+    onTruncated: () => {
+      truncated += 1;
+    },
   };
   let count = 0;
   try {
@@ -100,6 +105,7 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
     progress.stop();
     await target.commit(count);
     await explainer?.commit();
+    noteTruncated(context, truncated, count);
   } finally {
     progress.stop();
     await target.abort();
