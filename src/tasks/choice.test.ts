@@ -75,6 +75,13 @@ test("choices that a question lacks change neither its loss nor its prediction",
   expect(await lossOf([row], 5)).toBeCloseTo(loss, 6);
 });
 
+test("class weights are refused: the first choice is no class", () => {
+  const shape = { rows: 2, seqLength: 8, gradients: false, dropout: false };
+  expect(() => taskLossGraph(task, config, { ...shape, classWeights: [1, 2, 3] })).toThrow(
+    /choice: expected no class weights/,
+  );
+});
+
 test("predictions: every choice with its probability, also over several rows", async () => {
   const model = new TaskModel({ task, config, weights: lazyTensors(weights), tokenizer, runtime });
   const predictions: ChoicePrediction[] = [];

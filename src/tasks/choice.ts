@@ -1,5 +1,5 @@
 /** One of some answers to a question about a text: `[CLS] context [SEP] question choice [SEP]` for each, and a score. */
-import { ConfigError, DataError, verbatim } from "../errors.ts";
+import { ArgumentError, ConfigError, DataError, verbatim } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
 import { encodeRows } from "../inference/token-rows.ts";
 import { multipleChoiceHead } from "../model/heads.ts";
@@ -133,6 +133,11 @@ class ChoiceTask implements Task<ChoiceExample, ChoicePrediction> {
   }
 
   loss({ logits }: Scores, { labels, rowWeights }: LabelTensors, options: LossOptions) {
+    const { classWeights } = options;
+    if (classWeights !== undefined) {
+      const expected = "no class weights: the places of choices are no classes";
+      throw new ArgumentError({ where: "choice", expected, got: classWeights });
+    }
     return classLoss(logits as Tensor, labels[LABELS] as Tensor, options, rowWeights, labels[PRESENT] as Tensor);
   }
 
