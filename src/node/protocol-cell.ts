@@ -3,6 +3,9 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
+import { evaluationReport } from "../report/evaluation-report.ts";
+import type { ReportOptions } from "../report/page.ts";
+import { evaluationFile } from "../report/protocol-report.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { AnyExample } from "../tasks/data-advice.ts";
 import { findDataset } from "../tasks/datasets/datasets.ts";
@@ -12,8 +15,9 @@ import { taskModel } from "../tasks/pipeline.ts";
 import type { OptionValues, ProtocolCell } from "../tasks/protocol.ts";
 import type { CellResult, ExampleScores, RunCircumstances } from "../tasks/protocol-results.ts";
 import { isLabelled } from "../tasks/split-examples.ts";
-import type { AnyTask } from "../tasks/task.ts";
+import type { AnyTask, Evaluation } from "../tasks/task.ts";
 import { loadPretrained } from "./bert-model.ts";
+import { writeFileAtomic } from "./files.ts";
 import { type FineTuneOptions, type FineTuneResult, fineTune, resumeFineTuning } from "./fine-tune.ts";
 import type { FineTuneEnvironment } from "./fine-tuning-inputs.ts";
 import { type FineTuningRunResult, RESULT_FILE } from "./fine-tuning-run.ts";
@@ -31,6 +35,8 @@ export type FineTuneOptionsOf = (
 export interface CellRunnerOptions {
   readonly optionsOf: FineTuneOptionsOf;
   readonly runtime: Runtime;
+  /** Writes an evaluation with its errors as HTML beside each model; none when left out. */
+  readonly report?: ReportOptions;
   /** What people should know of a cell's data and settings, once for each message. */
   readonly onNote?: (message: string) => void;
 }
@@ -41,7 +47,8 @@ const TRAINING_SPLITS = ["train", "dev"];
 const TRAINING_SHARE = 0.95;
 
 /** The function that runs cells. */
-export function cellRunner({ optionsOf, runtime, onNote }: CellRunnerOptions): RunCell {
+export function cellRunner(runner: CellRunnerOptions): RunCell {
+  const { optionsOf, runtime, onNote } = runner;
   const told = new Set<string>();
   return async (cell, folder, { signal, isResumed, onProgress }) => {
     const began = performance.now();
@@ -65,7 +72,7 @@ export function cellRunner({ optionsOf, runtime, onNote }: CellRunnerOptions): R
     const tuned = await tune(cell, folder, options, environment, isResumed);
     const data = await loadTaskData({ ...options.data, splits: splitsOf(options.data) });
     onProgress?.(TRAINING_SHARE, {});
-    const measured = await measure(folder, data, tuned, environment);
+    const measured = await measure(folder, data, tuned, environment, runner);
     return {
       kind: tuned.task,
       ...(data.dataset === undefined ? {} : { dataset: data.dataset.title }),
@@ -73,6 +80,7 @@ export function cellRunner({ optionsOf, runtime, onNote }: CellRunnerOptions): R
       ...(tuned.isLowerBetter ? { isLowerBetter: true } : {}),
       metrics: measured.metrics,
       scores: measured.scores,
+      evaluations: measured.evaluations,
       curve: await curveOf(folder, tuned.primaryMetric),
       circumstances: circumstancesOf(measured, data, tuned.best),
       notes,
@@ -120,6 +128,7 @@ interface Measured {
   readonly model: BertConfig;
   readonly metrics: CellResult["metrics"];
   readonly scores: CellResult["scores"];
+  readonly evaluations: readonly string[];
 }
 
 /** Measures the model on every labelled split but train; dev as the run has found it, where there is a test split. */
@@ -127,9 +136,10 @@ async function measure(
   folder: string,
   data: AnyTaskData,
   tuned: FineTuneResult,
-  { runtime, signal }: FineTuneEnvironment & { readonly runtime?: Runtime },
+  { signal }: FineTuneEnvironment,
+  { runtime, report }: CellRunnerOptions,
 ): Promise<Measured> {
-  const model = taskModel(await loadPretrained(folder), { runtime: runtime as Runtime, name: folder });
+  const model = taskModel(await loadPretrained(folder), { runtime, name: folder });
   const labelled = Object.entries(data.splits).flatMap(([split, examples = []]) => {
     const all = examples as readonly AnyExample[];
     const isUseful = all.length > 0 && all.every((example) => isLabelled(data.task, example));
@@ -138,6 +148,7 @@ async function measure(
   const isDevNeeded = labelled.every(([split]) => split === "dev");
   const metrics: Record<string, Readonly<Record<string, number>>> = {};
   const scores: Record<string, ExampleScores> = {};
+  const evaluations: string[] = [];
   const { dev } = tuned.best.scores;
   if (dev !== undefined) metrics["dev"] = dev;
   try {
@@ -146,15 +157,49 @@ async function measure(
       const predictions: unknown[] = [];
       const options = signal === undefined ? {} : { signal };
       for await (const prediction of model.predict(examples, options)) predictions.push(prediction);
-      const { metrics: found } = model.task.evaluate(examples, predictions);
+      const evaluation = model.task.evaluate(examples, predictions);
+      const { metrics: found } = evaluation;
       metrics[split] ??= found;
+      if (report !== undefined) evaluations.push(split);
+      if (report !== undefined)
+        await writeReport(folder, { data, split, task: model.task, examples, evaluation }, report);
       const each = exampleScores(model.task, examples, predictions, found[tuned.primaryMetric]);
       if (each !== undefined) scores[split] = each;
     }
-    return { task: model.task, model: model.config, metrics, scores };
+    return { task: model.task, model: model.config, metrics, scores, evaluations };
   } finally {
     await model.dispose();
   }
+}
+
+/** Classes, confusions and errors with their texts: `evaluation-test.html`. */
+function writeReport(
+  folder: string,
+  {
+    data,
+    split,
+    task,
+    examples,
+    evaluation,
+  }: {
+    readonly data: AnyTaskData;
+    readonly split: string;
+    readonly task: AnyTask;
+    readonly examples: readonly AnyExample[];
+    readonly evaluation: Evaluation;
+  },
+  options: ReportOptions,
+): Promise<void> {
+  const { primaryMetric, settings } = task;
+  const shown = {
+    model: folder,
+    data: `${data.title}, ${split}`,
+    task: settings.task,
+    examples: examples.length,
+    primaryMetric,
+    evaluation,
+  };
+  return writeFileAtomic(join(folder, evaluationFile(split)), evaluationReport(shown, options));
 }
 
 /** The primary metric on dev, by update. */

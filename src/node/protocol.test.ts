@@ -32,6 +32,7 @@ const result = (accuracy: number): CellResult => ({
   metrics: { dev: { accuracy } },
   scores: {},
   curve: [],
+  evaluations: [],
   circumstances: {
     batchSize: 32,
     usualBatchSize: 32,

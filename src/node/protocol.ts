@@ -5,7 +5,7 @@
 
 import { stat } from "node:fs/promises";
 import { dirname, extname, isAbsolute, join, resolve } from "node:path";
-import { InterruptedError, ZhbertError } from "../errors.ts";
+import { InterruptedError, verbatim, ZhbertError } from "../errors.ts";
 import type { ReportOptions } from "../report/page.ts";
 import { protocolReport } from "../report/protocol-report.ts";
 import { protocolMarkdown } from "../report/protocol-tables.ts";
@@ -139,9 +139,19 @@ class ProtocolRun {
       }
     } catch (error) {
       await this.#write();
-      throw error;
+      throw error instanceof InterruptedError ? this.#interrupted(error) : error;
     }
     return this.#write();
+  }
+
+  #interrupted(cause: InterruptedError): InterruptedError {
+    return new InterruptedError({
+      where: this.#folder,
+      expected: "all runs of the protocol",
+      got: verbatim(`${this.#finished.length} of ${this.#protocol.cells.length}`),
+      hint: "The same command goes on; the tables of what is finished are written.",
+      cause,
+    });
   }
 
   /** The cells without a result of the same digest. */

@@ -1,4 +1,5 @@
 /** A search trains what is good for longer, keeps what it has, and goes on where it was interrupted; cells are real runs. */
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -129,8 +130,8 @@ test("a protocol's cell is measured on dev and test, with the scores of its exam
     `models: [${JSON.stringify(model.path)}]\nruns: 2\ntasks:\n  - task: classify\n${entries.map(([name, value]) => `    ${name}: ${value}`).join("\n")}\n`,
   );
   const notes: string[] = [];
-  const runCell = cellRunner({ optionsOf, runtime, onNote: (text) => notes.push(text) });
   const report = { version: "0.0.0", date: "2026-01-01" };
+  const runCell = cellRunner({ optionsOf, runtime, report, onNote: (text) => notes.push(text) });
   const progress: number[] = [];
   const { results } = await runProtocol(file, { runCell, report, onProgress: (done) => progress.push(done) });
   expect(results.failed).toEqual([]);
@@ -144,6 +145,7 @@ test("a protocol's cell is measured on dev and test, with the scores of its exam
   const values = scores["test"]?.values ?? [];
   expect(values).toHaveLength(10);
   expect(values.reduce((sum, value) => sum + value, 0) / 10).toBeCloseTo(metrics["test"]?.[primaryMetric] ?? -1, 12);
+  expect(existsSync(join(folder, "p", first?.folder ?? "", "evaluation-test.html"))).toBe(true);
   expect(curve.map(([step]) => step)).toEqual([8, 16]);
   expect(progress).toEqual([...progress].sort((a, b) => a - b));
   expect(notes.filter((note, i) => notes.indexOf(note) !== i)).toEqual([]);

@@ -5,7 +5,7 @@
  */
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CheckpointError, InterruptedError, ZhbertError } from "../errors.ts";
+import { CheckpointError, InterruptedError, verbatim, ZhbertError } from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TaskName } from "../tasks/datasets/dataset.ts";
 import { findDataset } from "../tasks/datasets/datasets.ts";
@@ -77,6 +77,15 @@ export async function searchOptions(options: SearchOptions): Promise<SearchResul
   const unlock = await lockFolder(options.output);
   try {
     return await new Search(await withEpochs(options)).run();
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) throw error;
+    throw new InterruptedError({
+      where: options.output,
+      expected: "a search to its end",
+      got: verbatim("an interruption"),
+      hint: "The same command goes on.",
+      cause: error,
+    });
   } finally {
     await unlock();
   }

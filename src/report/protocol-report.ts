@@ -163,11 +163,22 @@ function matrixSection({ comparisons, rows }: ProtocolResults, task: string): Ma
   )}</div>\n`;
 }
 
+/** The name of a run's evaluation within its folder. */
+export function evaluationFile(split: string): string {
+  return `evaluation-${split}.html`;
+}
+
+/** What was chosen, with the errors of the best run. */
 function settingsSection(rows: readonly ProtocolRow[]): Markup | undefined {
   if (rows.length === 0) return undefined;
+  const links = ({ bestRun: { folder, evaluations } }: ProtocolRow) =>
+    evaluations.map((split, i) => {
+      const path = [...folder.split("/"), evaluationFile(split)].map(encodeURIComponent).join("/");
+      return html`${i > 0 ? ", " : ""}<a href="${path}">${split}</a>`;
+    });
   return html`<h2>Chosen options</h2>
 ${table(
-  ["task", "model", "best of the grid", "seeds"],
-  rows.map(({ task, model, point, seeds }) => [task, model, optionsInWords(point), seeds.join(", ")]),
+  ["task", "model", "best of the grid", "seeds", "errors of the best run"],
+  rows.map((row) => [row.task, row.model, optionsInWords(row.point), row.seeds.join(", "), links(row)]),
 )}`;
 }

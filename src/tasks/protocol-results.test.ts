@@ -38,6 +38,7 @@ function finish(of: Protocol, accuracy: (model: string, rate: number, seed: numb
         test: { metric: "accuracy", parts: 1, values: Array.from({ length: 200 }, (_, i) => Number(i < right)) },
       },
       curve: [],
+      evaluations: [],
       circumstances,
       notes: ["test.tsv: 200 examples, published with 1,200"],
       seconds: 1,
@@ -131,6 +132,7 @@ test("entities are compared by their F1 over all examples, and both metrics of r
           ? {}
           : { test: { metric: "f1", parts: 3, values: isFirst ? [2, 2, 3, 0, 1, 0] : [1, 1, 3, 0, 1, 0] } },
         curve: [],
+        evaluations: [],
         circumstances,
         notes: [],
         seconds: 1,

@@ -43,6 +43,8 @@ export interface CellResult {
   readonly scores: Readonly<Record<string, ExampleScores>>;
   /** The primary metric on dev by update. */
   readonly curve: readonly (readonly [step: number, value: number])[];
+  /** The splits whose evaluation is written out beside the model. */
+  readonly evaluations: readonly string[];
   readonly circumstances: RunCircumstances;
   readonly notes: readonly string[];
   readonly seconds: number;
@@ -67,6 +69,8 @@ export interface ProtocolRow {
   /** The mean primary metric on dev of each place in the grid, best first. */
   readonly points: readonly { readonly point: OptionValues; readonly mean: number; readonly runs: number }[];
   readonly seeds: readonly number[];
+  /** The run that is best on dev: its folder within the protocol's, and the splits whose evaluation is written out there. */
+  readonly bestRun: { readonly seed: number; readonly folder: string; readonly evaluations: readonly string[] };
   /** By split, then by metric. */
   readonly results: Readonly<Record<string, Readonly<Record<string, RunStatistics>>>>;
   /** The values behind, by split and metric, in the order of the seeds. */
@@ -168,11 +172,20 @@ function rowOf(cells: readonly FinishedCell[]): ProtocolRow {
     point,
     points,
     seeds: best.map(({ seed }) => seed),
+    bestRun: bestRunOf(best, isLowerBetter),
     results,
     values,
     published,
     checks: isBelow ? whatToCheck({ ...(best[0] as FinishedCell).result.circumstances, notes: notesOf(best) }) : [],
   };
+}
+
+function bestRunOf(cells: readonly FinishedCell[], isLowerBetter: boolean): ProtocolRow["bestRun"] {
+  const sign = isLowerBetter ? -1 : 1;
+  const { seed, folder, result } = cells.reduce((best, cell) =>
+    sign * choosingValue(cell.result) > sign * choosingValue(best.result) ? cell : best,
+  );
+  return { seed, folder, evaluations: result.evaluations };
 }
 
 /** Exact match before F1, as the tables of reading comprehension have it. */

@@ -61,12 +61,13 @@ async function runAll(
   runtime: ReturnType<typeof createOnnxRuntime>,
 ): Promise<void> {
   let progress: Progress | undefined;
-  const runCell = cellRunner({ optionsOf: runOptionsOf, runtime, onNote: (text) => output.note(text) });
+  const report = { version: packageVersion(), date: new Date().toISOString().slice(0, 10) };
+  const runCell = cellRunner({ optionsOf: runOptionsOf, runtime, report, onNote: (text) => output.note(text) });
   const { results, files } = await runProtocol(file, {
     runCell,
     readOption: readRunOption,
     signal,
-    report: { version: packageVersion(), date: new Date().toISOString().slice(0, 10) },
+    report,
     ...(options["output"] === undefined ? {} : { output: options["output"] }),
     onStart: ({ cells, finished }) => {
       if (finished > 0) output.note(`${finished} of ${cells} runs are finished already`);
