@@ -4,6 +4,7 @@ import type { FineTuneOptions } from "../node/fine-tune.ts";
 import type { TaskSettingChoices } from "../node/fine-tuning-job.ts";
 import { FINE_TUNING_DEFAULTS, type FineTuningChoices } from "../node/fine-tuning-plan.ts";
 import type { TaskDataOptions } from "../node/task-data.ts";
+import { LABEL_SCHEMES } from "../tasks/ner-settings.ts";
 import { RECORD_FORMATS } from "../tasks/records.ts";
 import { ADVERSARIAL_EPSILON, ADVERSARIAL_METHODS, PGD_DEFAULTS } from "../train/adversarial.ts";
 import { OPTIMIZERS } from "../train/optimizers.ts";
@@ -62,6 +63,15 @@ const TASK: readonly NamedOption<string>[] = [
   [
     "maskScores",
     option("--mask-scores", "qa: the question and padding are no places of answers, as in CMRC's baseline"),
+  ],
+  ["crf", option("--crf", "ner: train a conditional random field over the tags, and decode by it")],
+  ["constrained", option("--constrained", "ner: predict only tags that may follow one another")],
+  [
+    "scheme",
+    {
+      ...option("--tag-scheme <name>", "ner: of the model's tags", "as the data; IOB1 as IOB2"),
+      choices: LABEL_SCHEMES,
+    },
   ],
 ];
 
