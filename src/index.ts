@@ -196,14 +196,7 @@ export {
   scoreSpans,
   tagAccuracy,
 } from "./tasks/entity-metrics.ts";
-export {
-  type AttentionMaps,
-  attentionMaps,
-  type ExplainOptions,
-  type Explanation,
-  explain,
-  type TokenAttribution,
-} from "./tasks/explain.ts";
+export type { AttentionMaps, ExplainOptions, Explanation, TokenAttribution } from "./tasks/explain.ts";
 export { bestTrials, halvingRungs, nextTrials, type Rung, type Trial } from "./tasks/halving.ts";
 export type { FoundEntity } from "./tasks/ner-decode.ts";
 export { type PipelineOptions, pipeline } from "./tasks/pipeline.ts";

@@ -69,6 +69,14 @@ describe("text-classification", () => {
     expect(await whole("好", { topK: 3 })).toEqual(await classify("好", { topK: 3 }));
   });
 
+  test("explains its scores", async () => {
+    const { tokens, label, score } = await classify.explain("我爱北京");
+    expect(tokens.map(({ text }) => text)).toEqual([..."我爱北京"]);
+    const [best] = await classify("我爱北京");
+    expect([label, score]).toEqual([best?.label, expect.closeTo(best?.score as number, 5)]);
+    expect((await classify.attention(["我爱", "北京"])).tokens).toHaveLength(7);
+  });
+
   test("refuses what is no text, and numbers of labels that cannot be", async () => {
     await expect(classify([1 as never])).rejects.toThrow(ArgumentError);
     await expect(classify({ words: "好" } as never)).rejects.toThrow(DataError);

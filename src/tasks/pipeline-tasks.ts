@@ -4,12 +4,14 @@ import { AGGREGATION_STRATEGIES, aggregateEntities } from "./aggregation.ts";
 import type { ChoicePrediction } from "./choice.ts";
 import type { TaskName } from "./datasets/dataset.ts";
 import type { TaggedExample } from "./examples.ts";
+import { attentionMaps, type ExplainOptions, explain } from "./explain.ts";
 import type { Tagging } from "./ner-decode.ts";
 import type {
   AnswerSpan,
   CallOptions,
   ClassificationOptions,
   QuestionAnsweringOptions,
+  TextInput,
   TokenClassificationOptions,
 } from "./pipeline-types.ts";
 import { exampleOfInput } from "./predict-input.ts";
@@ -60,6 +62,15 @@ export function classificationCall(model: AnyTaskModel) {
       if (labels === undefined) return [{ label: task.settings.labels?.[0] ?? "LABEL_0", score: score ?? Number.NaN }];
       return [...labels].sort((a, b) => b.score - a.score).slice(0, topK);
     });
+  };
+}
+
+/** What `text-classification` has beside its call. */
+export function explanations(model: AnyTaskModel) {
+  const exampleOf = (input: TextInput) => exampleOfInput(model.task.settings.task as "classify", input, "input");
+  return {
+    explain: async (input: TextInput, options?: ExplainOptions) => explain(model, exampleOf(input), options),
+    attention: async (input: TextInput) => attentionMaps(model, exampleOf(input)),
   };
 }
 

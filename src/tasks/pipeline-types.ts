@@ -3,6 +3,7 @@ import type { PoolingStrategy } from "../inference/pooling.ts";
 import type { TextOrPair } from "../inference/token-rows.ts";
 import type { AggregationStrategy } from "./aggregation.ts";
 import type { ScoredChoice } from "./choice.ts";
+import type { AttentionMaps, ExplainOptions, Explanation } from "./explain.ts";
 import type { FoundEntity } from "./ner-decode.ts";
 import type { ScoredLabel } from "./sequence-task.ts";
 
@@ -40,6 +41,10 @@ export interface ClassificationOptions extends CallOptions {
 export interface TextClassificationPipeline extends PipelineBase<"text-classification"> {
   (text: Exclude<TextInput, readonly unknown[]>, options?: ClassificationOptions): Promise<ScoredLabel[]>;
   (texts: readonly TextInput[], options?: ClassificationOptions): Promise<ScoredLabel[][]>;
+  /** What each character adds to the score of a label, by integrated gradients; of the likeliest one when left out. */
+  explain(text: TextInput, options?: ExplainOptions): Promise<Explanation>;
+  /** Where each layer and head attends. */
+  attention(text: TextInput): Promise<AttentionMaps>;
 }
 
 /** How entities are put together. */

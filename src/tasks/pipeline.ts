@@ -4,7 +4,14 @@ import { BertModel, type FromPretrainedOptions, filesOf, type ModelOrigin, parts
 import { type LoadedModel, loadModel } from "../inference/load-model.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { featureCall, fillMaskCall, vectorSimilarityCall } from "./pipeline-encoders.ts";
-import { answerCall, choiceCall, classificationCall, entityCall, similarityCall } from "./pipeline-tasks.ts";
+import {
+  answerCall,
+  choiceCall,
+  classificationCall,
+  entityCall,
+  explanations,
+  similarityCall,
+} from "./pipeline-tasks.ts";
 import type { PipelineName, Pipelines } from "./pipeline-types.ts";
 import type { AnyTask, LongTexts } from "./task.ts";
 import { taskOfModel } from "./task-files.ts";
@@ -18,9 +25,15 @@ type AnyTaskModel = TaskModel<any, any>;
 interface TaskKind {
   readonly tasks: readonly [string, ...string[]];
   call(model: AnyTaskModel): (...input: never[]) => Promise<unknown>;
+  /** What the pipeline has beside its call. */
+  methods?(model: AnyTaskModel): object;
 }
 
-const classification: TaskKind = { tasks: ["classify", "match", "multilabel", "regress"], call: classificationCall };
+const classification: TaskKind = {
+  tasks: ["classify", "match", "multilabel", "regress"],
+  call: classificationCall,
+  methods: explanations,
+};
 const entities: TaskKind = { tasks: ["ner"], call: entityCall };
 const similarity: TaskKind = { tasks: ["regress", "embed"], call: similarityCall };
 
@@ -104,7 +117,8 @@ export function createPipeline<Name extends PipelineName>(
     await model.dispose();
     await onDispose?.();
   };
-  return Object.assign(call as object, { task: name, dispose }) as unknown as Pipelines[Name];
+  const methods = isEncoder ? {} : kind?.methods?.(model as AnyTaskModel);
+  return Object.assign(call as object, { task: name, dispose, ...methods }) as unknown as Pipelines[Name];
 }
 
 /** @throws {ArgumentError} for an unknown pipeline; it says which there are. */

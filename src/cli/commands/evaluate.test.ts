@@ -72,6 +72,37 @@ describe("a fine-tuned model", () => {
   });
 });
 
+describe("other tasks", () => {
+  test("answers: marked in their passages, and by id in the file that CMRC's script reads", async () => {
+    const model = smallTaskFolder({ task: "qa", maxSeqLength: SMALL_LENGTH });
+    const context = "今天 北京天气很好，他在上大的一个人中了。";
+    const lines = [
+      { id: "a", context, question: "他在", answers: [{ text: "北京", answer_start: 3 }] },
+      { id: "b", context, question: "天气", answers: [{ text: "很好", answer_start: 7 }] },
+    ];
+    const [questions, answers, report] = ["qa.jsonl", "answers.json", "qa.html"].map((name) => join(folder, name));
+    writeFileSync(questions as string, lines.map((line) => JSON.stringify(line)).join("\n"));
+    const args = ["--data", questions as string, "--predictions", answers as string, "--report", report as string];
+    const [result] = parseLines(await runCommand(["evaluate", model.path, "--json", ...args]));
+    model.remove();
+    expect(result).toMatchObject({ task: "qa", examples: 2, average: expect.any(Number), f1: expect.any(Number) });
+    expect(Object.keys(JSON.parse(readFileSync(answers as string, "utf8")))).toEqual(["a", "b"]);
+    const html = readFileSync(report as string, "utf8");
+    if (result.average < 1) expect(html).toMatch(/class="(expected|agreed|predicted)">[^<]*[\u4e00-\u9fff]/);
+  });
+
+  test("entities: by type, and marked where they are and where they were found", async () => {
+    const model = smallTaskFolder({ task: "ner", maxSeqLength: SMALL_LENGTH, labels: ["O", "B-LOC", "I-LOC"] });
+    const [tagged, report] = ["ner.txt", "ner.html"].map((name) => join(folder, name)) as [string, string];
+    writeFileSync(tagged, "我 O\n爱 O\n北 B-LOC\n京 I-LOC\n\n他 O\n在 O\n上 B-LOC\n");
+    const text = await runCommand(["evaluate", model.path, "--data", tagged, "--report", report]);
+    model.remove();
+    expect(text).toContain("LOC");
+    expect(text).toContain("2 examples");
+    expect(readFileSync(report, "utf8")).toMatch(/class="(expected|agreed|predicted|mistyped)">/);
+  });
+});
+
 describe("a pre-trained model", () => {
   const measure = (args: readonly string[]) =>
     runCommand(["evaluate", fixture.path("model"), "--data", fixture.data, "--threads", "1", ...args]);
