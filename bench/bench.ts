@@ -51,6 +51,8 @@ export interface Bench {
   readonly comparisons: readonly Comparison[];
   /** The amounts that must be equal on all sides, or else they did not do the same work. */
   readonly same: readonly string[];
+  /** What a side's facts show to be wrong, in words. */
+  problem?(facts: Facts): string | undefined;
   /** A remark for the table, from the medians of a side's facts. */
   remark?(facts: Facts, amounts: Amounts): string;
 }

@@ -17,6 +17,11 @@ export function sharedPath(path: string): string | undefined {
 export function pythonPeer(script: string, options: Readonly<Record<string, string | number | true>>): PeerCommand {
   const path = sharedPath(`peers/${script}`);
   if (path === undefined) throw new Skip(`../shared/peers/${script} is not there`);
+  return pythonCommand(path, options);
+}
+
+/** A Python program that speaks the protocol of `--serve`, by its path. */
+export function pythonCommand(path: string, options: Readonly<Record<string, string | number | true>>): PeerCommand {
   const flags = Object.entries(options).flatMap(([name, value]) =>
     value === true ? [`--${name}`] : [`--${name}`, String(value)],
   );

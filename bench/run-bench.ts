@@ -106,12 +106,17 @@ function summarize({ side, process, runs }: Started, { rate }: Bench): SideResul
   return { name: side.name, version, amounts, seconds, rate: spread(seconds.map((s) => amount / s)), peakMb, facts };
 }
 
-/** Amounts that are not the same on all sides, in words. */
-function differences({ same }: Bench, sides: readonly SideResult[]): string[] {
-  return same.flatMap((amount) => {
+/** Amounts that are not the same on all sides, and what facts show to be wrong, in words. */
+function differences({ same, problem }: Bench, sides: readonly SideResult[]): string[] {
+  const wrong = sides.flatMap(({ name, facts }) => {
+    const words = problem?.(facts);
+    return words === undefined ? [] : [`${name}: ${words}`];
+  });
+  const unequal = same.flatMap((amount) => {
     const differ = new Set(sides.map(({ amounts }) => amounts[amount])).size > 1;
     return differ ? [`${amount}: ${sides.map(({ name, amounts }) => `${name} ${amounts[amount]}`).join(", ")}`] : [];
   });
+  return [...unequal, ...wrong];
 }
 
 function compare({ comparisons }: Bench, sides: readonly SideResult[]): ComparisonResult[] {

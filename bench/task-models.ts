@@ -27,8 +27,9 @@ export async function prepareTaskModel(
   writeFileSync(`${folder}/task.json`, JSON.stringify(task.settings));
   if (existsSync(`${folder}/model.safetensors`)) return folder;
   const weights = initializeTask(task, config, new Random(1));
-  for (const [name, { data }] of weights) {
-    if (!name.startsWith("bert.")) data.forEach((value, i) => Object.assign(data, { [i]: Number(value) * headScale }));
+  const head = [...weights].filter(([name]) => !name.startsWith("bert."));
+  for (const [name, { dtype, shape, data }] of head) {
+    weights.set(name, { dtype, shape, data: (data as Float32Array).map((value) => value * headScale) });
   }
   await writeFileAtomic(`${folder}/model.safetensors`, writeSafetensors(weights));
   return folder;
