@@ -1,6 +1,7 @@
 /**
- * A conditional random field over the labels of a sequence: scores for steps from label to label beside those of each place. Its loss
- * is built from graph operators, one step of the forward algorithm after the other; decoding is viterbi.ts's.
+ * A conditional random field over the labels of a sequence: scores for steps from label to label beside those of each
+ * place. Its loss is built from graph operators, one step of the forward algorithm after the other; decoding is
+ * viterbi.ts's.
  */
 import { expectShape, type Tensor } from "../graph/graph.ts";
 import { add, div, mul, sub } from "../graph/ops/arithmetic.ts";
@@ -71,8 +72,8 @@ export function unpackCrf(packed: ArrayLike<number>, labels: number): Transition
 const UNREACHABLE = -1e4;
 
 /**
- * The negative log likelihood of each row's labels under a field; unlabelled places (padding, later pieces of a word) are passed over, and
- * a row without labels costs 0.
+ * The negative log likelihood of each row's labels under a field; unlabelled places (padding, later pieces of a word)
+ * are passed over, and a row without labels costs 0.
  * @param emissions - float32 [rows, seq, labels], sizes known.
  * @param labels - int32 [rows, seq], `IGNORED_LABEL` where there is none.
  * @returns float32 [rows].
@@ -109,7 +110,7 @@ function tableOf({ start, transitions }: CrfParameters, classes: number): Tensor
   return concat([rows, full("float32", [classes + 1, 1], 0)], 1);
 }
 
-/** For each place the one-hot label of the last labelled place before it: [B, T, S]; and that of the row's last one: [B, 1, S]. */
+/** The one-hot label of the last labelled place before each place, [B, T, S], and of the row's last one, [B, 1, S]. */
 function labelsBefore(chosen: readonly Tensor[], gaps: readonly Tensor[], initial: Tensor) {
   const before: Tensor[] = [];
   let last = initial;
@@ -140,8 +141,8 @@ function logPartition(
 }
 
 /**
- * A tensor [B, T, S] cut into its T places [B, 1, S], by halves: the gradient of a slice is as large as what it was cut from, which would
- * be T times the whole.
+ * A tensor [B, T, S] cut into its T places [B, 1, S], by halves: the gradient of a slice is as large as what it was cut
+ * from, which would be T times the whole.
  */
 function places(x: Tensor): Tensor[] {
   const seq = x.shape[1] as number;

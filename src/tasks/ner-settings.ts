@@ -21,7 +21,10 @@ export interface TaggingSettings extends TaskSettings {
   readonly scheme?: LabelScheme;
   /** The scheme of the training data where it is read as another one. */
   readonly dataScheme?: TagScheme;
-  /** What text without units is cut into: as the training data; when left out, characters, with runs of Latin letters and of digits whole. */
+  /**
+   * What text without units is cut into: as the training data; when left out, characters, with runs of Latin letters
+   * and of digits whole.
+   */
   readonly units?: UnitKind;
   /** Whether only tags may follow one another that the scheme allows; false when left out. */
   readonly constrained?: boolean;

@@ -1,6 +1,6 @@
 /**
- * Tags for the units of a text (token classification): named entities, word segmentation, parts of speech. The first piece of each unit
- * carries its label; long texts run in windows, and each unit is decided where it stands deepest.
+ * Tags for the units of a text (token classification): named entities, word segmentation, parts of speech. The first
+ * piece of each unit carries its label; long texts run in windows, and each unit is decided where it stands deepest.
  */
 import { DataError } from "../errors.ts";
 import { type Dim, product } from "../graph/dims.ts";

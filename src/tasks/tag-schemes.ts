@@ -1,11 +1,12 @@
 /**
- * How tags say where entities begin and end: the schemes that data sets use, tags to spans and back, and which tag may follow
- * which. Spans count units (characters or words), with the end after the last one.
+ * How tags say where entities begin and end: the schemes that data sets use, tags to spans and back, and which tag may
+ * follow which. Spans count units (characters or words), with the end after the last one.
  */
 
 /**
- * IOB2 is what people call BIO, IOBES is BIOES, BMES is it with M for I. IO has no mark for a beginning. In IOB1 (IOE1) B (E) stands only
- * between neighbours of one type. `words` are BMES without types, over everything: word segmentation. `plain` tags stand alone: parts of speech.
+ * IOB2 is what people call BIO, IOBES is BIOES, BMES is it with M for I. IO has no mark for a beginning. In IOB1 (IOE1)
+ * B (E) stands only between neighbours of one type. `words` are BMES without types, over everything: word segmentation.
+ * `plain` tags stand alone: parts of speech.
  */
 export type TagScheme = "IOB1" | "IOB2" | "IOE1" | "IOE2" | "IOBES" | "BILOU" | "BMES" | "words" | "plain";
 
@@ -36,10 +37,11 @@ function parseTag(tag: string, affix: TagAffix): Tag {
 }
 
 /**
- * The entities of tags as the conlleval script finds them, whatever the scheme: a sequence that no scheme allows is repaired, an I after
- * O begins an entity. seqeval's default mode; what the literature reports.
+ * The entities of tags as the conlleval script finds them, whatever the scheme: a sequence that no scheme allows is
+ * repaired, an I after O begins an entity. seqeval's default mode; what the literature reports.
  *
- * Source: seqeval 1.2.2 (get_entities), for each sentence by itself. It does not know L and U: BILOU is to be converted first.
+ * Source: seqeval 1.2.2 (get_entities), for each sentence by itself. It does not know L and U: BILOU is to be converted
+ * first.
  */
 export function lenientSpans(tags: readonly string[], affix: TagAffix = "prefix"): TagSpan[] {
   const spans: TagSpan[] = [];

@@ -1,6 +1,6 @@
 /**
- * Files with a unit (a character or a word) and its tag on each line, a blank line after each sentence: the layout of CoNLL's shared
- * tasks and of most Chinese data; and texts whose words are parted by spaces.
+ * Files with a unit (a character or a word) and its tag on each line, a blank line after each sentence: the layout of
+ * CoNLL's shared tasks and of most Chinese data; and texts whose words are parted by spaces.
  */
 import { DataError, verbatim } from "../errors.ts";
 import { isBlank } from "../util/python-space.ts";
@@ -28,9 +28,10 @@ interface Sentence {
 }
 
 /**
- * The sentences of a file of columns, parted by tabs or by spaces as its first line is. Where there are two columns, a unit may be a
- * space itself. Files without tags (one column) are read as well.
- * @throws {DataError} with the line: where a column is missing, a tag is none of those there may be, or a character was not decoded.
+ * The sentences of a file of columns, parted by tabs or by spaces as its first line is. Where there are two columns, a
+ * unit may be a space itself. Files without tags (one column) are read as well.
+ * @throws {DataError} with the line: where a column is missing, a tag is none of those there may be, or a character was
+ * not decoded.
  */
 export function readTaggedColumns(text: string, options: ColumnOptions): TaggedExample[] {
   const examples: TaggedExample[] = [];
@@ -144,7 +145,8 @@ function exampleOf({ tokens, tags }: Sentence): TaggedExample {
 }
 
 /**
- * Sentences whose words are parted by spaces, a line each, as examples of segmentation: a tag of B, M, E and S for each character.
+ * Sentences whose words are parted by spaces, a line each, as examples of segmentation: a tag of B, M, E and S for each
+ * character.
  * @param text - the whole file. @param path - its name, for messages.
  * @throws {DataError} with the line, where a character was not decoded.
  */

@@ -29,8 +29,8 @@ const ENDS_IN_LETTER = /[\p{Script=Latin}\p{N}]$/u;
 const BEGINS_WITH_LETTER = /^[\p{Script=Latin}\p{N}]/u;
 
 /**
- * The text of units that stand by themselves in the data. Words of Latin letters and numbers are parted by a space; single letters are
- * not, as data sets that tag characters cut words into them.
+ * The text of units that stand by themselves in the data. Words of Latin letters and numbers are parted by a space;
+ * single letters are not, as data sets that tag characters cut words into them.
  */
 export function joinUnits(tokens: readonly string[]): TextUnits {
   const units: Span[] = [];
@@ -50,7 +50,10 @@ export function joinUnits(tokens: readonly string[]): TextUnits {
   return { text: parts.join(""), units };
 }
 
-/** What plain text is cut into: characters; or characters with runs of Latin letters and of digits whole; or words between spaces. */
+/**
+ * What plain text is cut into: characters; or characters with runs of Latin letters and of digits whole; or words
+ * between spaces.
+ */
 export type UnitKind = "characters" | "runs" | "words";
 
 /** The pattern of a unit of each kind but characters. */
@@ -60,14 +63,18 @@ const PATTERNS = {
 } as const;
 
 /**
- * The units of plain text. White space is none, unless characters are asked for and it stands within the text: data sets tag it too.
+ * The units of plain text. White space is none, unless characters are asked for and it stands within the text: data
+ * sets tag it too.
  */
 export function unitsOfText(text: string, kind: UnitKind): Span[] {
   if (kind === "characters") return characterUnits(text);
   return Array.from(text.matchAll(PATTERNS[kind]), (match) => spanOf(match.index, match[0].length));
 }
 
-/** Units of data tell how text is to be cut that comes without: by whether Latin words, and whether Chinese ones, are one unit. */
+/**
+ * Units of data tell how text is to be cut that comes without: by whether Latin words, and whether Chinese ones, are
+ * one unit.
+ */
 export function unitKindOf(examples: Iterable<TextUnits>): UnitKind {
   let [runs, words, count] = [0, 0, 0];
   for (const { text, units } of examples) {

@@ -18,8 +18,9 @@ export class UnitTokenizer {
   }
 
   /**
-   * The pieces of all units with their offsets in the text; `words` says which unit each belongs to. Units that the tokenizer drops (white
-   * space, control characters, zero-width ones) have none. Source: transformers, is_split_into_words.
+   * The pieces of all units with their offsets in the text; `words` says which unit each belongs to. Units that the
+   * tokenizer drops (white space, control characters, zero-width ones) have none. Source: transformers,
+   * is_split_into_words.
    */
   pieces({ text, units }: TextUnits): Pieces {
     const each = units.map(([start, end]) => this.#piecesOf(text.slice(start, end)));

@@ -1,6 +1,7 @@
 /**
- * Paths of labels through the scores of a sequence: the best one, and how likely each label is over all of them. With the transitions of
- * a tag scheme no illegal sequence comes out; with those of a CRF it is that model's decoding. In double precision.
+ * Paths of labels through the scores of a sequence: the best one, and how likely each label is over all of them. With
+ * the transitions of a tag scheme no illegal sequence comes out; with those of a CRF it is that model's decoding. In
+ * double precision.
  */
 import { mayFollow, type TagScheme } from "./tag-schemes.ts";
 
@@ -35,7 +36,8 @@ export function addTransitions(a: Transitions, b: Transitions): Transitions {
 }
 
 /**
- * The labels of the path with the highest sum of scores and transitions; of equal ones the one with the lower labels at its end.
+ * The labels of the path with the highest sum of scores and transitions; of equal ones the one with the lower labels at
+ * its end.
  * @param scores - [length, labels], flat: log probabilities, or a CRF's emissions.
  * Source: Viterbi 1967.
  */
@@ -66,7 +68,8 @@ export function bestPath(scores: ArrayLike<number>, { start, end, between }: Tra
 }
 
 /**
- * How likely each label is at each place, over all paths by their scores: float64 [length, labels], flat; each row sums to 1.
+ * How likely each label is at each place, over all paths by their scores: float64 [length, labels], flat; each row sums
+ * to 1.
  * @param scores - [length, labels], flat.
  * Source: the forward-backward algorithm (Lafferty et al. 2001, section 3).
  */

@@ -18,7 +18,7 @@ const SAME_AS_TEST: DataNote = {
   kind: "overlap",
   level: "warning",
   message: "this file holds the sentences of MSRA's test set, cut differently",
-  run: "where you test on MSRA's test set, neither train nor choose checkpoints on it: leave --dev out, and a share of the training file is held out",
+  run: "where you test on that set, leave --dev out: a share of the training file is then held out",
 };
 
 /** Files with `字 B-LOC` on each line. */

@@ -1,4 +1,4 @@
-/** The People's Daily as the Chinese BERT baselines have it: MSRA's sentences cut at punctuation, none above 100 characters. */
+/** The People's Daily as the Chinese BERT baselines have it: MSRA's sentences cut into ones of at most 100 characters. */
 import { defineDataset } from "./dataset.ts";
 import { readNews } from "./msra-ner.ts";
 
