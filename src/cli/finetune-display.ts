@@ -16,6 +16,7 @@ export class FineTuningDisplay {
   readonly #output: Output;
   #progress: Progress | undefined;
   #examplesPerSecond = 0;
+  #step = 0;
   #start: FineTuningStart | undefined;
 
   constructor(output: Output) {
@@ -41,6 +42,7 @@ export class FineTuningDisplay {
     },
     onStart: (run) => this.#began(run),
     onStep: (step, { loss }) => {
+      this.#step = step;
       const rate = this.#examplesPerSecond;
       this.#progress?.update(step, {
         loss: loss.toFixed(3),
@@ -54,6 +56,7 @@ export class FineTuningDisplay {
       this.#output.json({ seed: this.#seed, step, epoch, loss, ...measured, paddingShare });
     },
     onEvaluation: (step, evaluation, average) => this.#evaluated(step, evaluation, average),
+    onEvaluate: (done, batches) => this.#progress?.update(this.#step, { evaluating: `${done}/${batches}` }),
     onResult: () => this.stop(),
   };
 
@@ -87,6 +90,7 @@ export class FineTuningDisplay {
     }
     this.#start = run;
     this.#examplesPerSecond = 0;
+    this.#step = step;
     if (step > 0) this.#output.note(`seed ${plan.settings.seed}: resuming at step ${step} of ${steps}`);
     if (step >= steps) return;
     this.#progress = this.#output.progress({ total: steps, unit: "steps", label: `seed ${plan.settings.seed}` });

@@ -198,6 +198,25 @@ describe("going on", () => {
     expect(fixture.bytes("aborted", "model.safetensors")).toEqual(fixture.bytes("first", "model.safetensors"));
   });
 
+  test("Ctrl-C while evaluating: what was trained is kept, and the evaluation comes first", async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    let trained = 0;
+    const onStep = (step: number) => {
+      trained = step;
+    };
+    const onEvaluate = () => (trained === 14 ? controller.abort() : undefined);
+    const options = fixture.options("aborted-evaluation", { signal, onStep, onEvaluate });
+    await expect(fineTune(options)).rejects.toBeInstanceOf(InterruptedError);
+    expect(existsSync(fixture.path("aborted-evaluation", "checkpoint-14"))).toBe(true);
+    const evaluated: number[] = [];
+    await resumeFineTuning(options.output, { onEvaluation: (step) => void evaluated.push(step) });
+    expect(evaluated).toEqual([14, 21]);
+    expect(fixture.bytes("aborted-evaluation", "model.safetensors")).toEqual(
+      fixture.bytes("first", "model.safetensors"),
+    );
+  });
+
   test("on other data it does not go on", async () => {
     const train = fixture.path("changed.tsv");
     writeFileSync(train, readFileSync(fixture.train));

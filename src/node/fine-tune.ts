@@ -96,9 +96,10 @@ function split(rest: FineTuningChoices & FineTuneEnvironment) {
     onStep,
     onLog,
     onEvaluation,
+    onEvaluate,
   } = rest;
   const watching = { threads, runtime, download, signal, onNote, onLabels, onEncode, onResult };
-  const environment = given({ ...watching, onStart, onStep, onLog, onEvaluation }) as FineTuneEnvironment;
+  const environment = given({ ...watching, onStart, onStep, onLog, onEvaluation, onEvaluate }) as FineTuneEnvironment;
   const choices = Object.fromEntries(Object.entries(rest).filter(([name]) => !(name in environment)));
   return { choices: given(choices) as FineTuningChoices, environment };
 }

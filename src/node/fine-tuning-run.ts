@@ -73,6 +73,8 @@ export interface FineTuningStart {
 export interface FineTuningWatcher extends RunWatcher<TaskBatch, FineTuningMeans, FineTuningEvaluation> {
   /** Before the first step of each run. */
   readonly onStart?: (run: FineTuningStart) => void;
+  /** While a model is measured, on dev or test: after each batch. */
+  readonly onEvaluate?: (doneBatches: number, batches: number) => void;
 }
 
 /** Metrics by name, the loss among them. */
@@ -144,8 +146,8 @@ async function begin(run: FineTuningRun, resume: boolean): Promise<{ folder: Run
     checkResumable(state, engineOf(run.runtime), run.dataIdentity);
     expectSameSettings(state.options["settings"], run.plan.settings, checkpoint);
     await folder.cutMetrics(state.step);
-    const { step, microBatches, dataPosition, window, best } = state;
-    const optional = { ...(average && { average }), ...(best && { best }) };
+    const { step, microBatches, dataPosition, window, best, isEvaluationDue = false } = state;
+    const optional = { ...(average && { average }), ...(best && { best }), isEvaluationDue };
     const progress = { step, microBatches, dataPosition, moments, window, ...optional };
     return { folder, beginning: { weights, initialized: [], resume: progress } };
   } catch (error) {
@@ -200,7 +202,7 @@ async function trainIn(run: FineTuningRun, folder: RunFolder, beginning: Beginni
     initialized: beginning.initialized,
   });
   const notes: RunNotes = { averaged: resume?.average ?? new Map() };
-  const evaluate = dev && taskEvaluator(task, dev, plan.evalBatchSize);
+  const evaluate = dev && evaluatorOf(run, dev);
   const summary = await runTraining({
     ...graphs,
     config,
@@ -306,11 +308,10 @@ async function finalScores(
   { objective, compile }: ReturnType<typeof graphsOf>,
   known: FineTuningEvaluation | undefined,
 ): Promise<Record<string, Scores>> {
-  const { task, plan, dev, test, output, watcher } = run;
+  const { dev, test, output } = run;
   const path = join(output, MODEL_FILE);
   const step = evaluationStep(objective, compile("all"), readSafetensors(await readBytes(path), path));
-  const measure = (examples: EncodedExamples) =>
-    taskEvaluator(task, examples, plan.evalBatchSize)(step, () => breathe(watcher.signal));
+  const measure = (examples: EncodedExamples) => evaluatorOf(run, examples)(step);
   try {
     const scores: Record<string, Scores> = {};
     if (dev !== undefined) scores["dev"] = scoresOf(known ?? (await measure(dev)));
@@ -321,6 +322,16 @@ async function finalScores(
   }
 }
 
+/** Measures models on examples, batch by batch: a signal has its turn after each. */
+function evaluatorOf({ task, plan, watcher }: FineTuningRun, examples: EncodedExamples) {
+  const evaluate = taskEvaluator(task, examples, plan.evalBatchSize);
+  return (model: Parameters<typeof evaluate>[0]) =>
+    evaluate(model, async (done, batches) => {
+      watcher.onEvaluate?.(done, batches);
+      await breathe(watcher.signal);
+    });
+}
+
 /** Lets signals have their turn, and ends when one came. */
 async function breathe(signal: AbortSignal | undefined): Promise<void> {
   await new Promise((done) => setImmediate(done));
@@ -329,7 +340,7 @@ async function breathe(signal: AbortSignal | undefined): Promise<void> {
     where: "evaluation",
     expected: "scores of the trained model",
     got: verbatim("an interruption"),
-    hint: "The model is trained; its scores are measured when the run goes on.",
+    hint: "What was trained is saved.",
   });
 }
 

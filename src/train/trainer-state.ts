@@ -40,6 +40,8 @@ export interface TrainerState {
   readonly budget?: BudgetState;
   /** What evaluations have shown, if there were any. */
   readonly best?: BestSoFar;
+  /** Whether the evaluation after the last update was broken off, so that a resumed run begins with it. */
+  readonly isEvaluationDue?: boolean;
 }
 
 /** The text of trainer-state.json. */
@@ -75,6 +77,7 @@ export function parseTrainerState(text: string, where: string): TrainerState {
     dataIdentity: stringAt(json, "dataIdentity", where),
     options: objectAt(json, "options", where),
     window: windowAt(json, where),
+    ...(json["isEvaluationDue"] === true ? { isEvaluationDue: true } : {}),
     ...(json["best"] === undefined ? {} : { best: parseBest(json["best"], `${where}: best`) }),
     ...(json["budget"] === undefined ? {} : { budget: parseBudgetState(json["budget"], `${where}: budget`) }),
   };

@@ -33,6 +33,8 @@ export interface TrainingProgress {
   readonly budget?: BudgetState;
   /** What the last phase's evaluations have shown. */
   readonly best?: BestSoFar;
+  /** Whether the evaluation after the last update was broken off. */
+  readonly isEvaluationDue?: boolean;
 }
 
 /** A model to evaluate: batch by batch, without dropout. */
@@ -63,7 +65,7 @@ export interface TrainingPhase<Batch, Shape, Sums extends CommonSums, Evaluation
   readonly batches: BatchSource<Batch>;
   /** Compiles graphs with the gradients of a part of the parameters. */
   compile(trainable: Trainable): CompileStep<Shape>;
-  /** Measures a model on held-out data; without it nothing is evaluated. */
+  /** Measures a model on held-out data; without it nothing is evaluated. An InterruptedError breaks it off. */
   readonly evaluate?: (model: Evaluated<Batch, Sums>) => Promise<Evaluation>;
 }
 

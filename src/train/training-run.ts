@@ -101,18 +101,15 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
   }
 
   async run(): Promise<TrainingSummary<Means, Evaluation>> {
-    const { hooks } = this.#options;
+    const { hooks, resume } = this.#options;
+    if (resume?.isEvaluationDue) await this.#afterUpdate();
     while (!this.#isOver()) {
       await this.#stopIfAborted();
       await this.#enterPhase();
       await this.#update();
       this.#parts = this.#budget?.partsAt(this.#done);
-      const isEnd = this.#isOver() || this.#done === this.#options.settings.steps;
-      if (isEnd || isDue(this.#done, hooks.loggingSteps)) await this.#log();
-      if (isEnd || isDue(this.#done, hooks.evalSteps)) await this.#evaluate();
-      if (this.#isStoppedEarly()) await this.#log();
-      if (isEnd || isDue(this.#done, hooks.saveSteps) || this.#isStoppedEarly()) await this.#save();
-      await hooks.pause?.();
+      if (this.#isEnd || isDue(this.#done, hooks.loggingSteps)) await this.#log();
+      await this.#afterUpdate();
     }
     return {
       step: this.#done,
@@ -121,6 +118,21 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
       best: this.#best,
       isStoppedEarly: this.#isStoppedEarly(),
     };
+  }
+
+  /** Whether an update was the last one of the run or of its first phase. */
+  get #isEnd(): boolean {
+    return this.#isOver() || this.#done === this.#options.settings.steps;
+  }
+
+  /** What is due after an update that is logged. */
+  async #afterUpdate(): Promise<void> {
+    const { hooks } = this.#options;
+    const isEnd = this.#isEnd;
+    if (isEnd || isDue(this.#done, hooks.evalSteps)) await this.#evaluate();
+    if (this.#isStoppedEarly()) await this.#log();
+    if (isEnd || isDue(this.#done, hooks.saveSteps) || this.#isStoppedEarly()) await this.#save();
+    await hooks.pause?.();
   }
 
   dispose(): Promise<void> {
@@ -280,20 +292,30 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
   }
 
   async #evaluate(): Promise<void> {
-    const { hooks, settings, objective } = this.#options;
     const { evaluate } = this.#current;
     if (evaluate === undefined) return;
     await this.#meter.aside(async () => {
-      const metrics = await evaluate(this.#step);
-      const average = this.#average === undefined ? undefined : await evaluate(this.#averaged(this.#average.average));
-      this.#lastEvaluation = metrics;
-      await hooks.onEvaluation?.(this.#done, metrics, average);
-      if (this.#phase === 0 && settings.secondPhase !== undefined) return;
-      const ranked = objective.ranksAverage && average !== undefined ? average : metrics;
-      this.#best = withEvaluation(this.#best, this.#done, objective.rank(ranked), objective.isHigherBetter);
-      if (this.#best?.step !== this.#done) return;
-      await hooks.onBest?.(this.#best, ranked === average ? this.#average?.average : undefined);
+      try {
+        await this.#measure(evaluate);
+      } catch (error) {
+        // What was trained is kept; the run goes on with the evaluation.
+        if (error instanceof InterruptedError) await this.#save(true);
+        throw error;
+      }
     });
+  }
+
+  async #measure(evaluate: NonNullable<TrainingPhase<Batch, Shape, Sums, Evaluation>["evaluate"]>): Promise<void> {
+    const { hooks, settings, objective } = this.#options;
+    const metrics = await evaluate(this.#step);
+    const average = this.#average === undefined ? undefined : await evaluate(this.#averaged(this.#average.average));
+    this.#lastEvaluation = metrics;
+    await hooks.onEvaluation?.(this.#done, metrics, average);
+    if (this.#phase === 0 && settings.secondPhase !== undefined) return;
+    const ranked = objective.ranksAverage && average !== undefined ? average : metrics;
+    this.#best = withEvaluation(this.#best, this.#done, objective.rank(ranked), objective.isHigherBetter);
+    if (this.#best?.step !== this.#done) return;
+    await hooks.onBest?.(this.#best, ranked === average ? this.#average?.average : undefined);
   }
 
   /** The model with the moving average of its weights. */
@@ -304,7 +326,7 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
     };
   }
 
-  async #save(): Promise<void> {
+  async #save(isEvaluationDue = false): Promise<void> {
     if (this.#savedAt === this.#done) return;
     await this.#meter.aside(() =>
       this.#options.hooks.onSave({
@@ -317,6 +339,7 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
         ...(this.#average === undefined ? {} : { average: this.#average.average }),
         ...(this.#budget === undefined ? {} : { budget: this.#budget.state() }),
         ...(this.#best === undefined ? {} : { best: this.#best }),
+        ...(isEvaluationDue ? { isEvaluationDue } : {}),
       }),
     );
     this.#savedAt = this.#done;
