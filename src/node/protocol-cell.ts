@@ -145,7 +145,7 @@ async function measure(
     const isUseful = all.length > 0 && all.every((example) => isLabelled(data.task, example));
     return split !== "train" && isUseful ? [[split, all] as const] : [];
   });
-  const isDevNeeded = labelled.every(([split]) => split === "dev");
+  const isDevNeeded = labelled.every(([split]) => split !== "test");
   const metrics: Record<string, Readonly<Record<string, number>>> = {};
   const scores: Record<string, ExampleScores> = {};
   const evaluations: string[] = [];
