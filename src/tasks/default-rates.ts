@@ -3,8 +3,9 @@
  * the published runs.
  *
  * Sources: the learning rates are those of model/zoo.ts (ymcui/Chinese-BERT-wwm; iflytek/MiniRBT for small models). Batch
- * size and epochs: the technical report of Chinese-BERT-wwm (arXiv:1906.08101, its table of data sets and hyper-parameters)
- * and that of MiniRBT (arXiv:2304.00717, which tries 2, 3, 5 and 10 epochs). Warm-up: ymcui/Chinese-BERT-wwm, issue 11.
+ * size and epochs: what the technical report of Chinese-BERT-wwm (arXiv:1906.08101) is known to use; those of CMRC 2018 and
+ * LCQMC are confirmed by ymcui/Chinese-BERT-wwm, issues 11 and 36, the others are to be held against the report's table
+ * before a reproduction is judged. MiniRBT (arXiv:2304.00717) tries 2, 3, 5 and 10 epochs. Warm-up: issue 11.
  * What stands for no data set: Devlin et al. 2018 (arXiv:1810.04805), appendix A.3.
  */
 import type { BertConfig } from "../model/config.ts";
