@@ -2,8 +2,7 @@
 import { TrainingError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import type { Trainable } from "../model/trainable.ts";
-import type { TaskName } from "../tasks/datasets/dataset.ts";
-import { type FineTuningDefaults, fineTuningDefaults } from "../tasks/default-rates.ts";
+import type { FineTuningDefaults } from "../tasks/default-rates.ts";
 import type { LossOptions } from "../tasks/task.ts";
 import type { Adversarial } from "../train/adversarial.ts";
 import { checkSettings, type TrainingSettings } from "../train/settings.ts";
@@ -198,11 +197,6 @@ export function trainableOfTask({ frozenLayers: layers, frozenEmbeddings: embedd
 /** The config as the run computes with it. */
 export function withDropoutOf({ dropout }: FineTuningPlan, config: BertConfig): BertConfig {
   return dropout === undefined ? config : { ...config, hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout };
-}
-
-/** What a run takes where nothing is said. @param dataset - the title of a known data set. */
-export function defaultsFor(task: string, model: BertConfig, dataset?: string): FineTuningDefaults {
-  return fineTuningDefaults({ task: task as TaskName, model, ...(dataset === undefined ? {} : { dataset }) });
 }
 
 function expectThat(isMeant: boolean, where: string, expected: string, got: number): void {

@@ -65,7 +65,7 @@ export interface TrainingPhase<Batch, Shape, Sums extends CommonSums, Evaluation
   readonly batches: BatchSource<Batch>;
   /** Compiles graphs with the gradients of a part of the parameters. */
   compile(trainable: Trainable): CompileStep<Shape>;
-  /** Measures a model on held-out data; without it nothing is evaluated. An InterruptedError breaks it off. */
+  /** Measures a model on held-out data; without it nothing is evaluated. Its errors end the run, after a checkpoint. */
   readonly evaluate?: (model: Evaluated<Batch, Sums>) => Promise<Evaluation>;
 }
 

@@ -8,6 +8,7 @@ import { isTrainable, type Trainable } from "../model/trainable.ts";
 import type { HostTensor, NamedTensors } from "../util/tensor.ts";
 import { EmbeddingPerturbation } from "./adversarial.ts";
 import { type BestSoFar, withEvaluation } from "./best.ts";
+import { expectPhases } from "./check-phases.ts";
 import { accumulate, clipScale, type Gradients, globalNorm } from "./clipping.ts";
 import { isDue, phaseAt, planUpdate, totalSteps } from "./course.ts";
 import { layerRateFactor } from "./layer-decay.ts";
@@ -298,8 +299,8 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
       try {
         await this.#measure(evaluate);
       } catch (error) {
-        // What was trained is kept; the run goes on with the evaluation.
-        if (error instanceof InterruptedError) await this.#save(true);
+        // What was trained is kept, whatever happened; a resumed run begins with the evaluation.
+        await this.#save(true).catch(() => undefined);
         throw error;
       }
     });
@@ -358,34 +359,6 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
       expected: "a run to its end",
       got: verbatim("an interruption"),
       hint: this.#done === 0 ? "Nothing was trained yet." : `The training state of step ${this.#done} is saved.`,
-    });
-  }
-}
-
-type AnyPhase = { readonly batches: { readonly batchesPerEpoch: number } };
-
-/** The settings and the data of a second phase come together, and each phase has a batch at least. */
-function expectPhases({
-  settings,
-  phases,
-}: {
-  readonly settings: { readonly secondPhase?: object };
-  readonly phases: readonly AnyPhase[];
-}): void {
-  if ((settings.secondPhase === undefined) !== (phases[1] === undefined)) {
-    throw new TrainingError({
-      where: "second phase",
-      expected: "settings and batches for it",
-      got: verbatim(phases[1] === undefined ? "settings alone" : "batches alone"),
-    });
-  }
-  for (const { batches } of phases) {
-    if (batches.batchesPerEpoch >= 1) continue;
-    throw new TrainingError({
-      where: "training data",
-      expected: "at least one batch",
-      got: batches.batchesPerEpoch,
-      hint: "The data hold fewer instances than a batch: lower --batch-size, or make more with --dupe-factor.",
     });
   }
 }
