@@ -8,10 +8,10 @@ import { fileError, readText, writeFileAtomic } from "./files.ts";
 import { type FineTuneEnvironment, type Prepared, prepare } from "./fine-tuning-inputs.ts";
 import { expectFree, type Job, readJob, type TaskSettingChoices, writeJob } from "./fine-tuning-job.ts";
 import type { FineTuningChoices } from "./fine-tuning-plan.ts";
-import { type FineTuningRunResult, RESULT_FILE, runFineTuning } from "./fine-tuning-run.ts";
+import { type FineTuningRunResult, runFineTuning } from "./fine-tuning-run.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import { threadsOf } from "./pretrain.ts";
-import { MODEL_FILE } from "./run-folder.ts";
+import { MODEL_FILE, RESULT_FILE } from "./run-folder.ts";
 import type { TaskDataOptions } from "./task-data.ts";
 
 export type { FineTuneEnvironment };

@@ -5,8 +5,7 @@ import { CheckpointError, FileError, verbatim } from "../errors.ts";
 import type { TaskSettings } from "../tasks/task.ts";
 import { fileError, makeFolder, readText, writeFileAtomic } from "./files.ts";
 import type { FineTuningChoices } from "./fine-tuning-plan.ts";
-import { RESULT_FILE } from "./fine-tuning-run.ts";
-import { RunFolder } from "./run-folder.ts";
+import { RESULT_FILE, RunFolder } from "./run-folder.ts";
 import type { TaskDataOptions } from "./task-data.ts";
 
 /** What of a task's settings is chosen: `{ maxSeqLength: 256 }`. */

@@ -30,11 +30,8 @@ import { readBytes, readText } from "./files.ts";
 import { type FineTuningPlan, trainableOfTask, withDropoutOf } from "./fine-tuning-plan.ts";
 import { knownMachinePeak } from "./machine-peak.ts";
 import { INITIALIZATION_STREAM } from "./pretrain.ts";
-import { checkpointSteps, MODEL_FILE, RunFolder, readCheckpoint } from "./run-folder.ts";
+import { checkpointSteps, MODEL_FILE, RESULT_FILE, RunFolder, readCheckpoint } from "./run-folder.ts";
 import { engineOf, folderHooks, type RunWatcher } from "./run-hooks.ts";
-
-/** The scores of a finished run, within its folder. */
-export const RESULT_FILE = "result.json";
 
 /** What all runs of a fine-tuning share. */
 export interface FineTuningInputs {

@@ -207,7 +207,11 @@ test("a model that lies in the run's folder is not replaced unless asked", async
     "expected a new folder for the run, got one that holds model.safetensors",
   );
   expect(bytes("trained", "model.safetensors")).toEqual(before);
+  // What a fine-tuning left would make the new model one of its task, and its result the run's.
+  for (const name of ["task.json", "result.json"]) writeFileSync(join(again.output, name), "{}");
   await pretrain({ ...again, overwrite: true });
+  const left = readdirSync(again.output).filter((name) => name === "task.json" || name === "result.json");
+  expect(left).toEqual([]);
   expect(bytes("trained", "model.safetensors")).not.toEqual(before);
 });
 

@@ -1,5 +1,4 @@
 /** One cell of a protocol: fine-tuned on train, chosen on dev, measured on test and what further splits the data set has. */
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
@@ -20,7 +19,7 @@ import { loadPretrained } from "./bert-model.ts";
 import { writeFileAtomic } from "./files.ts";
 import { type FineTuneOptions, type FineTuneResult, fineTune, resumeFineTuning } from "./fine-tune.ts";
 import type { FineTuneEnvironment } from "./fine-tuning-inputs.ts";
-import { type FineTuningRunResult, RESULT_FILE } from "./fine-tuning-run.ts";
+import type { FineTuningRunResult } from "./fine-tuning-run.ts";
 import type { RunCell } from "./protocol.ts";
 import { readMetrics } from "./run-folder.ts";
 import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "./task-data.ts";
@@ -97,8 +96,6 @@ function tune(
   isResumed: boolean,
 ): Promise<FineTuneResult> {
   const begin = async () => {
-    // A resumed run takes this file for its own.
-    await rm(join(folder, RESULT_FILE), { force: true });
     return fineTune({
       ...options,
       ...environment,

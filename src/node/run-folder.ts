@@ -20,6 +20,8 @@ import { fileError, makeFolder, readBytes, readText, writeFileAtomic } from "./f
 export const MODEL_FILE = "model.safetensors";
 /** The name of the measurements within a run's folder. */
 export const METRICS_FILE = "metrics.jsonl";
+/** The scores of a finished fine-tuning, within its folder; a resumed one takes them for its own. */
+export const RESULT_FILE = "result.json";
 
 const MOMENTS_FILE = "optimizer.safetensors";
 const AVERAGE_FILE = "average.safetensors";
@@ -104,7 +106,8 @@ export class RunFolder {
   async #clear(): Promise<void> {
     try {
       await this.removeCheckpoints();
-      for (const name of [METRICS_FILE, MODEL_FILE]) await rm(join(this.path, name), { force: true });
+      for (const name of [METRICS_FILE, MODEL_FILE, RESULT_FILE, TASK_FILE])
+        await rm(join(this.path, name), { force: true });
       await removeEvents(this.path);
     } catch (error) {
       throw fileError(this.path, "a folder that can be written", error);

@@ -18,7 +18,7 @@ import { lockFolder } from "./data-lock.ts";
 import { fileError, makeFolder, readText, writeFileAtomic } from "./files.ts";
 import { type FineTuneResult, fineTune, resumeFineTuning } from "./fine-tune.ts";
 import type { FineTuneEnvironment } from "./fine-tuning-inputs.ts";
-import { RESULT_FILE, readResult } from "./fine-tuning-run.ts";
+import { readResult } from "./fine-tuning-run.ts";
 import { curveOf, type FineTuneOptionsOf } from "./protocol-cell.ts";
 
 /** What is searched. */
@@ -227,7 +227,6 @@ class Search {
   #tune({ place, folder, values }: SearchTrial, environment: FineTuneEnvironment): Promise<FineTuneResult> {
     const { model, task, options, seed = 1, optionsOf } = this.#options;
     const begin = async () => {
-      await rm(join(folder, RESULT_FILE), { force: true });
       const run = optionsOf(task, { ...options, ...place });
       const data = { ...run.data, splits: ["train", "dev"] };
       return fineTune({ ...run, ...environment, model, data, seed, output: folder, overwrite: true });
