@@ -1,5 +1,5 @@
 /** The choices of a fine-tuning run and their defaults. */
-import { TrainingError, verbatim } from "../errors.ts";
+import { ArgumentError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import type { Trainable } from "../model/trainable.ts";
 import type { FineTuningDefaults } from "../tasks/default-rates.ts";
@@ -129,7 +129,7 @@ function lossOf({ classWeights, ...loss }: LossChoices = {}, facts: FineTuningFa
   return { ...loss, classWeights: classWeights === "balanced" ? facts.balancedClassWeights() : classWeights };
 }
 
-/** Choices with the defaults filled in. @throws {TrainingError} when a number is out of range. */
+/** Choices with the defaults filled in. @throws {ArgumentError} when a number is out of range. */
 export function completeFineTuning(choices: FineTuningChoices, facts: FineTuningFacts): FineTuningPlan {
   const chosen = { ...FINE_TUNING_DEFAULTS, ...withoutUndefined(choices) };
   const { config, defaults, hasDev, data } = facts;
@@ -179,7 +179,7 @@ export function completeFineTuning(choices: FineTuningChoices, facts: FineTuning
   };
   checkSettings(settings, plan);
   if (patience !== undefined && !hasDev) {
-    throw new TrainingError({
+    throw new ArgumentError({
       where: "early stop",
       expected: "development examples to measure on",
       got: verbatim("none"),
@@ -200,7 +200,7 @@ export function withDropoutOf({ dropout }: FineTuningPlan, config: BertConfig): 
 }
 
 function expectThat(isMeant: boolean, where: string, expected: string, got: number): void {
-  if (!isMeant) throw new TrainingError({ where, expected, got });
+  if (!isMeant) throw new ArgumentError({ where, expected, got });
 }
 
 function withoutUndefined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -185,7 +185,7 @@ describe("refuses before the first step, and writes nothing:", () => {
     [{ dropout: 1 }, "dropout: expected a number in [0, 1)"],
     [{ learningRate: -1 }, "learning rate"],
     [{ loggingSteps: 0 }, "logging steps: expected an integer of 1 or more"],
-  ])("numbers that cannot be meant: %j", (more, message) => refused("bad-8", more, TrainingError, message));
+  ])("numbers that cannot be meant: %j", (more, message) => refused("bad-8", more, ArgumentError, message));
 });
 
 test("a run is not overwritten unless asked, nor for numbers that cannot be meant", async () => {

@@ -3,7 +3,7 @@
  * folder so that it can be resumed at any time.
  */
 import { join, relative, resolve } from "node:path";
-import { ConfigError, TrainingError, verbatim } from "../errors.ts";
+import { ArgumentError, ConfigError, TrainingError, verbatim } from "../errors.ts";
 import type { LoadedModel } from "../inference/load-model.ts";
 import type { BertConfig } from "../model/config.ts";
 import { initializeWeights, parameterShapes } from "../model/initialize.ts";
@@ -236,7 +236,7 @@ function takeWeights(weights: NamedTensors, { named, where }: LoadedModel): read
 function withDropout(config: BertConfig, rate: number | undefined): BertConfig {
   if (rate === undefined) return config;
   if (!(rate >= 0 && rate < 1))
-    throw new TrainingError({ where: "dropout", expected: "a number in [0, 1)", got: rate });
+    throw new ArgumentError({ where: "dropout", expected: "a number in [0, 1)", got: rate });
   return { ...config, hiddenDropoutProb: rate, attentionProbsDropoutProb: rate };
 }
 

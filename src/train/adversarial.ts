@@ -2,7 +2,7 @@
  * Adversarial training on the word embeddings: the batch is computed again with the embeddings moved to where the loss is
  * higher, and the gradients from there are added.
  */
-import { TrainingError, verbatim } from "../errors.ts";
+import { ArgumentError, verbatim } from "../errors.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import type { Gradients } from "./clipping.ts";
 
@@ -46,12 +46,12 @@ export class EmbeddingPerturbation {
 
   /**
    * @param trained - the weights that have gradients.
-   * @throws {TrainingError} when the word embeddings are not among them.
+   * @throws {ArgumentError} when the word embeddings are not among them.
    */
   constructor(trained: NamedTensors, { method, epsilon = ADVERSARIAL_EPSILON, stepSize, steps }: Adversarial) {
     const table = trained.get(WORD_EMBEDDINGS);
     if (table === undefined) {
-      throw new TrainingError({
+      throw new ArgumentError({
         where: "adversarial training",
         expected: "word embeddings that are trained",
         got: verbatim("frozen ones"),

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { describeShared } from "../../test/shared.ts";
+import { ArgumentError } from "../errors.ts";
 import { checkSchedule, learningRate, type Schedule } from "./schedules.ts";
 
 const schedule = (name: Schedule["name"]) => ({ name, peak: 1, warmupSteps: 2, totalSteps: 10 });
@@ -26,6 +27,7 @@ test("numbers that cannot be meant are refused", () => {
   expect(() => checkSchedule({ ...google, peak: 0 })).toThrow("learning rate: expected a number above 0, got 0");
   expect(() => checkSchedule({ ...google, totalSteps: 0 })).toThrow("steps: expected an integer of 1 or more, got 0");
   expect(() => checkSchedule({ ...google, warmupSteps: 10 })).toThrow("warm-up steps: expected an integer from 0 to 9");
+  expect(() => checkSchedule({ ...google, warmupSteps: 10 })).toThrow(ArgumentError);
   expect(() => checkSchedule({ ...google, power: 0 })).toThrow("power of the schedule: expected a number above 0");
   expect(() => checkSchedule({ ...google, end: 2 })).toThrow("end learning rate: expected a number from 0 to the peak");
   expect(() => checkSchedule({ ...google, name: "step" as never })).toThrow("schedule: expected one of google, nvidia");

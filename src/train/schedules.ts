@@ -1,5 +1,5 @@
 /** Learning rates by step: a linear warm-up, then one of several ways down. */
-import { TrainingError } from "../errors.ts";
+import { ArgumentError } from "../errors.ts";
 
 /**
  * How the rate falls after warm-up. `google`: as a power of what is left, counted from step 0 (so that the rate jumps down
@@ -58,29 +58,29 @@ export function learningRate(schedule: Schedule, step: number): number {
 
 /**
  * Refuses schedules that cannot be meant.
- * @throws {TrainingError} when a number is out of range.
+ * @throws {ArgumentError} when a number is out of range.
  */
 export function checkSchedule({ name, peak, warmupSteps, totalSteps, power = 1, end = 0 }: Schedule): void {
   if (!SCHEDULES.includes(name)) {
-    throw new TrainingError({ where: "schedule", expected: `one of ${SCHEDULES.join(", ")}`, got: name });
+    throw new ArgumentError({ where: "schedule", expected: `one of ${SCHEDULES.join(", ")}`, got: name });
   }
   if (!(peak > 0 && peak < Number.POSITIVE_INFINITY)) {
-    throw new TrainingError({ where: "learning rate", expected: "a number above 0", got: peak });
+    throw new ArgumentError({ where: "learning rate", expected: "a number above 0", got: peak });
   }
   if (!Number.isInteger(totalSteps) || totalSteps < 1) {
-    throw new TrainingError({ where: "steps", expected: "an integer of 1 or more", got: totalSteps });
+    throw new ArgumentError({ where: "steps", expected: "an integer of 1 or more", got: totalSteps });
   }
   if (!Number.isInteger(warmupSteps) || warmupSteps < 0 || warmupSteps >= totalSteps) {
-    throw new TrainingError({
+    throw new ArgumentError({
       where: "warm-up steps",
       expected: `an integer from 0 to ${totalSteps - 1} (below the number of steps)`,
       got: warmupSteps,
     });
   }
   if (!(power > 0 && power < Number.POSITIVE_INFINITY)) {
-    throw new TrainingError({ where: "power of the schedule", expected: "a number above 0", got: power });
+    throw new ArgumentError({ where: "power of the schedule", expected: "a number above 0", got: power });
   }
   if (!(end >= 0 && end <= peak)) {
-    throw new TrainingError({ where: "end learning rate", expected: `a number from 0 to the peak, ${peak}`, got: end });
+    throw new ArgumentError({ where: "end learning rate", expected: `a number from 0 to the peak, ${peak}`, got: end });
   }
 }

@@ -1,5 +1,5 @@
 /** The numbers of a pre-training run that its result depends on, and which of them cannot be meant. */
-import { TrainingError, verbatim } from "../errors.ts";
+import { ArgumentError, verbatim } from "../errors.ts";
 import { ADVERSARIAL_METHODS, type Adversarial } from "./adversarial.ts";
 import { type OptimizerName, scheduleOf } from "./optimizers.ts";
 import { checkSchedule, type Schedule, type ScheduleName } from "./schedules.ts";
@@ -93,7 +93,7 @@ function numbersOf(
 
 /**
  * Refuses settings that cannot be meant; a run checks them itself, a caller may do so before it touches any file.
- * @throws {TrainingError} when a number is out of range.
+ * @throws {ArgumentError} when a number is out of range.
  */
 export function checkSettings(settings: TrainingSettings, { loggingSteps }: { readonly loggingSteps: number }): void {
   const { steps, gradientAccumulationSteps, maxGradientNorm, layerDecay = 1, hours = 1, warmupShare = 0 } = settings;
@@ -119,7 +119,7 @@ export function checkSettings(settings: TrainingSettings, { loggingSteps }: { re
 
 function checkAdversarial({ method, epsilon = 1, stepSize = 1, steps = 1 }: Adversarial): void {
   if (!ADVERSARIAL_METHODS.includes(method)) {
-    throw new TrainingError({
+    throw new ArgumentError({
       where: "adversarial training",
       expected: `one of ${ADVERSARIAL_METHODS.join(", ")}`,
       got: method,
@@ -146,10 +146,10 @@ function checkSecondPhase(
   expectAtLeastOne("steps of the second phase", steps);
   expectAtLeastOne("gradient accumulation steps of the second phase", gradientAccumulationSteps);
   if (settings.hours !== undefined) {
-    throw new TrainingError({ where: "second phase", expected: "a run by steps", got: verbatim("a run by hours") });
+    throw new ArgumentError({ where: "second phase", expected: "a run by steps", got: verbatim("a run by hours") });
   }
   if (warmupSteps !== undefined && learningRate === undefined) {
-    throw new TrainingError({
+    throw new ArgumentError({
       where: "warm-up of the second phase",
       expected: "a learning rate of its own for that phase",
       got: verbatim("one schedule over both phases"),
@@ -161,7 +161,7 @@ function checkSecondPhase(
 /** A run by hours does not know its steps, and one by steps not its time. */
 function expectWarmupUnit({ hours, warmupShare = 0, warmupSteps }: TrainingSettings): void {
   if (hours === undefined ? warmupShare === 0 : warmupSteps === 0) return;
-  throw new TrainingError({
+  throw new ArgumentError({
     where: hours === undefined ? "warm-up share" : "warm-up steps",
     expected: hours === undefined ? "a run by hours" : "a run by steps",
     got: verbatim(hours === undefined ? "a run by steps" : "a run by hours"),
@@ -174,5 +174,5 @@ function expectAtLeastOne(where: string, got: number): void {
 }
 
 function expectThat(isMeant: boolean, where: string, expected: string, got: number): void {
-  if (!isMeant) throw new TrainingError({ where, expected, got });
+  if (!isMeant) throw new ArgumentError({ where, expected, got });
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseLines, runCommand } from "../../../test/run-command.ts";
 import { writeSafetensors } from "../../checkpoint/formats/safetensors.ts";
-import { CorpusError, TrainingError, UsageError } from "../../errors.ts";
+import { ArgumentError, CorpusError, UsageError } from "../../errors.ts";
 import { parseConfig } from "../../model/config.ts";
 import { initializeWeights } from "../../model/initialize.ts";
 import { modelFiles } from "../../node/model-files.ts";
@@ -67,7 +67,7 @@ describe("mlm-head", () => {
     writeFileSync(join(root, "empty.txt"), "\n");
     const empty = runCommand(["mlm-head", model, join(root, "empty.txt"), "-o", join(root, "none")]);
     await expect(empty).rejects.toThrow(CorpusError);
-    await expect(train("none", "--warmup-steps", "9")).rejects.toThrow(TrainingError);
+    await expect(train("none", "--warmup-steps", "9")).rejects.toThrow(ArgumentError);
     expect(existsSync(join(root, "none"))).toBe(false);
   });
 });
