@@ -1,6 +1,7 @@
 /**
- * Fine-tuning on ChnSentiCorp for an epoch (or a part of one), at the size of RBT3: examples a second from the first batch to the last update,
- * the compilation of graphs included; tokenising and scoring are not timed. Both sides start from the same weights.
+ * Fine-tuning on ChnSentiCorp for an epoch (or a part of one), at the size of RBT3: examples a second from the first batch
+ * to the last update, the compilation of graphs included; tokenising and scoring are not timed. Both sides start from the
+ * same weights.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

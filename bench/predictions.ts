@@ -1,7 +1,7 @@
 /** Benchmarks of a fine-tuned model's predictions, from texts to answers or tags, against Transformers on the same weights. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Bench, Facts, Settings, Side, Work } from "./bench.ts";
+import { type Bench, type Facts, type Settings, type Side, Skip, type Work } from "./bench.ts";
 import { built } from "./built.ts";
 import { benchFolder } from "./corpus.ts";
 import { engineVersion, timedRuntime } from "./engine.ts";
@@ -54,9 +54,11 @@ export function predictionBench<Example, Prediction>(
         "max-length": maxSeqLength,
         ...(windowOverlap === undefined ? {} : { overlap: Number(windowOverlap) }),
       };
+      const peers = sharedPath("peers");
+      if (peers === undefined) throw new Skip("../shared/peers is not there");
       const script = fileURLToPath(new URL("./python/evaluate.py", import.meta.url));
       return pythonCommand(script, {
-        peers: sharedPath("peers") ?? "",
+        peers,
         task: name,
         ...files,
         ...rows,
