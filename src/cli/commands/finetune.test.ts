@@ -90,7 +90,10 @@ test.each([
   [["classify"], "--model: expected a model to fine-tune, got none"],
   [[], "task: expected a data set's name or a task"],
   [["classify", "--model", "x", "--adversarial-steps", "2"], "--adversarial: expected --adversarial fgm or pgd beside"],
-  [["classify", "--model", "x", "--class-weights", "1,-2"], "--class-weights: expected balanced, or numbers of 0 or more"],
+  [
+    ["classify", "--model", "x", "--class-weights", "1,-2"],
+    "--class-weights: expected balanced, or numbers of 0 or more",
+  ],
 ])("what is missing or wrong is said: %j", async (args, message) => {
   await expect(runCommand(["finetune", ...args])).rejects.toThrow(message);
 });
