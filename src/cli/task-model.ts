@@ -11,6 +11,12 @@ export const windowsOption: CommandOption = {
   description: "a text longer than the model's rows is scored in windows and their scores averaged, instead of cut",
 };
 
+/** Of predict and evaluate. */
+export const constrainedOption: CommandOption = {
+  flags: "--constrained",
+  description: "ner: only tags may follow one another that the scheme allows (Viterbi; default: as fine-tuned)",
+};
+
 /** Says how many texts were cut. */
 export function noteTruncated({ output, options }: CommandContext, truncated: number, all: number): void {
   if (truncated === 0) return;
@@ -30,5 +36,11 @@ export async function loadTaskModel(
   const { stop, ...download } = downloadOptions(context);
   const loaded = await loadPretrained(name, download).finally(stop);
   for (const note of loaded.notes) context.output.note(note);
-  return taskModel(loaded, { runtime, name, ...(context.options["windows"] ? { longTexts: "windows" } : {}) });
+  const { windows, constrained } = context.options;
+  return taskModel(loaded, {
+    runtime,
+    name,
+    ...(windows ? { longTexts: "windows" } : {}),
+    ...(constrained ? { constrained: true } : {}),
+  });
 }

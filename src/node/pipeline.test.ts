@@ -151,6 +151,26 @@ describe("token-classification", () => {
     expect(lists[1]).toEqual([]);
   });
 
+  test("constrained decoding gives no tags that the scheme forbids", async () => {
+    const tagger = smallTaskFolder({ task: "ner", maxSeqLength: SMALL_LENGTH, labels: ["O", "B-LOC", "I-LOC"] });
+    const forbidden = async (constrained: boolean) => {
+      const find = await pipeline("ner", tagger.path, { runtime, constrained });
+      const units = await find("我在北京大学，他在上中", { aggregationStrategy: "none" });
+      const ends = units.map(({ end }) => end);
+      return units.filter(({ entity, start }) => entity === "I-LOC" && !ends.includes(start));
+    };
+    expect(await forbidden(false)).not.toEqual([]);
+    expect(await forbidden(true)).toEqual([]);
+    tagger.remove();
+  });
+
+  test("constrained decoding of what gives no tags is refused", async () => {
+    const other = smallTaskFolder({ task: "classify", maxSeqLength: SMALL_LENGTH, labels: ["差", "好"] });
+    const attempt = pipeline("text-classification", other.path, { runtime, constrained: true });
+    await expect(attempt).rejects.toThrow("constrained decoding: expected a model fine-tuned for ner, got one for cl");
+    other.remove();
+  });
+
   test("by strategy units, or words; another one is refused", async () => {
     const find = await pipeline("token-classification", folder.path, { runtime });
     const units = await find("我爱北京", { aggregationStrategy: "none" });

@@ -1,7 +1,7 @@
 /** Pipelines under Node.js: models by path or by their name on the hub, ONNX Runtime on all processors. */
 import { filesOf, type ModelOrigin } from "../inference/bert-model.ts";
 import { loadModel } from "../inference/load-model.ts";
-import { createPipeline, expectPipelineName, type PipelineOptions } from "../tasks/pipeline.ts";
+import { changedSettings, createPipeline, expectPipelineName, type PipelineOptions } from "../tasks/pipeline.ts";
 import type { PipelineName, Pipelines } from "../tasks/pipeline-types.ts";
 import { type LoadOptions, loadPretrained } from "./bert-model.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
@@ -17,14 +17,14 @@ import { createOnnxRuntime } from "./onnxruntime.ts";
 export async function pipeline<Name extends PipelineName>(
   task: Name,
   origin: ModelOrigin,
-  { longTexts, ...options }: LoadOptions & PipelineOptions = {},
+  { longTexts, constrained, ...options }: LoadOptions & PipelineOptions = {},
 ): Promise<Pipelines[Name]> {
   expectPipelineName(task);
   const isHere = typeof origin === "string" && !/^https?:/.test(origin);
   const files = isHere ? undefined : await filesOf(origin, options);
   const loaded = files === undefined ? await loadPretrained(String(origin), options) : await loadModel(files, options);
   const name = files?.name ?? String(origin);
-  const chosen = { name, ...(longTexts === undefined ? {} : { longTexts }) };
+  const chosen = { name, ...changedSettings({ longTexts, constrained }) };
   if (options.runtime !== undefined) return createPipeline(task, loaded, { ...chosen, runtime: options.runtime });
   const runtime = createOnnxRuntime();
   return createPipeline(task, loaded, { ...chosen, runtime, onDispose: () => runtime.dispose() });

@@ -68,6 +68,11 @@ export interface PipelineOptions {
 /** What a pipeline is made with, beside the model. */
 export interface PipelineEnvironment extends PipelineOptions {
   readonly runtime: Runtime;
+  /**
+   * Of tagging: whether only tags may follow one another that the model's scheme allows. As the model was fine-tuned, when left
+   * out.
+   */
+  readonly constrained?: boolean;
   /** What the model was called when it was asked for, for hints. */
   readonly name: string;
   /** Called when the pipeline is disposed of. */
@@ -84,14 +89,14 @@ export interface PipelineEnvironment extends PipelineOptions {
 export async function pipeline<Name extends PipelineName>(
   task: Name,
   origin: ModelOrigin,
-  { runtime, longTexts, ...options }: FromPretrainedOptions & PipelineOptions,
+  { runtime, longTexts, constrained, ...options }: FromPretrainedOptions & PipelineOptions,
 ): Promise<Pipelines[Name]> {
   expectPipelineName(task);
   const files = await filesOf(origin, options);
   return createPipeline(task, await loadModel(files, options), {
     runtime,
     name: files.name,
-    ...(longTexts === undefined ? {} : { longTexts }),
+    ...changedSettings({ longTexts, constrained }),
   });
 }
 
@@ -152,8 +157,9 @@ function taskAmong(loaded: LoadedModel, tasks: readonly string[]): AnyTask | und
  */
 export function taskModel(
   loaded: LoadedModel,
-  { runtime, name, longTexts }: PipelineEnvironment,
+  { runtime, name, longTexts, constrained }: PipelineEnvironment,
   tasks?: readonly string[],
+ * @throws {ArgumentError} when tags are to be constrained, and it gives none.
 ): AnyTaskModel {
   const hint = (task: string) => `fine-tune it: zhbert finetune ${task} --model ${name} --train train.tsv -o out/`;
   const found = tasks === undefined ? taskOfModel(loaded) : taskAmong(loaded, tasks);
@@ -166,7 +172,16 @@ export function taskModel(
     });
   }
   const { settings } = found;
-  const task = longTexts === undefined ? found : findTaskDefinition(settings.task).create({ ...settings, longTexts });
+  if (constrained !== undefined && settings.task !== "ner") {
+    throw new ArgumentError({
+      where: "constrained decoding",
+      expected: "a model fine-tuned for ner",
+      got: verbatim(`one for ${settings.task}`),
+    });
+  }
+  const changes = changedSettings({ longTexts, constrained });
+  const isChanged = Object.keys(changes).length > 0;
+  const task = isChanged ? findTaskDefinition(settings.task).create({ ...settings, ...changes }) : found;
   const { config, tokenizer, named, where } = loaded;
   const model = new TaskModel({ task, config, tokenizer, weights: named.tensors, runtime, where });
   const [missing, ...others] = model.report.missing;
@@ -184,6 +199,17 @@ function whatItIs(loaded: LoadedModel): string {
   const { task } = (loaded.taskJson ?? {}) as { task?: unknown };
   if (typeof task === "string") return `one fine-tuned for ${task}`;
   return Array.isArray(architectures) && architectures.length > 0
+/** The options that are given. */
+export function changedSettings({
+  longTexts,
+  constrained,
+}: { [Name in keyof PipelineOptions]: PipelineOptions[Name] | undefined }): PipelineOptions {
+  return {
+    ...(longTexts === undefined ? {} : { longTexts }),
+    ...(constrained === undefined ? {} : { constrained }),
+  };
+}
+
     ? String(architectures[0])
     : "a model that names no task";
 }

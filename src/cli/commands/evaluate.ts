@@ -9,7 +9,7 @@ import { evaluateFineTuned } from "../evaluate-task.ts";
 import { maskingOption } from "../masking-options.ts";
 import { hubOptions, modelArgument } from "../model.ts";
 import { probability, wholeNumber } from "../numbers.ts";
-import { windowsOption } from "../task-model.ts";
+import { constrainedOption, windowsOption } from "../task-model.ts";
 import { engineOptions } from "../text-input.ts";
 
 export default defineCommand({
@@ -60,6 +60,7 @@ export default defineCommand({
       parse: wholeNumber("--batch-size", 1),
     },
     windowsOption,
+    constrainedOption,
     ...engineOptions,
     ...hubOptions,
   ],
@@ -100,5 +101,6 @@ const FINE_TUNING_ONLY = [
   "errors",
   "batchTokens",
   "windows",
+  "constrained",
   "encoding",
 ];

@@ -123,6 +123,9 @@ describe("other tasks", () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours
     const plain = shown.replace(/\u001b\[\d+m/g, "").replace(/\[(.*?) LOC\]/g, "$1");
     expect(plain).toBe(`${text}\n`);
+    const [constrained] = parseLines(await run("ner", ["--json", "--constrained", text]));
+    expect(constrained.entities).not.toEqual(entities);
+    await expect(run("choice", ["--constrained"], ["{}"])).rejects.toThrow("constrained decoding: expected a model");
   });
 
   test("answers: from objects, or of lines about one passage", async () => {

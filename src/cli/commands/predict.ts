@@ -9,7 +9,7 @@ import { hubOptions, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
 import { lineReader, openPredictLines } from "../predict-lines.ts";
 import { type PredictionResult, predictionText } from "../prediction-text.ts";
-import { loadTaskModel, noteTruncated, windowsOption } from "../task-model.ts";
+import { constrainedOption, loadTaskModel, noteTruncated, windowsOption } from "../task-model.ts";
 import { engineOptions, given, textProgress } from "../text-input.ts";
 
 /** Labels that a terminal shows for a text. */
@@ -40,6 +40,7 @@ export default defineCommand({
       parse: wholeNumber("--top-k", 1),
     },
     windowsOption,
+    constrainedOption,
     ...explainOptions,
     ...engineOptions,
     ...hubOptions,
