@@ -30,6 +30,15 @@ test("a config written and read again is the same", () => {
   expect(parseConfig(configToJson(config), "config.json")).toEqual(config);
 });
 
+test("a classifier's own dropout is kept; null and nothing are none", () => {
+  const config = parseConfig({ ...minimal, classifier_dropout: 0.3 }, "config.json");
+  expect(config.classifierDropout).toBe(0.3);
+  expect(parseConfig(configToJson(config), "config.json")).toEqual(config);
+  for (const none of [null, undefined]) {
+    expect(parseConfig({ ...minimal, classifier_dropout: none }, "c")).not.toHaveProperty("classifierDropout");
+  }
+});
+
 test.each([
   [
     "a missing size",
@@ -44,6 +53,7 @@ test.each([
   ],
   ["an absurd size", { vocab_size: 1e12 }, "vocab_size: expected an integer in 1 .. 16777216"],
   ["text for a number", { hidden_size: "32" }, 'hidden_size: expected an integer in 1 .. 16777216, got "32"'],
+  ["a text for a rate", { classifier_dropout: "0.1" }, 'classifier_dropout: expected a number in 0 .. 1, got "0.1"'],
   ["a rate above 1", { hidden_dropout_prob: 1.5 }, "hidden_dropout_prob: expected a number in 0 .. 1, got 1.5"],
 ])("%s is an error that names the field", (_, change, message) => {
   const read = () => parseConfig({ ...minimal, ...change }, "config.json");

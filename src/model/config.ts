@@ -20,6 +20,8 @@ export interface BertConfig {
   readonly hiddenDropoutProb: number;
   /** In 0 .. 1; on the attention's probabilities. */
   readonly attentionProbsDropoutProb: number;
+  /** In 0 .. 1; before the classifier of a fine-tuned model; the rate of hidden states when left out. */
+  readonly classifierDropout?: number;
   readonly maxPositionEmbeddings: number;
   readonly typeVocabSize: number;
   /** Standard deviation of the truncated normal that matrices start from. */
@@ -92,6 +94,7 @@ export function parseConfig(json: unknown, where: string): BertConfig {
   const hiddenSize = read.size("hidden_size", MAX_SIZE);
   const initClass = fields["init_class"];
   const isErnie = typeof initClass === "string" && initClass.startsWith("Ernie");
+  const classifierDropout = read.optionalNumber("classifier_dropout", 1);
   const config: BertConfig = {
     vocabSize: read.size("vocab_size", MAX_SIZE),
     hiddenSize,
@@ -105,6 +108,7 @@ export function parseConfig(json: unknown, where: string): BertConfig {
     ),
     hiddenDropoutProb: read.number("hidden_dropout_prob", defaults.hiddenDropoutProb, 1),
     attentionProbsDropoutProb: read.number("attention_probs_dropout_prob", defaults.attentionProbsDropoutProb, 1),
+    ...(classifierDropout === undefined ? {} : { classifierDropout }),
     maxPositionEmbeddings: read.size("max_position_embeddings", MAX_SIZE, defaults.maxPositionEmbeddings),
     typeVocabSize: read.size("type_vocab_size", MAX_SIZE, defaults.typeVocabSize),
     initializerRange: read.number("initializer_range", defaults.initializerRange, 10),
@@ -162,6 +166,11 @@ class FieldReader {
     throw this.wrong(name, `an integer in 1 .. ${max}`, value);
   }
 
+  /** Undefined where the field is not there, or null. */
+  optionalNumber(name: string, max: number): number | undefined {
+    return this.json[name] === undefined || this.json[name] === null ? undefined : this.number(name, 0, max);
+  }
+
   number(name: string, fallback: number, max: number): number {
     const value = this.json[name] ?? fallback;
     if (typeof value === "number" && value >= 0 && value <= max) return value;
@@ -189,6 +198,7 @@ export function configToJson(config: BertConfig): Record<string, unknown> {
   return {
     architectures: ["BertForPreTraining"],
     attention_probs_dropout_prob: config.attentionProbsDropoutProb,
+    ...(config.classifierDropout === undefined ? {} : { classifier_dropout: config.classifierDropout }),
     hidden_act: config.hiddenAct,
     hidden_dropout_prob: config.hiddenDropoutProb,
     hidden_size: config.hiddenSize,

@@ -52,7 +52,7 @@ export interface FineTuningChoices {
   readonly rDropAlpha?: number;
   /** How the loss is changed. */
   readonly loss?: LossChoices;
-  /** Overrides both dropout rates of the config while training, in [0, 1). */
+  /** Overrides all dropout rates of the config while training, in [0, 1). */
   readonly dropout?: number;
   /** Computes layers again for their gradients: less memory, about a third more time. */
   readonly recompute?: boolean;
@@ -196,7 +196,9 @@ export function trainableOfTask({ frozenLayers: layers, frozenEmbeddings: embedd
 
 /** The config as the run computes with it. */
 export function withDropoutOf({ dropout }: FineTuningPlan, config: BertConfig): BertConfig {
-  return dropout === undefined ? config : { ...config, hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout };
+  if (dropout === undefined) return config;
+  const { classifierDropout: _, ...rest } = config;
+  return { ...rest, hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout };
 }
 
 function expectThat(isMeant: boolean, where: string, expected: string, got: number): void {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { lazyTensors } from "../checkpoint/format.ts";
-import { builtinConfig } from "../model/config.ts";
+import { type BertConfig, builtinConfig } from "../model/config.ts";
 import { gradientName } from "../model/pretraining.ts";
 import { createOnnxRuntime } from "../node/onnxruntime.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
@@ -8,7 +8,7 @@ import { Random } from "../util/random.ts";
 import { classify } from "./classify.ts";
 import type { TaskRow } from "./task.ts";
 import { taskBatch } from "./task-batch.ts";
-import { initializeTask, taskLossGraph } from "./task-graph.ts";
+import { headInputsOver, initializeTask, taskLossGraph } from "./task-graph.ts";
 import { TaskModel } from "./task-model.ts";
 
 const tokenizer = BertTokenizer.fromVocabText(
@@ -55,6 +55,17 @@ test("R-Drop without dropout adds nothing: both passes of a row are the same", a
   const plain = await lossOf(taskBatch(task, rows));
   const doubled = await lossOf(taskBatch(task, rows), { rDropAlpha: 4 });
   expect(doubled.loss).toBeCloseTo(plain.loss, 5);
+});
+
+test("the classifier's dropout has the config's rate for it, or else that of the hidden states", () => {
+  const rateIn = (rates: Partial<BertConfig>) => {
+    const context = { dropout: (_: string, __: unknown, rate: number) => rate } as never;
+    return headInputsOver([], task, context, { ...config, ...rates }, {} as never, { rows: 1, seq: 2 }).dropout(
+      {} as never,
+    );
+  };
+  expect(rateIn({ hiddenDropoutProb: 0.2 })).toBe(0.2);
+  expect(rateIn({ hiddenDropoutProb: 0.2, classifierDropout: 0 })).toBe(0);
 });
 
 test("predictions come in the order of the examples, whatever their lengths", async () => {

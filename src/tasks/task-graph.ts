@@ -196,6 +196,6 @@ export function headInputsOver(
     attentionMask,
     tokenTypeIds,
     pooledOutput: () => pooler(context, config, sequenceOutput, sequences, seq),
-    dropout: (x) => context.dropout("classifier", x, config.hiddenDropoutProb),
+    dropout: (x) => context.dropout("classifier", x, config.classifierDropout ?? config.hiddenDropoutProb),
   };
 }

@@ -108,7 +108,7 @@ export interface HeadInputs {
   readonly tokenTypeIds: Tensor;
   /** float32 [sequences, hiddenSize]; the pooler is part of the model only where a head asks for it. */
   pooledOutput(): Tensor;
-  /** Dropout before the classifier, at the rate of the model's hidden states. */
+  /** Dropout before the classifier: at config.json's rate for it, or that of the hidden states. */
   dropout(x: Tensor): Tensor;
 }
 
