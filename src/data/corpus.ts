@@ -208,6 +208,20 @@ function sequenceSize(bytes: Uint8Array, i: number): number {
   return size;
 }
 
+/** Whether bytes end within the UTF-8 character that begins at `at`. */
+export function endsWithinCharacter(bytes: Uint8Array, at: number): boolean {
+  // A character has up to four bytes: what is cut has one to three of them, and further ones complete it.
+  const rest = bytes.subarray(at);
+  if (rest.length === 0 || rest.length > 3) return false;
+  return CONTINUATIONS.some((last) => {
+    const filled = Uint8Array.of(...rest, last, 0x80, 0x80);
+    return sequenceSize(filled, 0) > rest.length;
+  });
+}
+
+/** A second byte that each first byte allows is among them. */
+const CONTINUATIONS = [0x80, 0x90, 0xa0];
+
 /** How lines become documents. */
 export interface DocumentOptions {
   /** Named in errors. */

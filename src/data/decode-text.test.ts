@@ -53,6 +53,20 @@ test("mixed encodings are an error with line and byte", () => {
   expect(() => decodeText(both, "a.tsv")).toThrow(`a.tsv line 3, byte ${utf8.length}: expected one encoding`);
 });
 
+test("a file that is cut within a character", () => {
+  for (const text of [sentence, "好读的书，很不错的书店𠮷"]) {
+    const whole = new TextEncoder().encode(`label\n${text}`);
+    for (const encoding of [undefined, "utf-8"] as const) {
+      const read = () => decodeText(whole.subarray(0, -1), "a.tsv", encoding);
+      expect(read).toThrow(
+        /^a\.tsv line 2, byte \d+: expected whole characters in UTF-8, got the file's end within one$/,
+      );
+    }
+  }
+  const wrong = Uint8Array.of(...utf8, 0xe5, 0x31);
+  expect(() => decodeText(wrong, "a.tsv")).toThrow("expected one encoding in the whole file");
+});
+
 test("an encoding that is said is kept to, with the place of the fault", () => {
   expect(decodeText(gbk, "a.tsv", "gb18030").isGuessed).toBe(false);
   expect(() => decodeText(gbk, "a.tsv", "utf-8")).toThrow("a.tsv line 1, byte 0");

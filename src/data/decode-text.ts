@@ -3,7 +3,7 @@
  * on people's disks is UTF-8, GB18030 (with GBK and GB2312 in it), Big5 or UTF-16 from spreadsheets.
  */
 import { CorpusError, verbatim } from "../errors.ts";
-import { firstInvalidUtf8, undecodable } from "./corpus.ts";
+import { endsWithinCharacter, firstInvalidUtf8, undecodable } from "./corpus.ts";
 import { firstInvalid, TEXT_ENCODINGS, type TextEncoding } from "./read-block.ts";
 
 /** Encodings of whole files. */
@@ -57,6 +57,7 @@ function decode(bytes: Uint8Array, where: string, encoding: FileEncoding): strin
       throw new CorpusError({ where, expected: `text in ${encoding.toUpperCase()}`, got, hint: NAME_IT, cause });
     }
     const at = encoding === "utf-8" ? firstInvalidUtf8(bytes) : firstInvalid(bytes, encoding);
+    if (encoding === "utf-8" && endsWithinCharacter(bytes, at)) throw cutShort(bytes, at, where);
     throw undecodable(bytes, at, { where, offset: 0, line: 0 }, encoding, cause);
   }
 }
@@ -68,7 +69,9 @@ function guess(bytes: Uint8Array, valid: number, where: string): FileEncoding {
   const zeros = zeroShares(bytes);
   if (zeros.odd > 0.02 && zeros.even < zeros.odd / 4) return "utf-16le";
   if (zeros.even > 0.02 && zeros.odd < zeros.even / 4) return "utf-16be";
-  if (charactersBeyondAscii(bytes, valid) >= CERTAIN_UTF8) throw mixed(bytes, valid, where);
+  if (charactersBeyondAscii(bytes, valid) >= CERTAIN_UTF8) {
+    throw endsWithinCharacter(bytes, valid) ? cutShort(bytes, valid, where) : mixed(bytes, valid, where);
+  }
   const candidates: readonly TextEncoding[] = lowSecondBytes(bytes) > BIG5_SHARE ? ["big5", "gb18030"] : ["gb18030"];
   const furthest = candidates.map((encoding) => ({ encoding, at: firstInvalid(bytes, encoding) }));
   const sound = furthest.find(({ encoding }) => isSound(bytes, encoding));
@@ -120,16 +123,28 @@ function charactersBeyondAscii(bytes: Uint8Array, end: number): number {
 }
 
 function mixed(bytes: Uint8Array, at: number, where: string): CorpusError {
-  const place = undecodable(bytes, at, { where, offset: 0, line: 0 }, "utf-8", undefined);
   const before = charactersBeyondAscii(bytes, at);
   return new CorpusError({
-    where: place.message.slice(0, place.message.indexOf(": expected")),
+    where: placeIn(bytes, at, where),
     expected: "one encoding in the whole file",
-    got: verbatim(
-      `${before} characters in UTF-8 and then ${at < bytes.length ? `byte 0x${hex(bytes[at])}` : "a cut one"}`,
-    ),
+    got: verbatim(`${before} characters in UTF-8 and then byte 0x${hex(bytes[at])}`),
     hint: "the file is of mixed encodings or damaged there: save it anew as UTF-8, or take the line out",
   });
+}
+
+function cutShort(bytes: Uint8Array, at: number, where: string): CorpusError {
+  return new CorpusError({
+    where: placeIn(bytes, at, where),
+    expected: "whole characters in UTF-8",
+    got: verbatim("the file's end within one"),
+    hint: "the file is cut short: copy or download it again, or take its last line out",
+  });
+}
+
+/** File, line and byte. */
+function placeIn(bytes: Uint8Array, at: number, where: string): string {
+  const { message } = undecodable(bytes, at, { where, offset: 0, line: 0 }, "utf-8", undefined);
+  return message.slice(0, message.indexOf(": expected"));
 }
 
 function hex(byte: number | undefined): string {
