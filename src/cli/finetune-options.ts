@@ -4,14 +4,16 @@ import type { FineTuneOptions } from "../node/fine-tune.ts";
 import type { TaskSettingChoices } from "../node/fine-tuning-job.ts";
 import { FINE_TUNING_DEFAULTS, type FineTuningChoices } from "../node/fine-tuning-plan.ts";
 import type { TaskDataOptions } from "../node/task-data.ts";
+import { EMBED_OBJECTIVES, EMBED_POOLINGS, EMBED_TEMPERATURE } from "../tasks/embed.ts";
 import { LABEL_SCHEMES } from "../tasks/ner-settings.ts";
+import { DEFAULT_N_BEST } from "../tasks/qa-settings.ts";
 import { RECORD_FORMATS } from "../tasks/records.ts";
 import { ADVERSARIAL_EPSILON, ADVERSARIAL_METHODS, PGD_DEFAULTS } from "../train/adversarial.ts";
 import { OPTIMIZERS } from "../train/optimizers.ts";
 import { SCHEDULES } from "../train/schedules.ts";
 import { WARMUP_SHARE } from "../train/settings.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
-import { nonNegativeNumber, positiveNumber, probability, share } from "./numbers.ts";
+import { finiteNumber, nonNegativeNumber, positiveNumber, probability, share } from "./numbers.ts";
 import { givenOptions, givenValue, longName, type NamedOption, number, option, whole } from "./run-options.ts";
 
 const defaults = FINE_TUNING_DEFAULTS;
@@ -20,6 +22,10 @@ const PUBLISHED = "as published for the data and models of this size";
 type DataName = Exclude<keyof TaskDataOptions, "name" | "splits" | "columns">;
 
 const DATA: readonly NamedOption<DataName>[] = [
+  [
+    "dataset",
+    option("--dataset <name>", "with a task's name: the published data set that --data holds, sts-b for embed"),
+  ],
   ["folder", option("--data <folder>", "a data set's folder, or one with train.*, dev.* and test.*")],
   ["train", option("--train <file>", "training examples: CSV, TSV, JSON, JSON lines, CoNLL")],
   ["dev", option("--dev <file>", "development examples", "a tenth of the training examples")],
@@ -51,8 +57,8 @@ const TASK: readonly NamedOption<string>[] = [
     "scoreRange",
     option(
       "--score-range <list>",
-      "regress: lowest and highest score, 0,5; predictions stay inside",
-      "open",
+      "regress, embed: lowest and highest score, 0,5; of regress predictions stay inside",
+      "open; of embed as in the examples",
       scoreRange,
     ),
   ],
@@ -61,9 +67,31 @@ const TASK: readonly NamedOption<string>[] = [
   ["maxAnswerLength", whole("--max-answer-length", "qa: tokens of the longest answer", 30)],
   ["noAnswer", option("--version-2-with-negative, --null-answers", "qa: questions may have no answer")],
   [
+    "noAnswerThreshold",
+    number(
+      "--null-score-diff-threshold, --null-threshold",
+      "qa: no answer is predicted where its score is higher by more",
+      0,
+      finiteNumber,
+    ),
+  ],
+  ["nBest", whole("--n-best-size", "qa: answers that predictions keep", DEFAULT_N_BEST)],
+  [
     "maskScores",
     option("--mask-scores", "qa: the question and padding are no places of answers, as in CMRC's baseline"),
   ],
+  [
+    "objective",
+    {
+      ...option("--objective <name>", "embed: what vectors are trained by", "as the examples are"),
+      choices: EMBED_OBJECTIVES,
+    },
+  ],
+  [
+    "pooling",
+    { ...option("--pooling <name>", "embed: how tokens become a vector", EMBED_POOLINGS[0]), choices: EMBED_POOLINGS },
+  ],
+  ["temperature", number("--temperature", "embed: of simcse and in-batch", EMBED_TEMPERATURE, positiveNumber)],
   ["crf", option("--crf", "ner: train a conditional random field over the tags, and decode by it")],
   ["constrained", option("--constrained", "ner: predict only tags that may follow one another")],
   [

@@ -60,6 +60,15 @@ export function nonNegativeNumber(flag: string): (text: string) => number {
   };
 }
 
+/** Any number. */
+export function finiteNumber(flag: string): (text: string) => number {
+  return (text) => {
+    const value = parseNumber(text);
+    if (Number.isFinite(value)) return value;
+    throw new UsageError({ where: flag, expected: "a number", got: text });
+  };
+}
+
 /** NaN for empty text, which Number() would take for 0. */
 function parseNumber(text: string): number {
   return text.trim() === "" ? Number.NaN : Number(text);

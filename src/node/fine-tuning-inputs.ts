@@ -64,9 +64,9 @@ export async function prepare(job: Job, environment: FineTuneEnvironment, runtim
       hint: "Give --train FILE, or --data with a folder that has a train file.",
     });
   }
-  const counts = labelCounts(data.task, data.splits, data.labels);
+  const counts = labelCounts(data.kind, data.splits, data.labels);
   if (counts !== undefined) environment.onLabels?.(counts);
-  for (const one of dataNotes(data.task, data.splits)) environment.onNote?.(one);
+  for (const one of dataNotes(data.kind, data.splits, data.dataset !== undefined)) environment.onNote?.(one);
   const model = await loadPretrained(job.model, environment.download);
   for (const text of model.notes) note(text);
   const task = taskOf(job, data, train, model.config);
@@ -89,7 +89,7 @@ function taskOf(job: Job, data: AnyTaskData, train: readonly AnyExample[], confi
   const definition = findTaskDefinition(data.task);
   const known = data.dataset?.maxSeqLength;
   const choices = {
-    ...(data.task !== "ner" && data.labels !== undefined ? { labels: data.labels } : {}),
+    ...(data.kind !== "ner" && data.labels !== undefined ? { labels: data.labels } : {}),
     ...(known === undefined ? {} : { maxSeqLength: Math.min(known, config.maxPositionEmbeddings) }),
     ...job.task,
   };
@@ -132,13 +132,15 @@ function fittingWeights(
 async function encodeAll(
   task: AnyTask,
   { tokenizer }: LoadedModel,
-  { task: name, splits }: AnyTaskData,
+  { kind, splits }: AnyTaskData,
   { signal, onEncode, onNote }: FineTuneEnvironment,
 ): Promise<{ train: EncodedExamples; dev?: EncodedExamples; test?: EncodedExamples }> {
   const wanted = (["train", "dev", "test"] as const).flatMap((split) => {
-    const examples = (splits[split] ?? []) as readonly AnyExample[];
-    const isUseful = examples.length > 0 && examples.every((example) => isLabelled(name, example));
-    return split === "train" || isUseful ? [{ split, examples }] : [];
+    const given = (splits[split] ?? []) as readonly AnyExample[];
+    const isTrain = split === "train";
+    const isUseful = isTrain || (given.length > 0 && given.every((example) => isLabelled(kind, example)));
+    const examples: readonly AnyExample[] = isTrain ? (task.trainingExamples?.(given) ?? given) : given;
+    return isUseful ? [{ split, examples }] : [];
   });
   const total = wanted.reduce((sum, { examples }) => sum + examples.length, 0);
   const encoded: { [split: string]: EncodedExamples } = {};
@@ -155,7 +157,7 @@ async function encodeAll(
   const train = encoded["train"] as EncodedExamples;
   expectLabelled(task, train);
   const texts = (splits.train ?? []) as readonly AnyExample[];
-  for (const one of tokenNotes(name, texts, tokenizer, task.settings.maxSeqLength)) onNote?.(one);
+  for (const one of tokenNotes(kind, texts, tokenizer, task.settings.maxSeqLength)) onNote?.(one);
   return { ...encoded, train };
 }
 
@@ -188,7 +190,7 @@ function filesOf({ config, tokenizer }: LoadedModel, task: AnyTask): Map<string,
 function planner(job: Job, data: AnyTaskData, inputs: FineTuningInputs, { onNote }: FineTuneEnvironment) {
   const { task, config, train, dev } = inputs;
   const dataset = data.dataset?.title;
-  const choice = { task: data.task, model: config, ...(dataset === undefined ? {} : { dataset }) };
+  const choice = { task: data.kind, model: config, ...(dataset === undefined ? {} : { dataset }) };
   const batchesPerEpoch = (batchSize: number) =>
     new TaskBatches(task, train.rows, { batchSize, seed: 0 }).batchesPerEpoch;
   const facts = {

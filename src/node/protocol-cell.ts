@@ -115,8 +115,8 @@ function tune(
 }
 
 /** All splits that a data set of this name may have; those that are not there are left out. */
-function splitsOf({ name }: TaskDataOptions): string[] {
-  const known = Object.keys(findDataset(name)?.splits ?? {});
+function splitsOf({ name, dataset = name }: TaskDataOptions): string[] {
+  const known = Object.keys(findDataset(dataset)?.splits ?? {});
   return [...new Set([...TRAINING_SPLITS, "test", ...known])];
 }
 
@@ -139,7 +139,7 @@ async function measure(
   const model = taskModel(await loadPretrained(folder), { runtime, name: folder });
   const labelled = Object.entries(data.splits).flatMap(([split, examples = []]) => {
     const all = examples as readonly AnyExample[];
-    const isUseful = all.length > 0 && all.every((example) => isLabelled(data.task, example));
+    const isUseful = all.length > 0 && all.every((example) => isLabelled(data.kind, example));
     return split !== "train" && isUseful ? [[split, all] as const] : [];
   });
   const isDevNeeded = labelled.every(([split]) => split !== "test");
@@ -211,7 +211,7 @@ export async function curveOf(folder: string, metric: string): Promise<CellResul
 function circumstancesOf({ task, model }: Measured, data: AnyTaskData, run: FineTuningRunResult): RunCircumstances {
   const { dataset } = data;
   const usual = fineTuningDefaults({
-    task: data.task,
+    task: data.kind,
     model,
     ...(dataset === undefined ? {} : { dataset: dataset.title }),
   });

@@ -7,11 +7,11 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError, InterruptedError, verbatim, ZhbertError } from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { TaskName } from "../tasks/datasets/dataset.ts";
 import { findDataset } from "../tasks/datasets/datasets.ts";
 import { fineTuningDefaults } from "../tasks/default-rates.ts";
 import { bestTrials, halvingRungs, nextTrials, type Rung, type Trial } from "../tasks/halving.ts";
 import { digestOf, type OptionValues, type ProtocolTask, pointName, pointsOf } from "../tasks/protocol.ts";
+import { dataOfTask } from "../tasks/tasks.ts";
 import { loadPretrained } from "./bert-model.ts";
 import { dataDigest, modelDigest } from "./content-digest.ts";
 import { lockFolder } from "./data-lock.ts";
@@ -97,7 +97,7 @@ async function withEpochs(options: SearchOptions): Promise<SearchOptions> {
   if (epochs !== undefined || steps !== undefined || "epochs" in options.grid) return options;
   const dataset = findDataset(options.task);
   const { config } = await loadPretrained(options.model);
-  const task = dataset?.task ?? (options.task as TaskName);
+  const task = dataset?.task ?? dataOfTask(options.task);
   const defaults = fineTuningDefaults({ task, model: config, ...(dataset && { dataset: dataset.title }) });
   return { ...options, options: { epochs: defaults.epochs, ...options.options } };
 }

@@ -4,12 +4,15 @@ import type { FileEncoding } from "../data/decode-text.ts";
 import { ArgumentError, DataError, FileError, nearest, verbatim } from "../errors.ts";
 import type { ColumnChoices } from "../tasks/columns.ts";
 import type { DataNote } from "../tasks/data-note.ts";
-import { type Dataset, type ExamplesByTask, TASK_NAMES, type TaskName } from "../tasks/datasets/dataset.ts";
+import type { Dataset, ExamplesByTask, ReadExamples, TaskName } from "../tasks/datasets/dataset.ts";
 import { datasets, findDataset } from "../tasks/datasets/datasets.ts";
 import { splitFiles } from "../tasks/datasets/split-files.ts";
+import type { TextExample } from "../tasks/examples.ts";
 import { inferLabels } from "../tasks/labels.ts";
 import type { RecordFormat } from "../tasks/records.ts";
 import { holdOut, isLabelled, sampleExamples } from "../tasks/split-examples.ts";
+import type { AnyTaskDefinition } from "../tasks/task.ts";
+import { findTaskDefinition, taskDefinitions } from "../tasks/tasks.ts";
 import { readUserExamples } from "../tasks/user-examples.ts";
 import { filesUnder, readTextFile } from "./labelled-files.ts";
 
@@ -17,6 +20,8 @@ import { filesUnder, readTextFile } from "./labelled-files.ts";
 export interface TaskDataOptions {
   /** A data set's name (`chnsenticorp`), or a task's (`classify`) for people's own data. */
   readonly name: string;
+  /** With a task's name: the data set that it is to learn, such as `sts-b` for `embed`. */
+  readonly dataset?: string;
   /** The data set's folder; of people's own data, one with train.*, dev.* and test.*. */
   readonly folder?: string;
   /** Files of splits; each stands for the folder's. */
@@ -48,13 +53,16 @@ export interface TaskSplits<Example> {
 }
 
 /** Labelled data, loaded. */
-export interface TaskData<Task extends TaskName = TaskName> {
-  readonly task: Task;
+export interface TaskData<Kind extends TaskName = TaskName> {
+  /** The name of the task. */
+  readonly task: string;
+  /** The kind of the examples. */
+  readonly kind: Kind;
   /** Undefined for people's own data. */
-  readonly dataset: Dataset<Task> | undefined;
+  readonly dataset: Dataset | undefined;
   /** For tables: the data set's title, or the task's name. */
   readonly title: string;
-  readonly splits: TaskSplits<ExamplesByTask[Task]>;
+  readonly splits: TaskSplits<ExamplesByTask[Kind]>;
   /** The files that were read, by split. */
   readonly files: Readonly<Record<string, readonly string[]>>;
   /** Whether dev is a part of the training file. */
@@ -67,8 +75,8 @@ export interface TaskData<Task extends TaskName = TaskName> {
   readonly notes: readonly DataNote[];
 }
 
-/** Data of any task; `task` tells which. */
-export type AnyTaskData = { readonly [Task in TaskName]: TaskData<Task> }[TaskName];
+/** Data of any kind; `kind` tells which. */
+export type AnyTaskData = { readonly [Kind in TaskName]: TaskData<Kind> }[TaskName];
 
 type AnyExample = ExamplesByTask[TaskName];
 
@@ -89,7 +97,8 @@ export async function loadTaskData(options: TaskDataOptions): Promise<AnyTaskDat
 
 class TaskDataLoader {
   readonly #options: TaskDataOptions;
-  readonly #task: TaskName;
+  readonly #definition: AnyTaskDefinition;
+  readonly #kind: TaskName;
   readonly #dataset: Dataset | undefined;
   readonly #notes: DataNote[] = [];
   readonly #splits: Record<string, readonly AnyExample[]> = {};
@@ -98,8 +107,11 @@ class TaskDataLoader {
 
   constructor(options: TaskDataOptions) {
     this.#options = options;
-    this.#dataset = findDataset(options.name) as Dataset | undefined;
-    this.#task = this.#dataset?.task ?? taskOf(options.name);
+    const { name, dataset } = options;
+    const named = findDataset(name) as Dataset | undefined;
+    this.#definition = named === undefined ? taskOf(name) : findTaskDefinition(named.task);
+    this.#kind = this.#definition.reads;
+    this.#dataset = dataset === undefined ? named : this.#datasetOf(dataset);
   }
 
   async load(): Promise<AnyTaskData> {
@@ -117,9 +129,10 @@ class TaskDataLoader {
     }
     const dataset = this.#dataset;
     return {
-      task: this.#task,
+      task: this.#definition.name,
+      kind: this.#kind,
       dataset,
-      title: dataset?.title ?? this.#task,
+      title: dataset?.title ?? this.#definition.name,
       splits: this.#splits,
       files: this.#files,
       isDevHeldOut: this.#isDevHeldOut,
@@ -127,6 +140,15 @@ class TaskDataLoader {
       labelNames: dataset?.labelNames ?? {},
       notes: this.#notes,
     } as AnyTaskData;
+  }
+
+  /** The data set that a task is to learn; its examples may be of another kind that has what the task reads. */
+  #datasetOf(name: string): Dataset {
+    const found = findDataset(name) as Dataset | undefined;
+    const fitting = datasets.filter(({ task }) => isReadableAs(task, this.#kind)).map((dataset) => dataset.name);
+    if (found !== undefined && fitting.includes(found.name)) return found;
+    const expected = `a data set for ${this.#definition.name}: ${fitting.join(", ")}`;
+    throw new ArgumentError({ where: "--dataset", expected, got: name });
   }
 
   async #loadSplit(split: string, paths: readonly string[]): Promise<void> {
@@ -138,9 +160,10 @@ class TaskDataLoader {
       typeof named === "string" ? [named] : splitFiles(free, this.#namesOf(split)).map((path) => join(folder, path));
     if (found.length === 0) return;
     const examples = await this.#read(found, split);
-    const labelled = examples.reduce((sum, example) => sum + (isLabelled(this.#task, example) ? 1 : 0), 0);
+    const labelled = examples.reduce((sum, example) => sum + (isLabelled(this.#kind, example) ? 1 : 0), 0);
     if (labelled === 0 && split === "dev" && named === undefined) return;
-    if (labelled < examples.length) this.#noteUnlabelled(split, labelled, examples.length);
+    const isMissed = split !== "train" || !this.#definition.learnsWithoutLabels;
+    if (labelled < examples.length && isMissed) this.#noteUnlabelled(split, labelled, examples.length);
     this.#files[split] = found;
     this.#splits[split] = examples;
     this.#checkSize(split, examples.length);
@@ -170,12 +193,12 @@ class TaskDataLoader {
         );
       const read =
         this.#dataset === undefined
-          ? await readUserExamples(this.#task, path, text, {
+          ? await readUserExamples(this.#kind, path, text, {
               ...(columns === undefined ? {} : { columns }),
               ...(format === undefined ? {} : { format }),
               ...(header === undefined ? {} : { header }),
             })
-          : await this.#dataset.read({ path, text }, split);
+          : asKind(this.#kind, await this.#dataset.read({ path, text }, split));
       for (const example of read.examples) examples.push(example);
       for (const [reason, times] of Object.entries(read.skipped ?? {})) {
         if (times > 0) skipped.set(reason, (skipped.get(reason) ?? 0) + times);
@@ -197,7 +220,8 @@ class TaskDataLoader {
 
   #checkTrain(): void {
     const train = this.#splits["train"];
-    if (train === undefined || train.some((example) => isLabelled(this.#task, example))) return;
+    if (train === undefined || this.#definition.learnsWithoutLabels) return;
+    if (train.some((example) => isLabelled(this.#kind, example))) return;
     throw new DataError({
       where: (this.#files["train"] ?? []).join(", "),
       expected: "labels to train on",
@@ -209,9 +233,23 @@ class TaskDataLoader {
   #holdOutDev(): void {
     const { devShare = DEFAULT_DEV_SHARE, seed = 0 } = this.#options;
     const { train, dev } = this.#splits;
-    if (dev !== undefined || train === undefined || train.length < 2) return;
+    if (dev !== undefined || train === undefined) return;
+    if (!train.some((example) => isLabelled(this.#kind, example))) {
+      this.#note(
+        "no-dev",
+        "info",
+        "examples without labels cannot be measured on: none are held out",
+        {},
+        "--dev FILE",
+      );
+      return;
+    }
     const parts = holdOut(train, devShare, seed);
-    if (parts.train.length === 0 || parts.heldOut.length === 0) return;
+    if (parts.train.length === 0 || parts.heldOut.length === 0) {
+      const message = `there is no dev split, and ${count(train.length)} training examples are too few to hold any out: nothing is measured while training`;
+      this.#note("no-dev", "warning", message, { there: train.length }, "--dev FILE, or a higher --dev-share");
+      return;
+    }
     this.#splits["train"] = parts.train;
     this.#splits["dev"] = parts.heldOut;
     this.#isDevHeldOut = true;
@@ -238,7 +276,7 @@ class TaskDataLoader {
   }
 
   #inferredLabels(): readonly string[] | undefined {
-    if (!["classify", "match", "multilabel"].includes(this.#task)) return undefined;
+    if (!["classify", "match", "multilabel"].includes(this.#kind)) return undefined;
     const { train, dev, test } = this.#splits;
     const labels = new Set<string>();
     for (const example of train ?? dev ?? test ?? []) {
@@ -292,16 +330,32 @@ const ownNames: Readonly<Record<string, readonly string[]>> = {
   test: ["test.*", "testing.*", "*_test.*", "*.test.*"],
 };
 
-function taskOf(name: string): TaskName {
-  const task = TASK_NAMES.find((known) => known === name.toLowerCase());
-  if (task !== undefined) return task;
+/** Whether examples of a data set can be given to a task that reads another kind. */
+function isReadableAs(kind: TaskName, wanted: TaskName): boolean {
+  return kind === wanted || (wanted === "embed" && (kind === "regress" || kind === "match"));
+}
+
+/** Pairs with a label of 0 or 1 are scored by it; scored pairs are what vectors are measured on as they are. */
+function asKind(kind: TaskName, read: ReadExamples<AnyExample>): ReadExamples<AnyExample> {
+  if (kind !== "embed") return read;
+  const examples = read.examples.map((example) => {
+    const { label, ...rest } = example as TextExample;
+    return label === undefined || !/^[01]$/.test(label) ? rest : { ...rest, score: Number(label) };
+  });
+  return { ...read, examples };
+}
+
+function taskOf(name: string): AnyTaskDefinition {
+  const names = taskDefinitions.map((definition) => definition.name);
+  const found = taskDefinitions.find((definition) => definition.name === name.toLowerCase());
+  if (found !== undefined) return found;
   const sets = datasets.map((dataset) => dataset.name);
-  const near = nearest(name.toLowerCase(), [...TASK_NAMES, ...sets]);
+  const near = nearest(name.toLowerCase(), [...names, ...sets]);
   throw new ArgumentError({
     where: "task",
     expected: "a task or a data set",
     got: name,
-    hint: `${near === undefined ? "" : `did you mean ${near}? `}tasks: ${TASK_NAMES.join(", ")}; data sets: ${sets.join(", ")}`,
+    hint: `${near === undefined ? "" : `did you mean ${near}? `}tasks: ${names.join(", ")}; data sets: ${sets.join(", ")}`,
   });
 }
 

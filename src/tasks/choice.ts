@@ -55,6 +55,7 @@ const PRESENT = "present_choices";
 /** Multiple choice. Source: Devlin et al. 2018, section 4.4; the examples of Transformers (run_swag). */
 export const choice: TaskDefinition<ChoiceExample, ChoicePrediction, ChoiceSettings> = {
   name: "choice",
+  reads: "choice",
   pipeline: "multiple-choice",
   architecture: "BertForMultipleChoice",
   summary: "one of some answers to a question about a text",

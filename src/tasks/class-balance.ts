@@ -2,12 +2,16 @@
 import { ArgumentError, verbatim } from "../errors.ts";
 import { countLabels } from "./labels.ts";
 import type { TaskSettings } from "./task.ts";
+import { dataOfTask, taskDefinitions } from "./tasks.ts";
 
 /** What of an example of these tasks is counted. */
 interface LabelledExample {
   readonly label?: string;
   readonly labels?: readonly string[];
 }
+
+/** The kinds of data whose labels are counted. */
+const BALANCED: readonly string[] = ["classify", "match", "multilabel"];
 
 /**
  * The weights of labels, in the order of the task's, as `LossOptions.classWeights` takes them: of labels that exclude each
@@ -20,11 +24,12 @@ export function balancedClassWeights(
   { task, labels = [] }: TaskSettings,
   examples: readonly unknown[],
 ): readonly number[] {
-  const byItself = task === "multilabel";
-  if (!byItself && task !== "classify" && task !== "match") {
+  const byItself = dataOfTask(task) === "multilabel";
+  if (!BALANCED.includes(dataOfTask(task))) {
+    const names = taskDefinitions.filter(({ reads }) => BALANCED.includes(reads)).map(({ name }) => name);
     throw new ArgumentError({
       where: "balanced class weights",
-      expected: "a task with a label for each text (classify, match, multilabel)",
+      expected: `a task with a label for each text (${names.join(", ")})`,
       got: verbatim(task),
     });
   }

@@ -81,6 +81,7 @@ interface ClassificationKind {
 export function classification(kind: ClassificationKind): TaskDefinition<TextExample, Classification> {
   return {
     name: kind.name,
+    reads: kind.needsPair ? "match" : "classify",
     pipeline: "text-classification",
     architecture: "BertForSequenceClassification",
     summary: kind.summary,

@@ -17,6 +17,7 @@ import type {
   EncodedExample,
   Evaluation,
   HeadInputs,
+  LabelInput,
   LabelTensors,
   LossOptions,
   RowScores,
@@ -60,23 +61,27 @@ export interface Similarity {
 }
 
 const DEFAULT_MAX_SEQ_LENGTH = 64;
-const DEFAULT_TEMPERATURE = 0.05;
+/** As SimCSE. */
+export const EMBED_TEMPERATURE = 0.05;
 const SCORES = "scores";
 
 /** Sentence vectors. Source: Gao et al. 2021 (SimCSE); Su 2022 (CoSENT); Reimers and Gurevych 2019. */
 export const embed: TaskDefinition<SimilarityExample, Similarity, EmbedSettings> = {
   name: "embed",
+  reads: "embed",
+  learnsWithoutLabels: true,
   pipeline: "sentence-similarity",
   architecture: "BertModel",
   summary: "vectors of texts that lie near each other when they mean the same (SimCSE, CoSENT, in-batch negatives)",
   settle: (examples, choices) => {
     const found = whatIsThere(examples);
     const objective = choices.objective ?? objectiveFor(found);
+    expectEnoughFor(objective, found);
     return {
       ...commonSettings("embed", { ...choices, maxSeqLength: choices.maxSeqLength ?? DEFAULT_MAX_SEQ_LENGTH }),
       objective,
       pooling: choices.pooling ?? "mean",
-      temperature: choices.temperature ?? DEFAULT_TEMPERATURE,
+      temperature: choices.temperature ?? EMBED_TEMPERATURE,
       hasNegatives: objective === "in-batch" && found.negatives === found.examples,
       scoreRange: choices.scoreRange ?? found.scores,
     };
@@ -121,6 +126,24 @@ function objectiveFor({ examples, pairs, scored }: Found): EmbedObjective {
   });
 }
 
+/** The objective was chosen, and the examples may not be for it. */
+function expectEnoughFor(objective: EmbedObjective, { examples, pairs, scored }: Found): void {
+  if (objective === "simcse") return;
+  const has = objective === "in-batch" ? pairs : Math.min(pairs, scored);
+  if (has === examples) return;
+  throw new DataError({
+    where: "training data",
+    expected: objective === "in-batch" ? "pairs of texts that mean the same" : "pairs of texts with scores",
+    got: verbatim(`${has} among ${examples} examples`),
+    hint: "name the columns, or choose another objective: simcse learns from texts alone, in-batch from pairs",
+  });
+}
+
+/** Whether vectors are learned from texts and pairs alone. */
+function isContrastive(objective: EmbedObjective): boolean {
+  return objective === "simcse" || objective === "in-batch";
+}
+
 /** The settings may come from a file. */
 function checkSettings({ objective, pooling, temperature, scoreRange }: EmbedSettings): void {
   const expectOneOf = (where: string, names: readonly string[], got: string) => {
@@ -141,7 +164,7 @@ type Scores = Readonly<Record<string, Tensor>>;
 class EmbedTask implements Task<SimilarityExample, Similarity> {
   readonly settings: EmbedSettings;
   readonly sequencesPerRow: number;
-  readonly labelInputs = { [SCORES]: { dtype: "float32", axis: "row", padding: 0 } } as const;
+  readonly labelInputs: Readonly<Record<string, LabelInput>>;
   readonly scoreAxes = { vectors: "row" } as const;
   readonly primaryMetric = "spearman";
 
@@ -149,6 +172,8 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
     checkSettings(settings);
     this.settings = settings;
     this.sequencesPerRow = settings.hasNegatives ? 3 : 2;
+    const scores: LabelInput = { dtype: "float32", axis: "row", padding: 0 };
+    this.labelInputs = isContrastive(settings.objective) ? {} : { [SCORES]: scores };
   }
 
   encode({ text, textPair = text, negative, score }: SimilarityExample, tokenizer: BertTokenizer): EncodedExample {
@@ -161,11 +186,19 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
     return { rows: [{ sequences, ...labels }], isTruncated: encoded.some(({ isTruncated }) => isTruncated) };
   }
 
-  /** Where a score lies between unrelated, 0, and the same, 1. */
+  /** SimCSE makes a pair of each text: what comes in pairs is two texts to it. */
+  trainingExamples(examples: readonly SimilarityExample[]): readonly SimilarityExample[] {
+    if (this.settings.objective !== "simcse") return examples;
+    return examples.flatMap(({ text, textPair }) => [
+      { text },
+      ...(textPair === undefined ? [] : [{ text: textPair }]),
+    ]);
+  }
+
+  /** Where a score lies between unrelated, 0, and the same, 1; data to measure on may go beyond what was trained on. */
   #unitScore(score: number): number {
     const [lowest, highest] = this.settings.scoreRange;
-    if (score >= lowest && score <= highest) return (score - lowest) / (highest - lowest);
-    throw new DataError({ where: "score", expected: `a number in ${lowest} .. ${highest}`, got: score });
+    return Math.min(1, Math.max(0, (score - lowest) / (highest - lowest)));
   }
 
   head(inputs: HeadInputs) {
@@ -187,7 +220,7 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
     const part = (at: number) => slice(vectors as Tensor, 1, at * config.hiddenSize, config.hiddenSize);
     const parts = Array.from({ length: this.sequencesPerRow }, (__, at) => part(at));
     const [anchors, positives] = parts as [Tensor, Tensor];
-    if (objective === "simcse" || objective === "in-batch") {
+    if (isContrastive(objective)) {
       return inBatchLoss(anchors, parts.slice(1), rowWeights, temperature);
     }
     const cosines = pairCosines(anchors, positives);
@@ -226,10 +259,12 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
     });
     const cosines = predictions.map(({ score }) => score);
     const metrics = { spearman: spearman(expected, cosines), pearson: pearson(expected, cosines) };
-    const ranges = this.settings.scoreRange;
+    const lowest = expected.reduce((least, score) => Math.min(least, score), Number.POSITIVE_INFINITY);
+    const highest = expected.reduce((most, score) => Math.max(most, score), lowest);
     const errors = examples
       .map(({ id, text, textPair, score }, i) => {
-        const [want, got] = [((score as number) - ranges[0]) / (ranges[1] - ranges[0]), cosines[i] as number];
+        const want = ((score as number) - lowest) / Math.max(highest - lowest, Number.MIN_VALUE);
+        const got = cosines[i] as number;
         const found = { text: `${text} | ${textPair}`, expected: String(score), predicted: got.toFixed(3) };
         return { off: Math.abs(want - got), error: id === undefined ? found : { id, ...found } };
       })

@@ -50,6 +50,7 @@ const LABELS = "labels";
 /** Multi-label classification. Source: problem_type multi_label_classification of Transformers. */
 export const multilabel: TaskDefinition<MultiLabelExample, MultiLabelPrediction, MultiLabelSettings> = {
   name: "multilabel",
+  reads: "multilabel",
   pipeline: "text-classification",
   architecture: "BertForSequenceClassification",
   summary: "any number of labels for a text, or for a pair of texts",

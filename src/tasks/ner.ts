@@ -45,6 +45,7 @@ interface EncodedTagging extends EncodedExample {
 /** Token classification. Source: Devlin et al. 2018, section 5.3; run_ner.py of Transformers. */
 export const ner: TaskDefinition<TaggedExample, Tagging, TaggingSettings> = {
   name: "ner",
+  reads: "ner",
   pipeline: "token-classification",
   architecture: "BertForTokenClassification",
   summary: "named entities, words or parts of speech: a tag for each character or word",

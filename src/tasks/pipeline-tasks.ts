@@ -2,7 +2,6 @@
 import { ArgumentError } from "../errors.ts";
 import { AGGREGATION_STRATEGIES, aggregateEntities } from "./aggregation.ts";
 import type { ChoicePrediction } from "./choice.ts";
-import type { TaskName } from "./datasets/dataset.ts";
 import type { TaggedExample } from "./examples.ts";
 import { attentionMaps, type ExplainOptions, explain } from "./explain.ts";
 import type { Tagging } from "./ner-decode.ts";
@@ -18,6 +17,7 @@ import { exampleOfInput } from "./predict-input.ts";
 import type { QuestionAnswer } from "./qa-answer.ts";
 import type { ScoredLabel } from "./sequence-task.ts";
 import type { TaskModel } from "./task-model.ts";
+import { dataOfTask } from "./tasks.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a pipeline knows its task by name, not its types
 type AnyTaskModel = TaskModel<any, any>;
@@ -31,9 +31,9 @@ async function results<T>(
   resultOf: (prediction: any, example: unknown) => T,
 ): Promise<T | T[]> {
   const isList = Array.isArray(input);
-  const task = model.task.settings.task as TaskName;
+  const kind = dataOfTask(model.task.settings.task);
   const examples = (isList ? (input as unknown[]) : [input]).map((one, i) =>
-    exampleOfInput(task, one, isList ? `input ${i + 1}` : "input"),
+    exampleOfInput(kind, one, isList ? `input ${i + 1}` : "input"),
   );
   const { signal, batchTokens } = options ?? {};
   const given = { ...(signal === undefined ? {} : { signal }), ...(batchTokens === undefined ? {} : { batchTokens }) };
@@ -67,7 +67,8 @@ export function classificationCall(model: AnyTaskModel) {
 
 /** What `text-classification` has beside its call. */
 export function explanations(model: AnyTaskModel) {
-  const exampleOf = (input: TextInput) => exampleOfInput(model.task.settings.task as "classify", input, "input");
+  const exampleOf = (input: TextInput) =>
+    exampleOfInput(dataOfTask(model.task.settings.task) as "classify", input, "input");
   return {
     explain: async (input: TextInput, options?: ExplainOptions) => explain(model, exampleOf(input), options),
     attention: async (input: TextInput) => attentionMaps(model, exampleOf(input)),

@@ -16,34 +16,39 @@ import type { PipelineName, Pipelines } from "./pipeline-types.ts";
 import type { AnyTask, LongTexts } from "./task.ts";
 import { taskOfModel } from "./task-files.ts";
 import { TaskModel } from "./task-model.ts";
-import { findTaskDefinition } from "./tasks.ts";
+import { findTaskDefinition, taskDefinitions } from "./tasks.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a task's calls take its own examples
 type AnyTaskModel = TaskModel<any, any>;
 
 /** A pipeline over a fine-tuned model: the tasks whose models it takes, the usual one first, and its call. */
 interface TaskKind {
-  readonly tasks: readonly [string, ...string[]];
+  readonly tasks: readonly string[];
   call(model: AnyTaskModel): (...input: never[]) => Promise<unknown>;
   /** What the pipeline has beside its call. */
   methods?(model: AnyTaskModel): object;
 }
 
+/** The tasks that name a pipeline theirs. */
+function tasksOf(pipeline: string): readonly string[] {
+  return taskDefinitions.filter((definition) => definition.pipeline === pipeline).map(({ name }) => name);
+}
+
 const classification: TaskKind = {
-  tasks: ["classify", "match", "multilabel", "regress"],
+  tasks: tasksOf("text-classification"),
   call: classificationCall,
   methods: explanations,
 };
-const entities: TaskKind = { tasks: ["ner"], call: entityCall };
-const similarity: TaskKind = { tasks: ["regress", "embed"], call: similarityCall };
+const entities: TaskKind = { tasks: tasksOf("token-classification"), call: entityCall };
+const similarity: TaskKind = { tasks: ["regress", ...tasksOf("sentence-similarity")], call: similarityCall };
 
 const TASK_KINDS: Readonly<Partial<Record<PipelineName, TaskKind>>> = {
   "text-classification": classification,
   "sentiment-analysis": classification,
   "token-classification": entities,
   ner: entities,
-  "question-answering": { tasks: ["qa"], call: answerCall },
-  "multiple-choice": { tasks: ["choice"], call: choiceCall },
+  "question-answering": { tasks: tasksOf("question-answering"), call: answerCall },
+  "multiple-choice": { tasks: tasksOf("multiple-choice"), call: choiceCall },
   "text-similarity": similarity,
   "sentence-similarity": similarity,
 };
@@ -63,16 +68,16 @@ export interface PipelineOptions {
    * `windows`, whose scores are averaged. As the model was fine-tuned, when left out.
    */
   readonly longTexts?: LongTexts;
-}
-
-/** What a pipeline is made with, beside the model. */
-export interface PipelineEnvironment extends PipelineOptions {
-  readonly runtime: Runtime;
   /**
    * Of tagging: whether only tags may follow one another that the model's scheme allows. As the model was fine-tuned, when left
    * out.
    */
   readonly constrained?: boolean;
+}
+
+/** What a pipeline is made with, beside the model. */
+export interface PipelineEnvironment extends PipelineOptions {
+  readonly runtime: Runtime;
   /** What the model was called when it was asked for, for hints. */
   readonly name: string;
   /** Called when the pipeline is disposed of. */
@@ -154,12 +159,12 @@ function taskAmong(loaded: LoadedModel, tasks: readonly string[]): AnyTask | und
  * A loaded model with its task, ready to predict.
  * @param tasks - the names of the tasks that will do; any when left out.
  * @throws {ConfigError} when it was fine-tuned for none of them, or lacks weights of the head.
+ * @throws {ArgumentError} when tags are to be constrained, and it gives none.
  */
 export function taskModel(
   loaded: LoadedModel,
   { runtime, name, longTexts, constrained }: PipelineEnvironment,
   tasks?: readonly string[],
- * @throws {ArgumentError} when tags are to be constrained, and it gives none.
 ): AnyTaskModel {
   const hint = (task: string) => `fine-tune it: zhbert finetune ${task} --model ${name} --train train.tsv -o out/`;
   const found = tasks === undefined ? taskOfModel(loaded) : taskAmong(loaded, tasks);
@@ -194,11 +199,6 @@ export function taskModel(
   });
 }
 
-function whatItIs(loaded: LoadedModel): string {
-  const { architectures } = (loaded.configJson ?? {}) as { architectures?: unknown };
-  const { task } = (loaded.taskJson ?? {}) as { task?: unknown };
-  if (typeof task === "string") return `one fine-tuned for ${task}`;
-  return Array.isArray(architectures) && architectures.length > 0
 /** The options that are given. */
 export function changedSettings({
   longTexts,
@@ -210,6 +210,11 @@ export function changedSettings({
   };
 }
 
+function whatItIs(loaded: LoadedModel): string {
+  const { architectures } = (loaded.configJson ?? {}) as { architectures?: unknown };
+  const { task } = (loaded.taskJson ?? {}) as { task?: unknown };
+  if (typeof task === "string") return `one fine-tuned for ${task}`;
+  return Array.isArray(architectures) && architectures.length > 0
     ? String(architectures[0])
     : "a model that names no task";
 }

@@ -53,7 +53,7 @@ export const DEFAULT_MAX_SEQ_LENGTH = 384;
 const DEFAULT_DOC_STRIDE = 128;
 const DEFAULT_MAX_QUERY_LENGTH = 64;
 const DEFAULT_MAX_ANSWER_LENGTH = 30;
-const DEFAULT_N_BEST = 20;
+export const DEFAULT_N_BEST = 20;
 
 /**
  * The settings with their defaults.

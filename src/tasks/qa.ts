@@ -44,6 +44,7 @@ interface EncodedQuestion extends EncodedExample {
 /** Reading comprehension. Source: Devlin et al. 2018, sections 4.2 and 4.3; run_squad.py of google-research/bert. */
 export const qa: TaskDefinition<QuestionExample, QuestionAnswer, QuestionAnsweringSettings> = {
   name: "qa",
+  reads: "qa",
   pipeline: "question-answering",
   architecture: "BertForQuestionAnswering",
   summary: "the span of a passage that answers a question",

@@ -38,6 +38,7 @@ const OUTPUT = "score";
 /** Regression by the mean square error. Source: problem_type regression of Transformers; Devlin et al. 2018, table 1 (STS-B). */
 export const regress: TaskDefinition<ScoredExample, Regression, RegressSettings> = {
   name: "regress",
+  reads: "regress",
   pipeline: "text-classification",
   architecture: "BertForSequenceClassification",
   summary: "a number for a text, or for a pair of texts, such as how alike they are",

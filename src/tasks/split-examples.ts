@@ -45,9 +45,9 @@ export function sampleExamples<E>(examples: readonly E[], count: number, seed: n
   return examples.filter((_, i) => chosen.has(i));
 }
 
-/** Whether an example says what the right prediction is. */
+/** Whether an example says what the right prediction is, so that models can be measured on it. */
 export function isLabelled(task: TaskName, example: Example): boolean {
-  const fields: Readonly<Record<TaskName, string | undefined>> = {
+  const fields: Readonly<Record<TaskName, string>> = {
     classify: "label",
     match: "label",
     multilabel: "labels",
@@ -55,8 +55,7 @@ export function isLabelled(task: TaskName, example: Example): boolean {
     ner: "tags",
     qa: "answers",
     choice: "label",
-    embed: undefined,
+    embed: "score",
   };
-  const field = fields[task];
-  return field === undefined || (example as unknown as Readonly<Record<string, unknown>>)[field] !== undefined;
+  return (example as unknown as Readonly<Record<string, unknown>>)[fields[task]] !== undefined;
 }

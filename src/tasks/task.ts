@@ -8,6 +8,7 @@ import type { BertConfig } from "../model/config.ts";
 import type { ModelContext } from "../model/context.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { Random } from "../util/random.ts";
+import type { TaskName } from "./datasets/dataset.ts";
 import type { Span } from "./examples.ts";
 
 /** What makes a task out of its definition; the content of task.json in a model's folder, as JSON. */
@@ -37,6 +38,10 @@ export type TaskChoices<Settings extends TaskSettings = TaskSettings> = Partial<
 export interface TaskDefinition<Example, Prediction, Settings extends TaskSettings = TaskSettings> {
   /** As on the command line: `ner`. */
   readonly name: string;
+  /** The kind of labelled data that it learns from: by it files are read. */
+  readonly reads: TaskName;
+  /** Whether examples without labels can be learned from, too; labels are then needed to measure only. False when left out. */
+  readonly learnsWithoutLabels?: boolean;
   /** As in Transformers' `pipeline`: `token-classification`. */
   readonly pipeline: string;
   /** The class of Transformers that a config.json names for such a model: `BertForTokenClassification`. */
@@ -178,6 +183,8 @@ export interface Task<Example, Prediction, Encoded extends EncodedExample = Enco
    * @throws {DataError} when a label is unknown, or the example does not fit the task.
    */
   encode(example: Example, tokenizer: BertTokenizer): Encoded;
+  /** What is trained on where it is not the examples as they are: the texts of pairs one by one. */
+  trainingExamples?(examples: readonly Example[]): readonly Example[];
   /** The scores, by output name, with the axes of `scoreAxes`. */
   head(inputs: HeadInputs): Record<string, Tensor>;
   /**

@@ -2,6 +2,7 @@
 import { ArgumentError, nearest } from "../errors.ts";
 import { choice } from "./choice.ts";
 import { classify, match } from "./classify.ts";
+import type { TaskName } from "./datasets/dataset.ts";
 import { embed } from "./embed.ts";
 import { multilabel } from "./multilabel.ts";
 import { ner } from "./ner.ts";
@@ -22,6 +23,11 @@ export const taskDefinitions: readonly AnyTaskDefinition[] = [
   choice,
   embed,
 ];
+
+/** The kind of labelled data that a task of this name reads. @throws {ArgumentError} for an unknown one. */
+export function dataOfTask(name: string): TaskName {
+  return findTaskDefinition(name).reads;
+}
 
 /**
  * The task of a name.

@@ -1,8 +1,8 @@
 /** zhbert predict: labels, entities, answers or scores of texts by a fine-tuned model. */
 import { createAtomicFile } from "../../node/files.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
-import type { TaskName } from "../../tasks/datasets/dataset.ts";
 import type { QuestionAnswer } from "../../tasks/qa-answer.ts";
+import { dataOfTask } from "../../tasks/tasks.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { explainOptions, openExplainer } from "../explained-texts.ts";
 import { hubOptions, modelArgument } from "../model.ts";
@@ -69,7 +69,7 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
   const { options, output, signal } = context;
   const { task } = model;
   const input = await openPredictLines(context);
-  const read = await lineReader(task.settings.task as TaskName, context, input.where);
+  const read = await lineReader(dataOfTask(task.settings.task), context, input.where);
   // Examples wait here for their predictions, no more of them than the stream holds.
   const waiting: Record<string, unknown>[] = [];
   async function* examples() {

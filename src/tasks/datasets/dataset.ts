@@ -13,7 +13,7 @@ import type {
   TextExample,
 } from "../examples.ts";
 
-/** The examples of each task, by the task's name on the command line. */
+/** The kinds of labelled data, each by the task that first comes to mind; a task says which kind it reads. */
 export interface ExamplesByTask {
   readonly classify: TextExample;
   readonly match: TextExample;
@@ -25,10 +25,8 @@ export interface ExamplesByTask {
   readonly embed: SimilarityExample;
 }
 
-/** The names of tasks on the command line. */
-export const TASK_NAMES = ["classify", "match", "multilabel", "regress", "ner", "qa", "choice", "embed"] as const;
-/** A task's name on the command line. */
-export type TaskName = (typeof TASK_NAMES)[number];
+/** A kind of labelled data. */
+export type TaskName = keyof ExamplesByTask;
 
 /** The text of one file of a data set. */
 export interface DatasetFile {

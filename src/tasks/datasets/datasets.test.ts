@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { describeShared } from "../../../test/shared.ts";
 import { publishedScores } from "../../model/zoo-scores.ts";
 import { loadTaskData } from "../../node/task-data.ts";
-import { TASK_NAMES } from "./dataset.ts";
+import { taskDefinitions } from "../tasks.ts";
 import { datasets, findDataset } from "./datasets.ts";
 import { splitFiles } from "./split-files.ts";
 
@@ -22,7 +22,7 @@ test("every data set is found by its names, and knows its task and splits", () =
   const names = datasets.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
   expect(new Set(names).size).toBe(names.length);
   for (const dataset of datasets) {
-    expect(TASK_NAMES).toContain(dataset.task);
+    expect(taskDefinitions.map(({ reads }) => reads)).toContain(dataset.task);
     expect(findDataset(dataset.title.toUpperCase())?.name ?? findDataset(dataset.name)?.name).toBe(dataset.name);
     for (const label of Object.keys(dataset.labelNames ?? {})) expect(dataset.labels).toContain(label);
   }
