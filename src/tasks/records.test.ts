@@ -152,6 +152,21 @@ describe("the examples of each task", () => {
     );
   });
 
+  test("ner: places of entities count characters, or UTF-16 units where the entity's text says so", async () => {
+    const text = "𠮷在北京";
+    const tagsFor = async (entity: object) => {
+      return ((await read("ner", { text, entities: [{ ...entity, label: "LOC" }] })) as { tags?: string[] }).tags;
+    };
+    const expected = ["O", "O", "B-LOC", "I-LOC"];
+    expect(await tagsFor({ start: 2, end: 4 })).toEqual(expected);
+    expect(await tagsFor({ start: 2, end: 4, text: "北京" })).toEqual(expected);
+    expect(await tagsFor({ start: 3, end: 5, text: "北京" })).toEqual(expected);
+    await expect(tagsFor({ start: 1, end: 3, text: "北京" })).rejects.toThrow(
+      'entities: expected "北京", the entity\'s text, from 1 to 3, got "在北"',
+    );
+    await expect(tagsFor({ start: 3, end: 6, text: "北京" })).rejects.toThrow("within the 4 characters");
+  });
+
   test("ner: units with tags, entities by offset, CLUENER's layout", async () => {
     const expected = {
       text: "在北京",
@@ -167,6 +182,13 @@ describe("the examples of each task", () => {
     expect(await read("ner", { tokens: ["在", "北", "京"], ner_tags: ["O", "B-LOC", "I-LOC"] })).toEqual(expected);
     expect(await read("ner", { text: "在北京", entities: [{ start: 1, end: 3, label: "LOC" }] })).toEqual(expected);
     expect(await read("ner", { text: "在北京", label: { LOC: { 北京: [[1, 2]] } } })).toEqual(expected);
+    const nested = [
+      { start: 0, end: 3, label: "ORG" },
+      { start: 1, end: 2, label: "LOC" },
+    ];
+    expect((await read("ner", { text: "在北京", entities: nested })) as object).toMatchObject({
+      tags: ["B-ORG", "I-ORG", "I-ORG"],
+    });
     await expect(read("ner", { text: "在北京", entities: [[1, 4, "LOC"]] })).rejects.toThrow("within the 3 characters");
     await expect(read("ner", { tokens: ["在"], tags: ["O", "O"] })).rejects.toThrow(
       "expected 1 tags, one for each unit, got 2",

@@ -231,6 +231,15 @@ export function tagsOf(spans: readonly TagSpan[], length: number, scheme: Writte
   return tags;
 }
 
+/** The longest of spans that overlap, as a unit has one tag; in the order of the text. */
+export function withoutOverlap(spans: readonly TagSpan[]): TagSpan[] {
+  const kept: TagSpan[] = [];
+  for (const span of [...spans].sort((a, b) => b.end - b.start - (a.end - a.start) || a.start - b.start)) {
+    if (kept.every(({ start, end }) => span.end <= start || span.start >= end)) kept.push(span);
+  }
+  return kept.sort((a, b) => a.start - b.start);
+}
+
 /** Tags of one scheme as tags of another; sequences that break the rules are repaired. Words come out as BMES. */
 export function convertTags(tags: readonly string[], from: TagScheme, to: WrittenScheme): readonly string[] {
   return from === to && from !== "words" ? tags : tagsOf(spansOf(tags, from), tags.length, to);

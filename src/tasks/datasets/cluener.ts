@@ -3,7 +3,7 @@ import { DataError, verbatim } from "../../errors.ts";
 import { isBlank } from "../../util/python-space.ts";
 import type { TaggedExample } from "../examples.ts";
 import { parseJson } from "../parse-json.ts";
-import { type TagSpan, tagsOf } from "../tag-schemes.ts";
+import { type TagSpan, tagsOf, withoutOverlap } from "../tag-schemes.ts";
 import { characterUnits } from "../text-units.ts";
 import { type DatasetFile, defineDataset, type ReadExamples } from "./dataset.ts";
 
@@ -72,15 +72,6 @@ function spansIn(label: unknown, text: string, units: TaggedExample["units"], wh
 function asObject(value: unknown, where: string): object {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   throw new DataError({ where, expected: 'entities as { "name": { "叶": [[0, 0]] } }', got: value });
-}
-
-/** The longest of those that overlap, in the order of the text. */
-function withoutOverlap(spans: readonly TagSpan[]): TagSpan[] {
-  const kept: TagSpan[] = [];
-  for (const span of [...spans].sort((a, b) => b.end - b.start - (a.end - a.start) || a.start - b.start)) {
-    if (kept.every(({ start, end }) => span.end <= start || span.start >= end)) kept.push(span);
-  }
-  return kept.sort((a, b) => a.start - b.start);
 }
 
 /** 10,748 + 1,343 sentences; the test of 1,345 is not labelled, and copies name the dev set test. */
