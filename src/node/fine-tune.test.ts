@@ -56,6 +56,14 @@ describe("a run", () => {
     ]);
   });
 
+  test("rows are no longer than the model's positions, which is told, unless a length is asked for", async () => {
+    const notes: string[] = [];
+    const onNote = ({ message }: { message: string }) => notes.push(message);
+    await fineTune(fixture.options("usual-length", { task: {}, epochs: 0.2, onNote }));
+    expect(json("usual-length", "task.json")).toMatchObject({ maxSeqLength: 16 });
+    expect(notes).toContain("rows have 16 tokens, the model's positions, where 128 are usual");
+  });
+
   test("evaluates after each epoch, and logs rates and means", async () => {
     await fineTune(fixture.options("lines", { epochs: 2.5 }));
     const lines = await readMetrics(fixture.path("lines"));

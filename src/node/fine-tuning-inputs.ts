@@ -2,8 +2,7 @@
 import { createHash } from "node:crypto";
 import type { LazyTensors } from "../checkpoint/format.ts";
 import { ConfigError, DataError, InterruptedError, verbatim } from "../errors.ts";
-import type { LoadedModel } from "../inference/load-model.ts";
-import type { BertConfig } from "../model/config.ts";
+import { type LoadedModel, TASK_FILE } from "../inference/load-model.ts";
 import { expectNoFurtherLayers, expectVocabularySize, matchWeights } from "../model/match-weights.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { balancedClassWeights } from "../tasks/class-balance.ts";
@@ -69,7 +68,7 @@ export async function prepare(job: Job, environment: FineTuneEnvironment, runtim
   for (const one of dataNotes(data.kind, data.splits, data.dataset !== undefined)) environment.onNote?.(one);
   const model = await loadPretrained(job.model, environment.download);
   for (const text of model.notes) note(text);
-  const task = taskOf(job, data, train, model.config);
+  const task = taskOf(job, data, train, model, note);
   expectVocabularySize(model.config, model.tokenizer.vocabulary.size, model.where);
   const inputs = {
     task,
@@ -84,23 +83,34 @@ export async function prepare(job: Job, environment: FineTuneEnvironment, runtim
   return { inputs, data, planOf: planner(job, data, inputs, environment) };
 }
 
-/** The task with its labels: those of the data, unless they are chosen. */
-function taskOf(job: Job, data: AnyTaskData, train: readonly AnyExample[], config: BertConfig): AnyTask {
+/** The task with its labels: those of the data, unless they are chosen; a usual length is no longer than the model can read. */
+function taskOf(
+  job: Job,
+  data: AnyTaskData,
+  train: readonly AnyExample[],
+  { config }: LoadedModel,
+  note: (text: string) => void,
+): AnyTask {
   const definition = findTaskDefinition(data.task);
   const known = data.dataset?.maxSeqLength;
   const choices = {
     ...(data.kind !== "ner" && data.labels !== undefined ? { labels: data.labels } : {}),
-    ...(known === undefined ? {} : { maxSeqLength: Math.min(known, config.maxPositionEmbeddings) }),
+    ...(known === undefined ? {} : { maxSeqLength: known }),
     ...job.task,
   };
-  const task = definition.create(definition.settle(train, choices));
-  const { maxSeqLength } = task.settings;
-  if (maxSeqLength <= config.maxPositionEmbeddings) return task;
-  throw new ConfigError({
-    where: "--max-seq-length",
-    expected: `at most ${config.maxPositionEmbeddings}, the model's positions`,
-    got: maxSeqLength,
-  });
+  const settings = definition.settle(train, choices);
+  const { maxSeqLength } = settings;
+  const positions = config.maxPositionEmbeddings;
+  if (maxSeqLength <= positions) return definition.create(settings);
+  if (job.task.maxSeqLength !== undefined) {
+    throw new ConfigError({
+      where: "--max-seq-length",
+      expected: `at most ${positions}, the model's positions`,
+      got: maxSeqLength,
+    });
+  }
+  note(`rows have ${positions} tokens, the model's positions, where ${maxSeqLength} are usual`);
+  return definition.create({ ...settings, maxSeqLength: positions });
 }
 
 /** The model's weights without heads of another size: such a head is begun anew. */
