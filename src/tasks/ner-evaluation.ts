@@ -51,7 +51,7 @@ export function evaluateTags(pairs: readonly TaggedPair[], scheme: LabelScheme):
   const report = scoreSpans(expected, predicted);
   const errors = errorsOf(pairs, expected, predicted);
   if (scheme === "plain") {
-    const metrics = { accuracy, macro_f1: report.macro.f1 };
+    const metrics = { accuracy, macroF1: report.macro.f1 };
     return { metrics, tables: [scoreTable("By tag", report)], confusion: confusionOf(pairs), errors: errors.list };
   }
   const { precision, recall, f1 } = report.micro;
@@ -65,10 +65,10 @@ export function evaluateTags(pairs: readonly TaggedPair[], scheme: LabelScheme):
     precision,
     recall,
     f1,
-    macro_f1: report.macro.f1,
-    strict_precision: strictReport.micro.precision,
-    strict_recall: strictReport.micro.recall,
-    strict_f1: strictReport.micro.f1,
+    macroF1: report.macro.f1,
+    strictPrecision: strictReport.micro.precision,
+    strictRecall: strictReport.micro.recall,
+    strictF1: strictReport.micro.f1,
     accuracy,
   };
   return { metrics, tables: [scoreTable("By type", report), errors.table], errors: errors.list };

@@ -167,7 +167,7 @@ describe("windows over long texts", () => {
     ]);
     expect(
       task.evaluate([example], [{ ...task.decode(example, encoded, scored(task, encoded.rows, names)) }]).metrics,
-    ).toMatchObject({ f1: 1, strict_f1: 1, accuracy: 1 });
+    ).toMatchObject({ f1: 1, strictF1: 1, accuracy: 1 });
   });
 });
 
@@ -261,7 +261,7 @@ describe("evaluation", () => {
       prediction("O O I-LOC I-LOC"),
       prediction("B-PER I-PER O B-PER I-PER O"),
     ]);
-    expect(metrics).toMatchObject({ f1: 2 / 3, precision: 2 / 3, recall: 2 / 3, strict_f1: 0.4, accuracy: 0.7 });
+    expect(metrics).toMatchObject({ f1: 2 / 3, precision: 2 / 3, recall: 2 / 3, strictF1: 0.4, accuracy: 0.7 });
     expect(tables?.[0]?.rows[0]).toEqual(["LOC", 1, 0.5, 2 / 3, 2]);
     expect(Object.fromEntries(tables?.[1]?.rows as [string, number][])).toEqual({
       missed: 0,
@@ -378,7 +378,7 @@ describe("graphs", () => {
         examples.map((example, i) => ({ ...example, tags: together[i]?.tags ?? [] })),
         together,
       ).metrics;
-      expect(f1["strict_f1"]).toBe(f1["f1"]);
+      expect(f1["strictF1"]).toBe(f1["f1"]);
     }
     await model.dispose();
   });
