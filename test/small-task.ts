@@ -1,8 +1,9 @@
 /** A small random model with a task's head, as fine-tuning leaves it in a folder; for tests of pipelines and commands. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { TASK_FILE } from "../src/inference/load-model.ts";
 import type { TaskSettings } from "../src/tasks/task.ts";
-import { TASK_FILE, taskConfigJson } from "../src/tasks/task-files.ts";
+import { taskConfigJson } from "../src/tasks/task-files.ts";
 import { taskParameterShapes } from "../src/tasks/task-graph.ts";
 import { findTaskDefinition } from "../src/tasks/tasks.ts";
 import { Random } from "../src/util/random.ts";

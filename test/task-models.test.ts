@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { TASK_FILE } from "../src/inference/load-model.ts";
 import { pipeline } from "../src/node/pipeline.ts";
-import { TASK_FILE } from "../src/tasks/task-files.ts";
 import { describeLibrary, PYTHON_TIMEOUT_MS, runPython } from "./real-python.ts";
 import { smallTaskFolder } from "./small-task.ts";
 

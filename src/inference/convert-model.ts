@@ -12,7 +12,7 @@ import { parameterShapes } from "../model/initialize.ts";
 import { translate } from "../model/weight-names/table.ts";
 import { type Dialect, fromHuggingFaceNames } from "../model/weight-names.ts";
 import { TOKENIZER_FILES, tokenizerFiles } from "../text/tokenizer-files.ts";
-import type { OpenedModel } from "./load-model.ts";
+import { type OpenedModel, TASK_FILE } from "./load-model.ts";
 import { exportOnnx } from "./onnx-export.ts";
 
 /** What a model can be converted to. */
@@ -240,8 +240,8 @@ function architectureOf(tensors: LazyTensors, original: unknown): string {
 }
 
 function smallFiles(
-  { config, configJson, tokenizer, where }: OpenedModel,
-  { to }: ConversionOptions,
+  { config, configJson, taskJson, tokenizer, where }: OpenedModel,
+  { to, only }: ConversionOptions,
   architecture: string,
   isExternal: boolean,
 ) {
@@ -259,6 +259,10 @@ function smallFiles(
   else {
     const texts = tokenizerFiles(tokenizer, config?.maxPositionEmbeddings ?? 512);
     for (const name of layout.tokenizerFiles) files.set(name, texts[name]);
+  }
+  // The heads of tasks are kept as they are, by every program's names for them; an ONNX file has none of them.
+  if (taskJson !== undefined && to !== "onnx" && only !== "encoder") {
+    files.set(TASK_FILE, `${JSON.stringify(taskJson, undefined, 2)}\n`);
   }
   return { files, notes };
 }

@@ -19,7 +19,7 @@ import { expectBertTokenizer } from "../model/foreign-models.ts";
 import { type NamedWeights, toHuggingFaceNames } from "../model/weight-names.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
-import { type EmbeddingDefaults, readEmbeddingDefaults } from "./sentence-modules.ts";
+import { type EmbeddingDefaults, embeddingOfTask, readEmbeddingDefaults } from "./sentence-modules.ts";
 
 /** Which of several checkpoints among a model's files is meant. */
 export interface OpenModelOptions {
@@ -57,6 +57,8 @@ export interface LoadedModel extends OpenedModel {
 }
 
 const CONFIG_NAMES = [/^config\.json$/, /^bert_config\.json$/, /^model_config\.json$/, /^bert_config.*\.json$/];
+/** The name of the file that holds the settings of a fine-tuned model's task. */
+export const TASK_FILE = "task.json";
 const TASK_NAME = /^task\.json$/;
 const VOCABULARY_NAMES = [/^vocab\.txt$/, /^vocab.*\.txt$/];
 /** XLM-R's tokenizer.json has 17 MB, BERT's less than one; JSON becomes objects of many times its length. */
@@ -87,7 +89,8 @@ export async function openModel(given: ModelFiles, options: OpenModelOptions = {
   }
   const taskPath = folder.find([TASK_NAME]);
   const taskJson = taskPath === undefined ? undefined : await folder.readJson(taskPath);
-  const embedding = await readEmbeddingDefaults(folder, notes);
+  const modules = await readEmbeddingDefaults(folder, notes);
+  const embedding = modules.from === undefined ? embeddingOfTask(taskJson, TASK_FILE) : modules;
   return { where, format, checkpoint, named, config, configJson, taskJson, tokenizer, embedding, notes };
 }
 

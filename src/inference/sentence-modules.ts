@@ -3,7 +3,7 @@
  *
  * Source: sentence-transformers, models/Pooling.py, models/Normalize.py.
  */
-import type { PoolingStrategy } from "./pooling.ts";
+import { POOLING_STRATEGIES, type PoolingStrategy } from "./pooling.ts";
 
 /** How a model's vectors are made where nothing else is asked for. */
 export interface EmbeddingDefaults {
@@ -65,6 +65,50 @@ export async function readEmbeddingDefaults(folder: SmallFiles, notes: string[])
   if (pooling === undefined) notes.push(`${from} names no Pooling: embed takes the mean of the tokens`);
   await notePrompt(folder, notes);
   return { pooling: pooling ?? "mean", normalize, from };
+}
+
+const [MODULES_FILE, POOLING_FILE, LENGTH_FILE] = [
+  "modules.json",
+  "1_Pooling/config.json",
+  "sentence_bert_config.json",
+] as const;
+/** The paths of what `sentenceModules` writes. */
+export const SENTENCE_FILES = [MODULES_FILE, POOLING_FILE, LENGTH_FILE] as const;
+
+/** What vectors are made by. */
+export interface SentenceSettings {
+  readonly pooling: PoolingStrategy;
+  /** Tokens of a text, [CLS] and [SEP] included; the rest is cut. */
+  readonly maxSeqLength: number;
+  readonly hiddenSize: number;
+}
+
+/**
+ * The files, by path, that make a model's folder one of sentence-transformers; none where its Pooling lacks the strategy.
+ */
+export function sentenceModules({ pooling, maxSeqLength, hiddenSize }: SentenceSettings): Record<string, string> {
+  if (!MODES.some(([, , strategy]) => strategy === pooling)) return {};
+  const module = (idx: number, kind: string, path: string) => ({
+    ...{ idx, name: String(idx), path },
+    type: `sentence_transformers.models.${kind}`,
+  });
+  const flags = MODES.map(([flag, , strategy]) => [flag, strategy === pooling]);
+  const text = (json: unknown) => `${JSON.stringify(json, undefined, 2)}\n`;
+  return {
+    [MODULES_FILE]: text([module(0, "Transformer", ""), module(1, "Pooling", "1_Pooling")]),
+    [POOLING_FILE]: text({ word_embedding_dimension: hiddenSize, ...Object.fromEntries(flags) }),
+    [LENGTH_FILE]: text({ max_seq_length: maxSeqLength, do_lower_case: false }),
+  };
+}
+
+/**
+ * What the settings of a task say of its vectors, where no module does.
+ * @param json - of task.json, from anywhere.
+ */
+export function embeddingOfTask(json: unknown, from: string): EmbeddingDefaults {
+  const { task, pooling } = fieldsOf(json);
+  const known = POOLING_STRATEGIES.find((strategy) => strategy === pooling);
+  return task === "embed" && known !== undefined ? { pooling: known, normalize: false, from } : USUAL_EMBEDDING;
 }
 
 const DIFFER = "vectors will differ from those of sentence-transformers";

@@ -40,10 +40,10 @@ describe("the files of a folder on a server", () => {
     ["model_state.pdparams"],
     ["tf_model.h5"],
   ])("are the small ones and one checkpoint: %s", async (...weights) => {
-    const names = ["model_config.json", "vocab.txt", ...weights];
+    const names = ["model_config.json", "vocab.txt", "task.json", ...weights];
     const files = Object.fromEntries(names.map((name) => [name, bytes(name)]));
     const found = await urlFiles("https://a.example/m", { fetch: server(at("https://a.example/m", files), notFound) });
-    expect(found.paths).toEqual(names.slice(0, 3));
+    expect(found.paths).toEqual(names.slice(0, 4));
     const source = await found.open(weights[0] as string);
     expect(source.slice(0, source.size)).toEqual(bytes(weights[0] as string));
   });

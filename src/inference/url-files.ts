@@ -23,6 +23,7 @@ const SMALL_FILES = [
   "tokenizer.json",
   "vocab.txt",
   "modules.json",
+  "task.json",
 ];
 /** What sentence-transformers has beside its modules.json. */
 const MODULE_FILES = ["1_Pooling/config.json", "config_sentence_transformers.json"];

@@ -9,6 +9,7 @@ import { InterruptedError } from "../errors.ts";
 import { parseConfig } from "../model/config.ts";
 import { toFloat32 } from "../util/half.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
+import { loadPretrained } from "./bert-model.ts";
 import { type ConvertOptions, convert } from "./convert.ts";
 
 let root: string;
@@ -114,6 +115,42 @@ describe("layouts", () => {
       ["BertModel"],
     ]);
   });
+
+  test.each(["safetensors", "pytorch", "tensorflow", "paddle"] as const)(
+    "%s: a fine-tuned model keeps its head and the settings of its task; its encoder alone has neither",
+    async (target) => {
+      const head = hostTensor(
+        "float32",
+        [2, smallConfig.hiddenSize],
+        new Float32Array(2 * smallConfig.hiddenSize).fill(0.25),
+      );
+      const bias = hostTensor("float32", [2], Float32Array.of(1, 2));
+      const named = [
+        ["classifier.weight", head],
+        ["classifier.bias", bias],
+      ] as const;
+      const source = model(new Map([...plain, ...named]), {
+        id2label: { 0: "no", 1: "yes" },
+        label2id: { no: 0, yes: 1 },
+      });
+      const task = { task: "classify", maxSeqLength: 16, labels: ["no", "yes"] };
+      writeFileSync(join(source, "task.json"), JSON.stringify(task));
+      await convert(source, at("tuned"), to(target));
+      const {
+        taskJson,
+        named: { tensors },
+      } = await loadPretrained(at("tuned"));
+      expect(taskJson).toEqual(task);
+      expect(tensors.get("classifier.weight")?.read()).toEqual(head);
+      expect(tensors.get("classifier.bias")?.read()).toEqual(bias);
+      if (target === "safetensors" || target === "pytorch") {
+        const config = JSON.parse(readFileSync(at("tuned", "config.json"), "utf8"));
+        expect(config).toMatchObject({ id2label: { 0: "no", 1: "yes" }, label2id: { no: 0, yes: 1 } });
+      }
+      await convert(source, at("encoder"), to(target, { only: "encoder" }));
+      expect(existsSync(at("encoder", "task.json"))).toBe(false);
+    },
+  );
 
   test("a bare file of weights gives weights alone, and says what is not there", async () => {
     mkdirSync(at("bare"));

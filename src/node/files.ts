@@ -79,6 +79,17 @@ export async function createAtomicFile(path: string): Promise<AtomicFile> {
 }
 
 /**
+ * Writes texts into a folder that is there, each by its own name or in a sub-folder (`1_Pooling/config.json`).
+ * @param files - by path.
+ */
+export async function writeTexts(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
+  for (const [path, text] of files) {
+    if (path.includes("/")) await makeFolder(dirname(join(folder, path)));
+    await writeFileAtomic(join(folder, path), text);
+  }
+}
+
+/**
  * Makes a folder, and those above it that are not there. Node.js's own recursive form never returns in file systems that
  * take no folders (`/proc`).
  * @returns the outermost folder that was made; undefined when the folder was there.

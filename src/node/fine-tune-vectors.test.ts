@@ -3,15 +3,21 @@ import { existsSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { fineTuningFixture } from "../../test/fine-tuning-data.ts";
 import type { DataNote } from "../tasks/data-note.ts";
+import { BertModel } from "./bert-model.ts";
 import { fineTune } from "./fine-tune.ts";
 import type { FineTuningStart } from "./fine-tuning-run.ts";
+import { createOnnxRuntime } from "./onnxruntime.ts";
 import { pipeline } from "./pipeline.ts";
 
+const runtime = createOnnxRuntime({ threads: 1 });
 let fixture: ReturnType<typeof fineTuningFixture>;
 beforeAll(() => {
   fixture = fineTuningFixture();
 });
-afterAll(() => fixture.remove());
+afterAll(async () => {
+  fixture.remove();
+  await runtime.dispose();
+});
 
 const texts = ["今天很好", "我爱北京", "中国很大", "他在这里", "天气很好", "一大人来", "不是我的", "上有北京"];
 
@@ -30,6 +36,7 @@ async function tuned(name: string, data: Parameters<typeof fineTune>[0]["data"],
     fixture.options(name, {
       data,
       task: { maxSeqLength: 16, ...task },
+      overwrite: true,
       ...{ steps: 2, batchSize: 4, onNote: (note) => void notes.push(note) },
       onStart: (run) => {
         start = run;
@@ -66,6 +73,30 @@ test("SimCSE takes both texts of a pair; scores hold a part out", async () => {
   expect(start.plan.evalSteps).toBe(3);
   expect(Object.keys(best.scores)).toEqual(["dev"]);
 });
+
+test("the folder says how its vectors are made: embed pools as trained, without being told", async () => {
+  const train = write("to-pool.tsv", ["text", ...texts]);
+  for (const pooling of ["cls", "pooler", "mean"] as const) {
+    await tuned("pooled", { name: "embed", train }, { pooling });
+    const model = await BertModel.fromPretrained(fixture.path("pooled"), { runtime });
+    expect(model.embedding.pooling).toBe(pooling);
+    const [first, second] = await model.embed(["今天很好", "天气很好"]);
+    expect([first, second]).toEqual(await model.embed(["今天很好", "天气很好"], { pooling }));
+    await model.dispose();
+    // The score of the task is the cosine of these vectors.
+    const similarity = await pipeline("sentence-similarity", fixture.path("pooled"));
+    const { score } = (await similarity("今天很好", "天气很好")) as { score: number };
+    expect(score).toBeCloseTo(cosine(first as Float32Array, second as Float32Array), 5);
+    await similarity.dispose();
+    // The pooler is no module that sentence-transformers has alone.
+    expect(existsSync(fixture.path("pooled", "modules.json"))).toBe(pooling !== "pooler");
+  }
+});
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * (y[i] as number), 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
 
 test("an objective that the examples lack something for is refused", async () => {
   const train = write("alone.tsv", ["text", ...texts]);

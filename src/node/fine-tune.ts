@@ -4,7 +4,7 @@
 import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InterruptedError, verbatim } from "../errors.ts";
-import { fileError, readText, writeFileAtomic } from "./files.ts";
+import { fileError, readText, writeFileAtomic, writeTexts } from "./files.ts";
 import { type FineTuneEnvironment, type Prepared, prepare } from "./fine-tuning-inputs.ts";
 import { expectFree, type Job, readJob, type TaskSettingChoices, writeJob } from "./fine-tuning-job.ts";
 import type { FineTuningChoices } from "./fine-tuning-plan.ts";
@@ -165,7 +165,7 @@ async function takeModel(run: string, output: string, files: ReadonlyMap<string,
   try {
     await rm(temporary, { force: true });
     await link(join(run, MODEL_FILE), temporary).catch(() => copyFile(join(run, MODEL_FILE), temporary));
-    for (const [name, text] of files) await writeFileAtomic(join(output, name), text);
+    await writeTexts(output, files);
     await writeFileAtomic(join(output, RESULT_FILE), await readText(join(run, RESULT_FILE)));
     await rename(temporary, join(output, MODEL_FILE));
     await rm(temporary, { force: true });

@@ -12,7 +12,7 @@ import { fineTuningDefaults, rateNotes } from "../tasks/default-rates.ts";
 import { isLabelled } from "../tasks/split-examples.ts";
 import type { AnyTask } from "../tasks/task.ts";
 import { type EncodedExamples, encodeExamples, expectLabelled, TaskBatches } from "../tasks/task-batches.ts";
-import { TASK_FILE, taskConfigJson } from "../tasks/task-files.ts";
+import { taskConfigJson } from "../tasks/task-files.ts";
 import { taskParameterShapes } from "../tasks/task-graph.ts";
 import { findTaskDefinition } from "../tasks/tasks.ts";
 import { tokenNotes } from "../tasks/token-advice.ts";
@@ -192,6 +192,7 @@ function filesOf({ config, tokenizer }: LoadedModel, task: AnyTask): Map<string,
     Object.entries({
       [CONFIG_FILE]: text(taskConfigJson(task, config)),
       [TASK_FILE]: text(task.settings),
+      ...task.modelFiles?.(config),
       ...tokenizerFiles(tokenizer, config.maxPositionEmbeddings),
     }),
   );

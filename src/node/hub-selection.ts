@@ -8,6 +8,8 @@ const SMALL_FILES = [
   /^tokenizer(_\w+)?\.json$/,
   /^special_tokens_map\.json$/,
   /^added_tokens\.json$/,
+  // What a model was fine-tuned for here.
+  /^task\.json$/,
   // What sentence-transformers says of the vectors: `1_Pooling/config.json` and its like.
   /^(modules|config_sentence_transformers)\.json$/,
   /^\d+_\w+\/config\.json$/,

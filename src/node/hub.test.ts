@@ -59,7 +59,7 @@ describe("downloading", () => {
   });
 
   test("takes what sentence-transformers says of the vectors, which is no config of the model", async () => {
-    const small = ["1_Pooling/config.json", "config_sentence_transformers.json", "modules.json"];
+    const small = ["1_Pooling/config.json", "config_sentence_transformers.json", "modules.json", "task.json"];
     for (const path of [...small, "sentence_bert_config.json"]) at.hub.files.set(path, Buffer.from("{}"));
     at.hub.files.set("2_Dense/model.safetensors", Buffer.from("no weights of the model"));
     const { files } = await downloadModelFiles("hfl/rbt3", options());

@@ -8,13 +8,14 @@ import { appendFile, copyFile, link, readdir, rename, rm, stat } from "node:fs/p
 import { basename, dirname, join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import { CheckpointError, FileError, verbatim } from "../errors.ts";
+import { TASK_FILE } from "../inference/load-model.ts";
+import { SENTENCE_FILES } from "../inference/sentence-modules.ts";
 import type { MeasuredLine } from "../report/tensorboard.ts";
-import { TASK_FILE } from "../tasks/task-files.ts";
 import { formatTrainerState, parseTrainerState, type TrainerState } from "../train/trainer-state.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import { lockFolder } from "./data-lock.ts";
 import { cutEvents, EventFile, removeEvents } from "./event-file.ts";
-import { fileError, makeFolder, readBytes, readText, writeFileAtomic } from "./files.ts";
+import { fileError, makeFolder, readBytes, readText, writeFileAtomic, writeTexts } from "./files.ts";
 
 /** The name of the weights within a model's folder. */
 export const MODEL_FILE = "model.safetensors";
@@ -106,7 +107,7 @@ export class RunFolder {
   async #clear(): Promise<void> {
     try {
       await this.removeCheckpoints();
-      for (const name of [METRICS_FILE, MODEL_FILE, RESULT_FILE, TASK_FILE])
+      for (const name of [METRICS_FILE, MODEL_FILE, RESULT_FILE, TASK_FILE, ...SENTENCE_FILES])
         await rm(join(this.path, name), { force: true });
       await removeEvents(this.path);
     } catch (error) {
@@ -223,7 +224,7 @@ export class RunFolder {
   }
 
   async #writeSmallFiles(folder: string): Promise<void> {
-    for (const [name, text] of this.#files) await writeFileAtomic(join(folder, name), text);
+    await writeTexts(folder, this.#files);
   }
 
   /** Makes a checkpoint's model the one at the top: the weights by one rename, linked where the disk can. */

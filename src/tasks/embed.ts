@@ -6,7 +6,9 @@ import { ArgumentError, DataError, verbatim } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
 import { reshape } from "../graph/ops/reshape.ts";
 import { slice } from "../graph/ops/slice.ts";
+import { sentenceModules } from "../inference/sentence-modules.ts";
 import { encodeRows } from "../inference/token-rows.ts";
+import type { BertConfig } from "../model/config.ts";
 import { meanPooling } from "../model/pooling.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { SimilarityExample } from "./examples.ts";
@@ -199,6 +201,11 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
   #unitScore(score: number): number {
     const [lowest, highest] = this.settings.scoreRange;
     return Math.min(1, Math.max(0, (score - lowest) / (highest - lowest)));
+  }
+
+  modelFiles({ hiddenSize }: BertConfig) {
+    const { pooling, maxSeqLength } = this.settings;
+    return sentenceModules({ pooling, maxSeqLength, hiddenSize });
   }
 
   head(inputs: HeadInputs) {

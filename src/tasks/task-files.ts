@@ -1,12 +1,9 @@
 /** What a fine-tuned model's folder says of its task: task.json, and the fields of config.json that Transformers reads. */
 import { ConfigError, verbatim } from "../errors.ts";
-import type { LoadedModel } from "../inference/load-model.ts";
+import { type LoadedModel, TASK_FILE } from "../inference/load-model.ts";
 import { type BertConfig, configToJson } from "../model/config.ts";
 import type { AnyTask, AnyTaskDefinition, TaskSettings } from "./task.ts";
 import { findTaskDefinition, taskDefinitions } from "./tasks.ts";
-
-/** The name of the file that holds a task's settings. */
-export const TASK_FILE = "task.json";
 
 /** The class of sentence vectors, but also of any encoder that was fine-tuned for nothing. */
 const ENCODER_ALONE = "BertModel";

@@ -208,6 +208,8 @@ export interface Task<Example, Prediction, Encoded extends EncodedExample = Enco
   ): Tensor;
   /** The first values of a parameter that does not begin as BERT's do; undefined for the others. */
   initialize?(parameter: string, shape: readonly number[], random: Random): Float32Array | undefined;
+  /** Small files of the model's folder, by path, for other programs that know such models. */
+  modelFiles?(config: BertConfig): Readonly<Record<string, string>>;
   /** @param scores - of each row. */
   decode(example: Example, encoded: Encoded, scores: readonly RowScores[]): Prediction;
   /** What `predict --json` prints of an example and its prediction. */
