@@ -6,6 +6,7 @@ import { createOnnxRuntime } from "../node/onnxruntime.ts";
 import { type AnyTaskData, loadTaskData } from "../node/task-data.ts";
 import { evaluationReport } from "../report/evaluation-report.ts";
 import { writtenMetric, writtenRows } from "../report/values.ts";
+import { withLabelNames } from "../tasks/labels.ts";
 import { predictionFileOf, type QuestionAnswer } from "../tasks/qa-answer.ts";
 import type { Evaluation, EvaluationError } from "../tasks/task.ts";
 import type { CommandContext, Output } from "./command.ts";
@@ -34,12 +35,13 @@ export async function evaluateFineTuned(context: CommandContext, name: string, d
     const facts = { model: name, data, task: task.settings.task, examples: examples.length };
     output.json({ ...facts, split, ...evaluation.metrics, tables: evaluation.tables, confusion: evaluation.confusion });
     output.print(`${name} on ${title}: ${examples.length} examples of ${data} (${split})\n`);
-    printEvaluation(evaluation, options["errors"], output);
+    const shown = withLabelNames(evaluation, loaded.labelNames);
+    printEvaluation(shown, options["errors"], output);
     if (options["report"] === undefined) return;
     const { primaryMetric } = task;
     const date = new Date().toISOString().slice(0, 10);
     const report = evaluationReport(
-      { ...facts, primaryMetric, evaluation, notes },
+      { ...facts, primaryMetric, evaluation: shown, notes },
       { version: packageVersion(), date },
     );
     await writeFileAtomic(options["report"], report);

@@ -10,6 +10,7 @@ import type { AnyExample } from "../tasks/data-advice.ts";
 import { findDataset } from "../tasks/datasets/datasets.ts";
 import { fineTuningDefaults } from "../tasks/default-rates.ts";
 import { exampleScores } from "../tasks/example-scores.ts";
+import { withLabelNames } from "../tasks/labels.ts";
 import { taskModel } from "../tasks/pipeline.ts";
 import type { OptionValues, ProtocolCell } from "../tasks/protocol.ts";
 import type { CellResult, ExampleScores, RunCircumstances } from "../tasks/protocol-results.ts";
@@ -194,7 +195,7 @@ function writeReport(
     task: settings.task,
     examples: examples.length,
     primaryMetric,
-    evaluation,
+    evaluation: withLabelNames(evaluation, data.labelNames),
   };
   return writeFileAtomic(join(folder, evaluationFile(split)), evaluationReport(shown, options));
 }

@@ -49,6 +49,20 @@ describe("a fine-tuned model", () => {
     expect(html).toContain("一个人");
   });
 
+  test("labels of a published data set are shown with their words, and stay as they are in JSON", async () => {
+    const model = smallTaskFolder({ task: "classify", maxSeqLength: SMALL_LENGTH, labels: ["0", "1"] });
+    const [file, report] = ["chnsenticorp.tsv", "chnsenticorp.html"].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    writeFileSync(file, "label\ttext_a\n1\t我爱北京\n0\t天气\n");
+    const args = ["evaluate", model.path, "--data", file, "--dataset", "chnsenticorp"];
+    expect(await runCommand([...args, "--report", report])).toContain("0 (negative)");
+    expect(readFileSync(report, "utf8")).toContain("1 (positive)");
+    expect(parseLines(await runCommand([...args, "--json"]))[0].confusion.labels).toEqual(["0", "1"]);
+    model.remove();
+  });
+
   test("takes the columns that are named, and the first examples only", async () => {
     const own = join(folder, "own.csv");
     writeFileSync(own, "a,b,c\n好,我爱北京,x\n差,天气,y\n");
