@@ -1,4 +1,5 @@
 /** Rows of a task as the inputs of its graphs, padded to one length. */
+import { RuntimeError, verbatim } from "../errors.ts";
 import { tokenBatch } from "../inference/batches.ts";
 import { elementCount, type HostTensor, hostTensor } from "../util/tensor.ts";
 import type { AnyTask, LabelInput, RowScores, TaskRow } from "./task.ts";
@@ -72,7 +73,10 @@ function labelTensor(
   return hostTensor(dtype, shape, data);
 }
 
-/** The scores of each row, cut out of those of a batch; outputs by token without those of padding. */
+/**
+ * The scores of each row, cut out of those of a batch; outputs by token without those of padding.
+ * @throws {RuntimeError} when one is not a number: nothing can be decoded from it.
+ */
 export function scoresByRow(
   task: AnyTask,
   rows: readonly TaskRow[],
@@ -84,8 +88,19 @@ export function scoresByRow(
       const data = (outputs[name] as HostTensor).data as Float32Array;
       const size = data.length / rows.length;
       const kept = axis === "row" ? size : (size / seqLength) * lengthOfRow(row);
-      return [name, data.slice(at * size, at * size + kept)] as const;
+      const own = data.slice(at * size, at * size + kept);
+      if (own.some(Number.isNaN)) throw noNumber(name);
+      return [name, own] as const;
     });
     return Object.fromEntries(scores);
+  });
+}
+
+function noNumber(name: string): RuntimeError {
+  return new RuntimeError({
+    where: `scores (${name})`,
+    expected: "numbers",
+    got: verbatim("NaN"),
+    hint: "the model's weights are damaged, or its training came apart: take another checkpoint, or train with a lower rate",
   });
 }

@@ -35,6 +35,8 @@ test.each([
   [model({}, { task: "clasify", maxSeqLength: 64 }), /task: expected one of .*classify.*, got "clasify"/],
   [model({}, { ...settings, maxSeqLength: 1024 }), /maxSeqLength: expected at most 512/],
   [model({}, { ...settings, maxSeqLength: "64" }), /maxSeqLength: expected a whole number/],
+  [model({}, { ...settings, layerMix: "yes" }), /layerMix: expected true or false, got "yes"/],
+  [model({}, { ...settings, longTexts: "cut" }), /longTexts: expected truncate or windows, got "cut"/],
   [model({}, { ...settings, labels: ["a", "a"] }), /labels: expected a list of .* different texts/],
   [
     model({ architectures: ["BertForSequenceClassification"], id2label: { 0: "a", 7: "b" } }),

@@ -52,7 +52,14 @@ function parseTaskSettings(json: unknown, where: string): TaskSettings {
     throw new ConfigError({ where: `${where}: maxSeqLength`, expected: "a whole number from 4 on", got: maxSeqLength });
   }
   if (labels !== undefined) expectLabels(labels, `${where}: labels`);
+  expectChoice(fields.layerMix, [true, false], `${where}: layerMix`);
+  expectChoice(fields.longTexts, ["truncate", "windows"], `${where}: longTexts`);
   return { ...fields, task, maxSeqLength };
+}
+
+function expectChoice(value: unknown, choices: readonly unknown[], where: string): void {
+  if (value === undefined || choices.includes(value)) return;
+  throw new ConfigError({ where, expected: choices.join(" or "), got: value });
 }
 
 function expectLabels(labels: unknown, where: string): asserts labels is readonly string[] {

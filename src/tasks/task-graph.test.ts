@@ -5,7 +5,9 @@ import { gradientName } from "../model/pretraining.ts";
 import { createOnnxRuntime } from "../node/onnxruntime.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { Random } from "../util/random.ts";
+import { hostTensor } from "../util/tensor.ts";
 import { classify } from "./classify.ts";
+import { predictExamples } from "./predict-examples.ts";
 import type { TaskRow } from "./task.ts";
 import { taskBatch } from "./task-batch.ts";
 import { headInputsOver, initializeTask, taskLossGraph } from "./task-graph.ts";
@@ -55,6 +57,12 @@ test("R-Drop without dropout adds nothing: both passes of a row are the same", a
   const plain = await lossOf(taskBatch(task, rows));
   const doubled = await lossOf(taskBatch(task, rows), { rDropAlpha: 4 });
   expect(doubled.loss).toBeCloseTo(plain.loss, 5);
+});
+
+test("scores that are no numbers are an error, and no prediction", async () => {
+  const run = async () => ({ logits: hostTensor("float32", [1, 2], Float32Array.of(0, Number.NaN)) });
+  const predict = predictExamples(task, tokenizer, run, [{ text: "很好" }]);
+  await expect(predict.next()).rejects.toThrow("scores (logits): expected numbers, got NaN");
 });
 
 test("the classifier's dropout has the config's rate for it, or else that of the hidden states", () => {
