@@ -2,7 +2,7 @@
  * What labelled data itself says about how training will go, before an hour is spent on it: each note has a measurement behind
  * it and says what to do. What needs a tokeniser is in token-advice.ts.
  */
-import type { DataNote } from "./data-note.ts";
+import { type DataNote, percent } from "./data-note.ts";
 import type { ExamplesByTask, TaskName } from "./datasets/dataset.ts";
 import { countLabels } from "./labels.ts";
 
@@ -35,7 +35,6 @@ const SEGMENTED_SHARE = 0.2;
 
 const thousands = new Intl.NumberFormat("en");
 const count = (number: number): string => thousands.format(number);
-const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 /**
  * What is noticed of labelled data.

@@ -13,3 +13,8 @@ export interface DataNote {
   /** What to do: a command or an option, in words that can be typed. */
   readonly run?: string;
 }
+
+/** A share as notes write it: `3.4 %`, `34 %`. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+}

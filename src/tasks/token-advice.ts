@@ -3,7 +3,7 @@ import { big5FrequentCharacters, gb2312Characters } from "../text/chinese-charac
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { Random } from "../util/random.ts";
 import { type AnyExample, textsOf } from "./data-advice.ts";
-import type { DataNote } from "./data-note.ts";
+import { type DataNote, percent } from "./data-note.ts";
 import type { TaskName } from "./datasets/dataset.ts";
 
 /** Texts that are looked at, drawn by a fixed seed: shares of 1 % are then known to about a fifth of a per cent. */
@@ -17,8 +17,6 @@ const RARE_SHARE = 0.015;
 /** GB 2312 lists its 682 signs and letters first, then the 3,755 common characters. */
 const LEVEL_1 = [682, 682 + 3755] as const;
 const MAX_POSITIONS = 512;
-
-const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 /**
  * What is noticed of texts with a model's tokeniser.
