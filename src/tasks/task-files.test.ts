@@ -32,7 +32,10 @@ test.each([
     model({ architectures: ["BertForPreTraining"] }),
     /expected a model fine-tuned for a task .*, got BertForPreTraining/,
   ],
-  [model({}, { task: "clasify", maxSeqLength: 64 }), /task: expected one of .*classify.*, got "clasify"/],
+  [
+    model({}, { task: "clasify", maxSeqLength: 64 }),
+    /^model: task.json: task: expected one of .*classify.*, got "clasify"/,
+  ],
   [model({}, { ...settings, maxSeqLength: 1024 }), /maxSeqLength: expected at most 512/],
   [model({}, { ...settings, maxSeqLength: "64" }), /maxSeqLength: expected a whole number/],
   [model({}, { ...settings, layerMix: "yes" }), /layerMix: expected true or false, got "yes"/],

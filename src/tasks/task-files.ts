@@ -46,8 +46,10 @@ export function taskOfModel(model: Pick<LoadedModel, "where" | "config" | "confi
 function parseTaskSettings(json: unknown, where: string): TaskSettings {
   const fields = typeof json === "object" && json !== null ? (json as Partial<TaskSettings>) : {};
   const { task, maxSeqLength, labels } = fields;
-  if (typeof task !== "string")
-    throw new ConfigError({ where: `${where}: task`, expected: "a task's name", got: task });
+  const names = taskDefinitions.map(({ name }) => name);
+  if (typeof task !== "string" || !names.includes(task)) {
+    throw new ConfigError({ where: `${where}: task`, expected: `one of ${names.join(", ")}`, got: task });
+  }
   if (typeof maxSeqLength !== "number" || !Number.isSafeInteger(maxSeqLength) || maxSeqLength < 4) {
     throw new ConfigError({ where: `${where}: maxSeqLength`, expected: "a whole number from 4 on", got: maxSeqLength });
   }
