@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { DataError, verbatim } from "../errors.ts";
 import { createAtomicFile, writeFileAtomic } from "../node/files.ts";
 import { createOnnxRuntime } from "../node/onnxruntime.ts";
-import { type AnyTaskData, loadTaskData } from "../node/task-data.ts";
+import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "../node/task-data.ts";
 import { evaluationReport } from "../report/evaluation-report.ts";
 import { writtenMetric, writtenRows } from "../report/values.ts";
 import { withLabelNames } from "../tasks/labels.ts";
@@ -26,14 +26,23 @@ export async function evaluateFineTuned(context: CommandContext, name: string, d
     const model = await loadTaskModel(context, name, { runtime });
     const { task } = model;
     const { loaded, split } = await loadExamples(context, task.settings.task, data);
-    for (const { message, run } of loaded.notes) output.note(run === undefined ? message : `${message} (${run})`);
+    for (const { message, level, run } of loaded.notes) {
+      output.note(`${level === "warning" ? "warning: " : ""}${message}${run === undefined ? "" : ` (${run})`}`);
+    }
     const examples = labelledExamples(loaded, split, data, options["maxExamples"]);
     const predictions = await predictAll(model, examples, context);
     const evaluation = task.evaluate(examples, predictions);
     const { title } = loaded;
     const notes = loaded.notes.filter(({ level }) => level === "warning").map(({ message }) => message);
     const facts = { model: name, data, task: task.settings.task, examples: examples.length };
-    output.json({ ...facts, split, ...evaluation.metrics, tables: evaluation.tables, confusion: evaluation.confusion });
+    output.json({
+      ...facts,
+      split,
+      ...evaluation.metrics,
+      positiveLabel: evaluation.positiveLabel,
+      tables: evaluation.tables,
+      confusion: evaluation.confusion,
+    });
     output.print(`${name} on ${title}: ${examples.length} examples of ${data} (${split})\n`);
     const shown = withLabelNames(evaluation, loaded.labelNames);
     printEvaluation(shown, options["errors"], output);
@@ -53,7 +62,6 @@ export async function evaluateFineTuned(context: CommandContext, name: string, d
 
 /** The test split of a folder, dev where there is none; a file is what it is. */
 async function loadExamples({ options, isGiven }: CommandContext, task: string, data: string) {
-  const name: string = options["dataset"] ?? task;
   // What is not said is told by the bytes.
   const encoding = isGiven("encoding") ? options["encoding"] : undefined;
   const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() === true;
@@ -63,8 +71,11 @@ async function loadExamples({ options, isGiven }: CommandContext, task: string, 
     textPair: options["textPairColumn"] as string | undefined,
     label: options["labelColumn"] as string | undefined,
     score: options["scoreColumn"] as string | undefined,
+    id: options["idColumn"] as string | undefined,
   });
-  const shared = { name, columns, ...given({ encoding }) };
+  const format = options["format"] as TaskDataOptions["format"];
+  const dataset = options["dataset"] as string | undefined;
+  const shared = { name: task, columns, ...given({ encoding, format, dataset }) };
   if (!isFolder) {
     const split = wanted ?? "test";
     // A file is read as a data set's file of that split.
@@ -140,12 +151,13 @@ function expectedOf({ label, labels, score, tags, answers }: Example): unknown {
 const MAX_SHOWN_CLASSES = 12;
 
 function printEvaluation(
-  { metrics, tables = [], confusion, errors }: Evaluation,
+  { metrics, positiveLabel, tables = [], confusion, errors }: Evaluation,
   shownErrors: number,
   output: Output,
 ): void {
   const rows = Object.entries(metrics).map(([name, value]) => [name, plain(writtenMetric(name, value))]);
   output.table(["metric", "value"], rows);
+  if (positiveLabel !== undefined) output.print(`precision, recall, f1 and rocAuc are of the label ${positiveLabel}`);
   for (const { title, columns, rows: cells } of tables) {
     output.print(`\n${title}`);
     output.table(

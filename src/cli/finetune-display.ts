@@ -6,8 +6,10 @@ import type { FineTuneEnvironment } from "../node/fine-tuning-inputs.ts";
 import type { FineTuningRunResult, FineTuningStart } from "../node/fine-tuning-run.ts";
 import { METRICS_FILE } from "../node/run-folder.ts";
 import { areShares } from "../report/values.ts";
+import type { TaskName } from "../tasks/datasets/dataset.ts";
 import type { FineTuningEvaluation } from "../tasks/fine-tuning.ts";
 import { statisticsOf } from "../tasks/significance.ts";
+import { dataOfTask } from "../tasks/tasks.ts";
 import type { Output, Progress } from "./command.ts";
 import { formatCount } from "./numbers.ts";
 
@@ -82,8 +84,9 @@ export class FineTuningDisplay {
           `${engine.name} ${engine.version}, ${engine.precision}, ${engine.threads} threads`,
       );
       this.#output.note(
-        `${rounded(epochs)} epochs = ${settings.steps} updates of ${batchSize * settings.gradientAccumulationSteps} examples, ` +
-          `learning rate ${settings.learningRate}, warm-up ${settings.warmupSteps} updates, ${settings.optimizer}`,
+        `${several(epochs, "epoch")} = ${several(settings.steps, "update")} of ` +
+          `${several(batchSize * settings.gradientAccumulationSteps, "example")}, learning rate ` +
+          `${rate(settings.learningRate)}, warm-up ${several(settings.warmupSteps, "update")}, ${settings.optimizer}`,
       );
       if (initialized.length > 0)
         this.#output.note(`not in the model, so started at random: ${initialized.join(", ")}`);
@@ -108,11 +111,11 @@ export class FineTuningDisplay {
     const mean = average?.evaluation.metrics[primary];
     this.#output.note(
       `step ${step}: dev loss ${loss.toFixed(3)}, ${shown(metrics, primary)}` +
-        (mean === undefined ? "" : `; averaged weights: ${primary} ${score(mean)}`),
+        (mean === undefined ? "" : `; averaged weights: ${primary} ${score(mean, primary)}`),
     );
   }
 
-  end({ output, title, task, primaryMetric, isLowerBetter, runs, best }: FineTuneResult): void {
+  end({ output, title, dataset, task, primaryMetric, isLowerBetter, runs, best }: FineTuneResult): void {
     this.stop();
     const statistics = statisticsBySplit(runs, primaryMetric);
     this.#output.json({ output, task, primaryMetric, runs, best: best.seed, statistics });
@@ -123,18 +126,27 @@ export class FineTuningDisplay {
       const rows = runs.map((run) => [
         `seed ${run.seed}`,
         run.bestStep,
-        ...splits.map((split) => score(run.scores[split]?.[primaryMetric])),
+        ...splits.map((split) => score(run.scores[split]?.[primaryMetric], primaryMetric)),
       ]);
       if (runs.length > 1) {
-        rows.push(["maximum (mean)", "", ...splits.map((split) => maxMean(statistics[split], isLowerBetter))]);
-        rows.push(["standard deviation", "", ...splits.map((split) => score(statistics[split]?.standardDeviation))]);
+        rows.push([
+          "maximum (mean)",
+          "",
+          ...splits.map((split) => maxMean(statistics[split], primaryMetric, isLowerBetter)),
+        ]);
+        rows.push([
+          "standard deviation",
+          "",
+          ...splits.map((split) => score(statistics[split]?.standardDeviation, primaryMetric)),
+        ]);
       }
       this.#output.table(head, rows);
       this.#output.print();
     }
     this.#files(output, best, runs.length);
     this.#output.print();
-    this.#output.print(`next: zhbert evaluate ${output} --data FILE    zhbert predict ${output} TEXT`);
+    const published = dataset === undefined ? "" : ` --dataset ${dataset}`;
+    this.#output.print(`next: zhbert evaluate ${output} --data FILE${published}    ${nextCommand(task, output)}`);
   }
 
   #files(output: string, best: FineTuningRunResult, runs: number): void {
@@ -163,14 +175,18 @@ function statisticsBySplit(runs: readonly FineTuningRunResult[], metric: string)
   );
 }
 
-function maxMean(statistics: ReturnType<typeof statisticsOf> | undefined, isLowerBetter: boolean): string {
+function maxMean(
+  statistics: ReturnType<typeof statisticsOf> | undefined,
+  metric: string,
+  isLowerBetter: boolean,
+): string {
   if (statistics === undefined) return "";
   const { max, min, mean } = statistics;
-  return `${score(isLowerBetter ? min : max)} (${score(mean)})`;
+  return `${score(isLowerBetter ? min : max, metric)} (${score(mean, metric)})`;
 }
 
 /** Metrics are shares, or numbers of any size; tables show shares in per cent. */
-function score(value: number | undefined, name = "score"): string {
+function score(value: number | undefined, name: string): string {
   if (value === undefined || !Number.isFinite(value)) return "";
   return areShares(name, [value]) ? (100 * value).toFixed(2) : value.toFixed(3);
 }
@@ -187,6 +203,25 @@ function shown(metrics: Readonly<Record<string, number>>, primary: string): stri
 const MOST_SHOWN = 4;
 const MOST_LABELS = 12;
 
-function rounded(value: number): string {
-  return String(Number(value.toFixed(2)));
+/** 1 epoch, 2.5 epochs. */
+function several(count: number, what: string): string {
+  const number = Number(count.toFixed(2));
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
+/** As people write it for --learning-rate: 3e-5, 0.003. */
+function rate(value: number): string {
+  return value < 1e-3 ? value.toExponential() : String(value);
+}
+
+/** How the model is tried: each kind of task reads something else. */
+function nextCommand(task: string, output: string): string {
+  const inputs: Readonly<Partial<Record<TaskName, string>>> = {
+    match: '"TEXT ||| TEXT"',
+    qa: "QUESTION --context FILE",
+    choice: "--file FILE",
+  };
+  const kind = dataOfTask(task);
+  if (kind === "embed") return `zhbert semantic-search ${output} FILE TEXT`;
+  return `zhbert predict ${output} ${inputs[kind] ?? "TEXT"}`;
 }

@@ -36,6 +36,8 @@ export interface FineTuneResult {
   readonly output: string;
   /** For tables: the data set's title, or the task's name. */
   readonly title: string;
+  /** The name of a known data set. */
+  readonly dataset?: string;
   readonly task: string;
   readonly primaryMetric: string;
   readonly isLowerBetter: boolean;
@@ -136,7 +138,9 @@ async function runAll({ job, prepared, output, environment, overwrite, resume }:
   const { primaryMetric, isLowerBetter = false } = inputs.task;
   const best = bestOf(results, primaryMetric, isLowerBetter);
   if (job.runs > 1) await takeModel(runFolder(output, best.seed), output, inputs.files);
-  return { output, title: data.title, task: data.task, primaryMetric, isLowerBetter, runs: results, best };
+  const dataset = data.dataset === undefined ? {} : { dataset: data.dataset.name };
+  const { title, task } = data;
+  return { output, title, ...dataset, task, primaryMetric, isLowerBetter, runs: results, best };
 }
 
 function runFolder(output: string, seed: number): string {

@@ -332,7 +332,12 @@ const ownNames: Readonly<Record<string, readonly string[]>> = {
 
 /** Whether examples of a data set can be given to a task that reads another kind. */
 function isReadableAs(kind: TaskName, wanted: TaskName): boolean {
-  return kind === wanted || (wanted === "embed" && (kind === "regress" || kind === "match"));
+  const alike: Readonly<Partial<Record<TaskName, readonly TaskName[]>>> = {
+    classify: ["match"],
+    match: ["classify"],
+    embed: ["regress", "match"],
+  };
+  return kind === wanted || (alike[wanted]?.includes(kind) ?? false);
 }
 
 /** Pairs with a label of 0 or 1 are scored by it; scored pairs are what vectors are measured on as they are. */

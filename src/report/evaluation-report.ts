@@ -34,7 +34,7 @@ const MAX_FACTS = 6;
  */
 export function evaluationReport(data: EvaluationReportData, options: ReportOptions): string {
   const { model, task, examples, evaluation, notes = [] } = data;
-  const { tables = [], confusion, errors } = evaluation;
+  const { positiveLabel, tables = [], confusion, errors } = evaluation;
   const title = `Evaluation: ${model}`;
   const body = html`<header><h1>${title}</h1>
 <p class="lead">${task}; ${grouped(examples)} examples of ${data.data}</p>
@@ -45,6 +45,7 @@ ${table(
   ["metric", "value"],
   metricsOf(data).map(([name, value]) => [name, writtenMetric(name, value)]),
 )}
+${positiveLabel === undefined ? undefined : html`<p class="note">precision, recall, f1 and rocAuc are of the label ${positiveLabel}</p>`}
 ${tables.map(({ title: name, columns, rows }) => html`<h2>${name}</h2>\n${barTable(columns, rows)}\n`)}
 ${confusion === undefined ? undefined : confusionSection(confusion, errors)}
 ${errorSection(errors, examples)}`;

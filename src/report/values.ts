@@ -1,12 +1,13 @@
 /** How metrics are written: shares as per cent, other numbers with the digits that tell something. */
 import { grouped } from "./run-facts.ts";
 
-/** Metrics that lie in 0 to 1 by chance only. */
-const NO_SHARE = /loss|mse|mae|error|perplexity|count|support|examples|questions|entities|total|seconds|threshold/i;
+/** Metrics that lie in 0 to 1 by chance only, and correlations: they are no parts of a whole. */
+const NO_SHARE =
+  /pearson|spearman|matthews|correlation|loss|mse|mae|error|perplexity|count|support|examples|questions|entities|total|seconds|threshold/i;
 /** Names in tables of shares, which hold for columns of 0 and 1 alone too. */
-const SHARE = /accuracy|precision|recall|f1|share|rate|exact|pearson|spearman|score/i;
+const SHARE = /accuracy|precision|recall|f1|share|rate|exact|^em$|average|auc|score/i;
 
-/** Whether the values of a metric, or of a column, are shares: in [-1, 1], as correlations are, and not counts. */
+/** Whether the values of a metric, or of a column, are shares: in [-1, 1], as differences of shares are, and not counts. */
 export function areShares(name: string, values: readonly (string | number)[]): boolean {
   const numbers = values.filter((value) => typeof value === "number");
   if (numbers.length === 0 || numbers.length < values.length || NO_SHARE.test(name)) return false;

@@ -184,6 +184,7 @@ class ClassifyTask implements Task<TextExample, Classification> {
         ...(labels.length === 2 ? positives(figures, expected, predictions, labels) : {}),
         ...averages(figures),
       },
+      ...(labels.length === 2 ? { positiveLabel: labels[1] as string } : {}),
       tables: [labelTable(labels, figures.byClass)],
       confusion: { labels, counts: figures.confusion },
       errors: errors.sort((a, b) => (b.score as number) - (a.score as number)),

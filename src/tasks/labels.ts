@@ -21,9 +21,10 @@ export function countLabels(labels: Iterable<string>): Map<string, number> {
 /** An evaluation for people: labels that a data set has words for have these in brackets, `1 (positive)`. */
 export function withLabelNames(evaluation: Evaluation, names: Readonly<Record<string, string>>): Evaluation {
   const named = (label: string) => (Object.hasOwn(names, label) ? `${label} (${names[label]})` : label);
-  const { tables, confusion, errors } = evaluation;
+  const { positiveLabel, tables, confusion, errors } = evaluation;
   return {
     ...evaluation,
+    ...(positiveLabel !== undefined && { positiveLabel: named(positiveLabel) }),
     ...(tables && {
       tables: tables.map((table) => ({
         ...table,

@@ -154,6 +154,8 @@ export interface EvaluationError {
 export interface Evaluation {
   /** By name; shares in [0, 1]. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Of two labels the one that precision, recall, f1 and rocAuc are of: that it is there, and not the other. */
+  readonly positiveLabel?: string;
   /** More of them, by class or type. */
   readonly tables?: readonly {
     readonly title: string;

@@ -57,7 +57,10 @@ describe("a fine-tuned model", () => {
     ];
     writeFileSync(file, "label\ttext_a\n1\t我爱北京\n0\t天气\n");
     const args = ["evaluate", model.path, "--data", file, "--dataset", "chnsenticorp"];
-    expect(await runCommand([...args, "--report", report])).toContain("0 (negative)");
+    expect(await runCommand([...args, "--report", report])).toMatch(
+      /precision, recall, f1 and rocAuc are of the label 1 \(positive\)[\s\S]*0 \(negative\)/,
+    );
+    expect(readFileSync(report, "utf8")).toContain("are of the label 1 (positive)");
     expect(readFileSync(report, "utf8")).toContain("1 (positive)");
     expect(parseLines(await runCommand([...args, "--json"]))[0].confusion.labels).toEqual(["0", "1"]);
     model.remove();
@@ -69,6 +72,19 @@ describe("a fine-tuned model", () => {
     const args = ["--data", own, "--text-column", "b", "--label-column", "a", "--json"];
     expect(parseLines(await evaluate(args))[0]).toMatchObject({ examples: 2 });
     expect(parseLines(await evaluate([...args, "--max-examples", "1"]))[0]).toMatchObject({ examples: 1 });
+  });
+
+  test("takes a file in the format that is said, examples by their names, and says what is warned of", async () => {
+    const file = join(folder, "unnamed.txt");
+    writeFileSync(file, "key,text,label\nq1,我爱北京,好\nq2,天气,\n");
+    let notes = "";
+    const args = ["--data", file, "--format", "csv", "--id-column", "key", "--max-examples", "1"];
+    await runCommand(["evaluate", classifier.path, ...args], [], (stderr) => {
+      notes = stderr;
+    });
+    expect(notes).toContain("warning: test has 1 of 2 examples without a label");
+    const wrong = evaluate([...args.slice(0, 5), "missing"]);
+    await expect(wrong).rejects.toThrow("expected a column missing");
   });
 
   test("a folder's test split, or its dev split where there is no other", async () => {

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DATASET_FILE } from "../../data/dataset.ts";
 import { UsageError, verbatim } from "../../errors.ts";
+import { RECORD_FORMATS } from "../../tasks/records.ts";
 import { defineCommand } from "../command.ts";
 import { evaluatePretrained } from "../evaluate-pretraining.ts";
 import { evaluateFineTuned } from "../evaluate-task.ts";
@@ -30,6 +31,8 @@ export default defineCommand({
     { flags: "--text-pair-column <name>", description: "the column of second texts" },
     { flags: "--label-column <name>", description: "the column of labels" },
     { flags: "--score-column <name>", description: "the column of scores" },
+    { flags: "--id-column <name>", description: "the column of the examples' names" },
+    { flags: "--format <name>", description: "of the file (default: by its name)", choices: RECORD_FORMATS },
     { flags: "--predictions <file>", description: "keep each prediction: JSON lines; qa in .json: answers by id" },
     { flags: "--report <file>", description: "write an HTML report: classes, confusions, errors with their texts" },
     {
@@ -56,7 +59,7 @@ export default defineCommand({
     },
     {
       flags: "--batch-size <n>",
-      description: "sequences in a batch (default: 32)",
+      description: "pre-training data: sequences in a batch (default: 32); of labelled data see --batch-tokens",
       parse: wholeNumber("--batch-size", 1),
     },
     windowsOption,
@@ -96,6 +99,8 @@ const FINE_TUNING_ONLY = [
   "textPairColumn",
   "labelColumn",
   "scoreColumn",
+  "idColumn",
+  "format",
   "predictions",
   "report",
   "errors",

@@ -1,6 +1,6 @@
 /** `zhbert finetune` as people type it. */
 import { spawnSync } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { fineTuningFixture } from "../../../test/fine-tuning-data.ts";
@@ -24,11 +24,39 @@ test("people get notes, scores of all runs with maximum, mean and deviation, fil
     notes = stderr;
   });
   expect(notes).toContain("labels: no 25 (50.0 %), yes 25 (50.0 %)");
-  expect(notes).toContain("2 epochs = 14 updates of 8 examples, learning rate 0.003, warm-up 1 updates, adamw");
+  expect(notes).toContain("2 epochs = 14 updates of 8 examples, learning rate 0.003, warm-up 1 update, adamw");
   expect(notes).toMatch(/step 7: dev loss \d\.\d+, accuracy \d+/);
   expect(text).toMatch(/^classify +best step +dev accuracy +test accuracy/);
   expect(text).toMatch(/\nseed 1 .*\nseed 2 .*\nmaximum \(mean\) +\d+\.\d\d \(\d+\.\d\d\).*\nstandard deviation +\d/);
   expect(text).toContain(`next: zhbert evaluate ${fixture.path("table")} --data FILE`);
+});
+
+test("vectors are tried on vectors, and options of the task reach it", async () => {
+  const train = fixture.path("texts.tsv");
+  writeFileSync(train, `text\n${"今天很好\n我爱北京\n".repeat(16)}`);
+  const args = ["finetune", "embed", "--model", fixture.path(), "--train", train, "--threads", "2"];
+  const more = [
+    "--objective",
+    "simcse",
+    "--pooling",
+    "cls",
+    "--temperature",
+    "0.1",
+    "--score-range",
+    "0,5",
+    "--steps",
+    "1",
+  ];
+  const out = fixture.path("vectors");
+  let notes = "";
+  const text = await runCommand([...args, ...more, "--lr", "5e-5", "-o", out], [], (stderr) => {
+    notes = stderr;
+  });
+  expect(notes).toContain("1 update of 32 examples, learning rate 5e-5, warm-up 0 updates");
+  expect(text).toContain(`next: zhbert evaluate ${out} --data FILE    zhbert semantic-search ${out} FILE TEXT`);
+  expect(JSON.parse(String(fixture.bytes("vectors", "task.json")))).toMatchObject({
+    ...{ objective: "simcse", pooling: "cls", temperature: 0.1, scoreRange: [0, 5] },
+  });
 });
 
 test("--json gives the log, evaluations and results, one object a line", async () => {
