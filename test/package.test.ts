@@ -56,7 +56,23 @@ beforeAll(async () => {
   );
   writeFileSync(join(folder, "corpus.txt"), sentences.join(""));
   const options = ["-o", "data/", "--dupe-factor", "1", "--max-seq-length", "32"];
-  await inFolder(join(folder, "node_modules/.bin/zhbert"), ["data", "corpus.txt", ...options]);
+  const zhbert = (...args: string[]) => inFolder(join(folder, "node_modules/.bin/zhbert"), args);
+  await zhbert("data", "corpus.txt", ...options);
+  // The models that the examples predict with: one step each.
+  const [review, tag] = [(i: number) => `${i % 2}\t第${i}次服务很好\n`, "北\tB-LOC\n京\tI-LOC\n好\tO\n\n"];
+  const answer = { text: ["北京大学"], answer_start: [2] };
+  const question = { id: "1", context: "他在北京大学工作。", question: "他在哪里工作？", answers: answer };
+  const labelled = {
+    classify: ["sentiment", "reviews.tsv", `label\ttext\n${Array.from({ length: 8 }, (_, i) => review(i)).join("")}`],
+    ner: ["ner", "tags.txt", tag.repeat(8)],
+    qa: ["qa", "questions.jsonl", `${JSON.stringify(question)}\n`.repeat(8)],
+  } as const;
+  await zhbert("pretrain", "data/", "-o", "base/", "--config", "tiny", "--steps", "1");
+  for (const [task, [output, file, text]] of Object.entries(labelled)) {
+    writeFileSync(join(folder, file), text);
+    const small = ["--max-seq-length", "32", "--doc-stride", "8", "--steps", "1", "--batch-size", "4"];
+    await zhbert("finetune", task, "--model", "base/", "--train", file, "-o", output, ...small);
+  }
 }, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
