@@ -8,8 +8,8 @@ interface Modules {
   readonly "node/fine-tune": typeof import("../src/node/fine-tune.ts");
   readonly "node/index": typeof import("../src/node/index.ts");
   readonly "node/model-source": typeof import("../src/node/model-source.ts");
-  readonly "tasks/cmrc-metrics": typeof import("../src/tasks/cmrc-metrics.ts");
-  readonly "tasks/pipeline": typeof import("../src/tasks/pipeline.ts");
+  readonly "tasks/cmrc-metrics": typeof import("../src/tasks/metrics/cmrc-metrics.ts");
+  readonly "tasks/pipeline": typeof import("../src/tasks/pipeline/pipeline.ts");
   readonly "tasks/task-files": typeof import("../src/tasks/task-files.ts");
   readonly "tasks/task-graph": typeof import("../src/tasks/task-graph.ts");
   readonly "tasks/tasks": typeof import("../src/tasks/tasks.ts");

@@ -1,7 +1,7 @@
 /** Tags of the characters of MSRA-NER's test set, random weights. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { TaggedExample } from "../src/tasks/examples.ts";
-import type { Tagging } from "../src/tasks/ner-decode.ts";
+import type { Tagging } from "../src/tasks/ner/ner-decode.ts";
 import { built } from "./built.ts";
 import { benchFolder } from "./corpus.ts";
 import { predictionBench } from "./predictions.ts";

@@ -1,7 +1,7 @@
 /** Answers to the questions of CMRC 2018's dev set: windows of 384 tokens over the passages, random weights. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { QuestionExample } from "../src/tasks/examples.ts";
-import type { QuestionAnswer } from "../src/tasks/qa-answer.ts";
+import type { QuestionAnswer } from "../src/tasks/qa/qa-answer.ts";
 import { built } from "./built.ts";
 import { benchFolder } from "./corpus.ts";
 import { predictionBench } from "./predictions.ts";

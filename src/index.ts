@@ -166,9 +166,9 @@ export type { TrainingMemory } from "./report/training-cost.ts";
 export type { Choice, MeasuredRates } from "./report/training-plan.ts";
 export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
 export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
-export type { AggregationStrategy } from "./tasks/aggregation.ts";
 export type { ScoredChoice } from "./tasks/choice.ts";
-export { scoreCjrcAnswer } from "./tasks/cjrc-metrics.ts";
+export { type AnswerRepair, type QuestionFile, readQuestionFile } from "./tasks/datasets/question-file.ts";
+export { scoreCjrcAnswer } from "./tasks/metrics/cjrc-metrics.ts";
 export {
   type AnswerScore,
   type CmrcScores,
@@ -176,18 +176,7 @@ export {
   type ReferenceAnswers,
   scoreCmrc,
   scoreCmrcAnswer,
-} from "./tasks/cmrc-metrics.ts";
-export { type AnswerRepair, type QuestionFile, readQuestionFile } from "./tasks/datasets/question-file.ts";
-export {
-  defaultLearningRate,
-  type FineTuningChoice,
-  type FineTuningDefaults,
-  fineTuningDefaults,
-  learningRateGrid,
-  type RateFamily,
-  type RateModel,
-  rateFamilyOf,
-} from "./tasks/default-rates.ts";
+} from "./tasks/metrics/cmrc-metrics.ts";
 export {
   type EntityReport,
   type SegmentationScores,
@@ -195,11 +184,34 @@ export {
   scoreSegmentation,
   scoreSpans,
   tagAccuracy,
-} from "./tasks/entity-metrics.ts";
-export type { AttentionMaps, ExplainOptions, Explanation, TokenAttribution } from "./tasks/explain.ts";
-export { bestTrials, halvingRungs, nextTrials, type Rung, type Trial } from "./tasks/halving.ts";
-export type { FoundEntity } from "./tasks/ner-decode.ts";
-export { type PipelineOptions, pipeline } from "./tasks/pipeline.ts";
+} from "./tasks/metrics/entity-metrics.ts";
+export {
+  type BootstrapOptions,
+  type BootstrapResult,
+  holm,
+  mcnemar,
+  meanMeasure,
+  type PairedScores,
+  pairedBootstrap,
+  type RunStatistics,
+  statisticsOf,
+} from "./tasks/metrics/significance.ts";
+export { scoreSquadAnswer } from "./tasks/metrics/squad-metrics.ts";
+export type { AggregationStrategy } from "./tasks/ner/aggregation.ts";
+export type { FoundEntity } from "./tasks/ner/ner-decode.ts";
+export {
+  convertTags,
+  detectScheme,
+  lenientSpans,
+  strictSpans,
+  type TagAffix,
+  type TagScheme,
+  type TagSpan,
+  tagsOf,
+  type WrittenScheme,
+} from "./tasks/ner/tag-schemes.ts";
+export type { AttentionMaps, ExplainOptions, Explanation, TokenAttribution } from "./tasks/pipeline/explain.ts";
+export { type PipelineOptions, pipeline } from "./tasks/pipeline/pipeline.ts";
 export type {
   AnswerSpan,
   CallOptions,
@@ -224,7 +236,18 @@ export type {
   TextSimilarityPipeline,
   TokenClassificationOptions,
   TokenClassificationPipeline,
-} from "./tasks/pipeline-types.ts";
+} from "./tasks/pipeline/pipeline-types.ts";
+export {
+  defaultLearningRate,
+  type FineTuningChoice,
+  type FineTuningDefaults,
+  fineTuningDefaults,
+  learningRateGrid,
+  type RateFamily,
+  type RateModel,
+  rateFamilyOf,
+} from "./tasks/protocol/default-rates.ts";
+export { bestTrials, halvingRungs, nextTrials, type Rung, type Trial } from "./tasks/protocol/halving.ts";
 export type {
   OptionValue,
   OptionValues,
@@ -232,7 +255,7 @@ export type {
   ProtocolCell,
   ProtocolModel,
   ProtocolTask,
-} from "./tasks/protocol.ts";
+} from "./tasks/protocol/protocol.ts";
 export {
   type CellResult,
   type ExampleScores,
@@ -244,7 +267,7 @@ export {
   protocolResults,
   type RelativeColumn,
   type RunCircumstances,
-} from "./tasks/protocol-results.ts";
+} from "./tasks/protocol/protocol-results.ts";
 export {
   compareWithPublished,
   type PublishedBand,
@@ -257,38 +280,15 @@ export {
   relativeScores,
   type ScoredModel,
   whatToCheck,
-} from "./tasks/published.ts";
+} from "./tasks/protocol/published.ts";
 export {
   type AnswerCandidate,
   type AnswerKind,
   nBestFileOf,
   predictionFileOf,
   type QuestionAnswer,
-} from "./tasks/qa-answer.ts";
+} from "./tasks/qa/qa-answer.ts";
 export type { ScoredLabel } from "./tasks/sequence-task.ts";
-export {
-  type BootstrapOptions,
-  type BootstrapResult,
-  holm,
-  mcnemar,
-  meanMeasure,
-  type PairedScores,
-  pairedBootstrap,
-  type RunStatistics,
-  statisticsOf,
-} from "./tasks/significance.ts";
-export { scoreSquadAnswer } from "./tasks/squad-metrics.ts";
-export {
-  convertTags,
-  detectScheme,
-  lenientSpans,
-  strictSpans,
-  type TagAffix,
-  type TagScheme,
-  type TagSpan,
-  tagsOf,
-  type WrittenScheme,
-} from "./tasks/tag-schemes.ts";
 export {
   type AddedToken,
   BertTokenizer,

@@ -6,9 +6,9 @@ import { readRunOption, runOptionsOf } from "../src/cli/run-settings.ts";
 import { lookUpModel, type ZooModel } from "../src/model/zoo.ts";
 import type { AnyDataset } from "../src/tasks/datasets/dataset.ts";
 import { findDataset } from "../src/tasks/datasets/datasets.ts";
-import { fineTuningDefaults } from "../src/tasks/default-rates.ts";
-import { parseProtocol } from "../src/tasks/protocol-file.ts";
-import { publishedBand } from "../src/tasks/published.ts";
+import { fineTuningDefaults } from "../src/tasks/protocol/default-rates.ts";
+import { parseProtocol } from "../src/tasks/protocol/protocol-file.ts";
+import { publishedBand } from "../src/tasks/protocol/published.ts";
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), "utf8");
 const page = read("docs/reproduce.md");

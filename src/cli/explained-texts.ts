@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { writeFileAtomic } from "../node/files.ts";
 import { type ExplainedText, explanationReport } from "../report/explanation-report.ts";
-import { attentionMaps, type ExplainOptions, type Explanation, explain } from "../tasks/explain.ts";
+import { attentionMaps, type ExplainOptions, type Explanation, explain } from "../tasks/pipeline/explain.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { loadTaskModel } from "./task-model.ts";

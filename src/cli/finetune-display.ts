@@ -8,7 +8,7 @@ import { METRICS_FILE } from "../node/run-folder.ts";
 import { areShares } from "../report/values.ts";
 import type { TaskName } from "../tasks/datasets/dataset.ts";
 import type { FineTuningEvaluation } from "../tasks/fine-tuning.ts";
-import { statisticsOf } from "../tasks/significance.ts";
+import { statisticsOf } from "../tasks/metrics/significance.ts";
 import { dataOfTask } from "../tasks/tasks.ts";
 import type { Output, Progress } from "./command.ts";
 import { formatCount } from "./numbers.ts";

@@ -2,8 +2,8 @@
 import { DataError, UsageError, verbatim } from "../errors.ts";
 import { readText } from "../node/files.ts";
 import type { TaskName } from "../tasks/datasets/dataset.ts";
-import { parseJson } from "../tasks/parse-json.ts";
-import { exampleOfInput } from "../tasks/predict-input.ts";
+import { exampleOfInput } from "../tasks/pipeline/predict-input.ts";
+import { parseJson } from "../tasks/records/parse-json.ts";
 import type { CommandContext } from "./command.ts";
 import { openTexts, pairOf } from "./text-input.ts";
 

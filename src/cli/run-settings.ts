@@ -1,8 +1,8 @@
 /** Options of `zhbert finetune` as protocols and searches give them: by name, with values of YAML. */
 import { ArgumentError, nearest, UsageError, verbatim, type ZhbertError } from "../errors.ts";
 import type { FineTuneOptionsOf } from "../node/protocol-cell.ts";
-import type { OptionValue } from "../tasks/protocol.ts";
-import type { ReadOption } from "../tasks/protocol-file.ts";
+import type { OptionValue } from "../tasks/protocol/protocol.ts";
+import type { ReadOption } from "../tasks/protocol/protocol-file.ts";
 import type { CommandOption } from "./command.ts";
 import { fineTuneOptions, fineTuningOf } from "./finetune-options.ts";
 import { longName } from "./run-options.ts";

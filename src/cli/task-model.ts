@@ -1,7 +1,7 @@
 /** What predict and evaluate have in common: a fine-tuned model by its name, and what is said when it is loaded. */
 import { loadPretrained } from "../node/bert-model.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { taskModel } from "../tasks/pipeline.ts";
+import { taskModel } from "../tasks/pipeline/pipeline.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
 import { downloadOptions } from "./model.ts";
 

@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { fineTuningFixture } from "../../test/fine-tuning-data.ts";
-import type { DataNote } from "../tasks/data-note.ts";
+import type { DataNote } from "../tasks/records/data-note.ts";
 import { BertModel } from "./bert-model.ts";
 import { fineTune } from "./fine-tune.ts";
 import type { FineTuningStart } from "./fine-tuning-run.ts";

@@ -2,7 +2,7 @@
 import { ArgumentError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import type { Trainable } from "../model/trainable.ts";
-import type { FineTuningDefaults } from "../tasks/default-rates.ts";
+import type { FineTuningDefaults } from "../tasks/protocol/default-rates.ts";
 import type { LossOptions } from "../tasks/task.ts";
 import type { Adversarial } from "../train/adversarial.ts";
 import { checkSettings, type TrainingSettings } from "../train/settings.ts";

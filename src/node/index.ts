@@ -1,6 +1,6 @@
 /** `zhbert` under Node.js, and `zhbert/node`: the public API with files, the engine and jieba bound to it. */
 export * from "../index.ts";
-export { parseProtocol, type ReadOption } from "../tasks/protocol-file.ts";
+export { parseProtocol, type ReadOption } from "../tasks/protocol/protocol-file.ts";
 export { type AddTokensOptions, type AddTokensResult, addTokens } from "./add-tokens.ts";
 export { BertModel, type LoadOptions, loadPretrained, openPretrained } from "./bert-model.ts";
 export { type ConvertOptions, type ConvertResult, convert } from "./convert.ts";

@@ -1,8 +1,13 @@
 /** Pipelines under Node.js: models by path or by their name on the hub, ONNX Runtime on all processors. */
 import { filesOf, type ModelOrigin } from "../inference/bert-model.ts";
 import { loadModel } from "../inference/load-model.ts";
-import { changedSettings, createPipeline, expectPipelineName, type PipelineOptions } from "../tasks/pipeline.ts";
-import type { PipelineName, Pipelines } from "../tasks/pipeline-types.ts";
+import {
+  changedSettings,
+  createPipeline,
+  expectPipelineName,
+  type PipelineOptions,
+} from "../tasks/pipeline/pipeline.ts";
+import type { PipelineName, Pipelines } from "../tasks/pipeline/pipeline-types.ts";
 import { type LoadOptions, loadPretrained } from "./bert-model.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 

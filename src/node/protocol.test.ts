@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DataError, InterruptedError, TrainingError, verbatim } from "../errors.ts";
-import type { CellResult } from "../tasks/protocol-results.ts";
+import type { CellResult } from "../tasks/protocol/protocol-results.ts";
 import { type ProtocolOptions, type RunCell, runProtocol } from "./protocol.ts";
 
 const report = { version: "0.0.0", date: "2026-01-01" };

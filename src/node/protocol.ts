@@ -9,15 +9,15 @@ import { InterruptedError, verbatim, ZhbertError } from "../errors.ts";
 import type { ReportOptions } from "../report/page.ts";
 import { protocolReport } from "../report/protocol-report.ts";
 import { protocolMarkdown } from "../report/protocol-tables.ts";
-import { digestOf, type OptionValues, type Protocol, type ProtocolCell } from "../tasks/protocol.ts";
-import { parseProtocol, type ReadOption } from "../tasks/protocol-file.ts";
+import { digestOf, type OptionValues, type Protocol, type ProtocolCell } from "../tasks/protocol/protocol.ts";
+import { parseProtocol, type ReadOption } from "../tasks/protocol/protocol-file.ts";
 import {
   type CellResult,
   type FailedCell,
   type FinishedCell,
   type ProtocolResults,
   protocolResults,
-} from "../tasks/protocol-results.ts";
+} from "../tasks/protocol/protocol-results.ts";
 import { dataDigest, modelDigest } from "./content-digest.ts";
 import { lockFolder } from "./data-lock.ts";
 import { fileError, makeFolder, readText, writeFileAtomic } from "./files.ts";

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { smallModelFolder } from "../../test/small-model.ts";
 import { InterruptedError } from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { OptionValues } from "../tasks/protocol.ts";
+import type { OptionValues } from "../tasks/protocol/protocol.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import { runProtocol } from "./protocol.ts";
 import { cellRunner, type FineTuneOptionsOf } from "./protocol-cell.ts";

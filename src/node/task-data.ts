@@ -2,18 +2,18 @@
 
 import type { FileEncoding } from "../data/decode-text.ts";
 import { ArgumentError, DataError, FileError, nearest, verbatim } from "../errors.ts";
-import type { ColumnChoices } from "../tasks/columns.ts";
-import type { DataNote } from "../tasks/data-note.ts";
 import type { Dataset, ExamplesByTask, ReadExamples, TaskName } from "../tasks/datasets/dataset.ts";
 import { datasets, findDataset } from "../tasks/datasets/datasets.ts";
 import { splitFiles } from "../tasks/datasets/split-files.ts";
 import type { TextExample } from "../tasks/examples.ts";
-import { inferLabels } from "../tasks/labels.ts";
-import type { RecordFormat } from "../tasks/records.ts";
-import { holdOut, isLabelled, sampleExamples } from "../tasks/split-examples.ts";
+import type { ColumnChoices } from "../tasks/records/columns.ts";
+import type { DataNote } from "../tasks/records/data-note.ts";
+import { inferLabels } from "../tasks/records/labels.ts";
+import type { RecordFormat } from "../tasks/records/records.ts";
+import { holdOut, isLabelled, sampleExamples } from "../tasks/records/split-examples.ts";
+import { readUserExamples } from "../tasks/records/user-examples.ts";
 import type { AnyTaskDefinition } from "../tasks/task.ts";
 import { findTaskDefinition, taskDefinitions } from "../tasks/tasks.ts";
-import { readUserExamples } from "../tasks/user-examples.ts";
 import { filesUnder, readTextFile } from "./labelled-files.ts";
 
 /** Where labelled data is and how it is read. */

@@ -1,6 +1,6 @@
 /** Explanations on a page: characters with their colours, what belongs to no token, attention as pictures, nothing hostile. */
 import { describe, expect, test } from "vitest";
-import type { Explanation } from "../tasks/explain.ts";
+import type { Explanation } from "../tasks/pipeline/explain.ts";
 import { explanationReport } from "./explanation-report.ts";
 import { grayImage } from "./gray-image.ts";
 

@@ -1,5 +1,5 @@
 /** Explanations as one HTML file: each text with its characters coloured by what they add to the score, and take from it. */
-import type { AttentionMaps, Explanation, TokenAttribution } from "../tasks/explain.ts";
+import type { AttentionMaps, Explanation, TokenAttribution } from "../tasks/pipeline/explain.ts";
 import { grayImage } from "./gray-image.ts";
 import { html, type Markup, table } from "./html.ts";
 import { type ReportOptions, reportPage } from "./page.ts";

@@ -1,7 +1,7 @@
 /** The report and the Markdown of a protocol say the same: tables as publications print them, and nothing that breaks a page. */
 import { describe, expect, test } from "vitest";
-import { parseProtocol } from "../tasks/protocol-file.ts";
-import { type CellResult, type FinishedCell, protocolResults } from "../tasks/protocol-results.ts";
+import { parseProtocol } from "../tasks/protocol/protocol-file.ts";
+import { type CellResult, type FinishedCell, protocolResults } from "../tasks/protocol/protocol-results.ts";
 import { protocolReport } from "./protocol-report.ts";
 import { protocolMarkdown, protocolTables } from "./protocol-tables.ts";
 

@@ -1,5 +1,5 @@
 /** A protocol run as one HTML file: tables with the published bands, a chart of the seeds for each task, significance. */
-import type { ProtocolResults, ProtocolRow } from "../tasks/protocol-results.ts";
+import type { ProtocolResults, ProtocolRow } from "../tasks/protocol/protocol-results.ts";
 import { svgFigure } from "./figure.ts";
 import { html, type Markup, table } from "./html.ts";
 import { lineChart } from "./line-chart.ts";

@@ -1,7 +1,8 @@
 /** The tables of a protocol: maximum (mean) by model and task as publications print them, spread, published bands, comparisons. */
-import { type OptionValues, written } from "../tasks/protocol.ts";
-import type { ProtocolResults, ProtocolRow } from "../tasks/protocol-results.ts";
-import type { RunStatistics } from "../tasks/significance.ts";
+
+import type { RunStatistics } from "../tasks/metrics/significance.ts";
+import { type OptionValues, written } from "../tasks/protocol/protocol.ts";
+import type { ProtocolResults, ProtocolRow } from "../tasks/protocol/protocol-results.ts";
 
 /** A table of texts. */
 export interface ProtocolTable {

@@ -4,10 +4,10 @@ import type { Tensor } from "../graph/graph.ts";
 import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { softmaxOf } from "../util/softmax.ts";
-import { type ClassMetrics, classMetrics, rocAuc } from "./classification-metrics.ts";
 import type { TextExample } from "./examples.ts";
-import { inferLabels } from "./labels.ts";
 import { classLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
+import { type ClassMetrics, classMetrics, rocAuc } from "./metrics/classification-metrics.ts";
+import { inferLabels } from "./records/labels.ts";
 import {
   byScore,
   commonSettings,

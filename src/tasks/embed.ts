@@ -13,7 +13,7 @@ import { meanPooling } from "../model/pooling.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { SimilarityExample } from "./examples.ts";
 import { expectPlainLoss, squareErrorLoss } from "./losses.ts";
-import { pearson, spearman } from "./regression-metrics.ts";
+import { pearson, spearman } from "./metrics/regression-metrics.ts";
 import { commonSettings } from "./sequence-task.ts";
 import type {
   EncodedExample,

@@ -3,10 +3,10 @@ import { ConfigError, DataError, verbatim } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
 import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
-import { labelMetrics, type PrecisionRecallF1 } from "./classification-metrics.ts";
 import type { MultiLabelExample } from "./examples.ts";
-import { inferLabels } from "./labels.ts";
 import { labelsLoss, symmetricLabelsKl } from "./losses.ts";
+import { labelMetrics, type PrecisionRecallF1 } from "./metrics/classification-metrics.ts";
+import { inferLabels } from "./records/labels.ts";
 import {
   byScore,
   commonSettings,

@@ -7,14 +7,14 @@ import { createOnnxRuntime } from "../node/onnxruntime.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { Random } from "../util/random.ts";
 import type { TaggedExample } from "./examples.ts";
+import type { Tagging } from "./ner/ner-decode.ts";
+import type { TaggingSettings } from "./ner/ner-settings.ts";
+import { characterUnits, joinUnits } from "./ner/text-units.ts";
 import { ner } from "./ner.ts";
-import type { Tagging } from "./ner-decode.ts";
-import type { TaggingSettings } from "./ner-settings.ts";
 import type { AnyTask, RowScores, TaskRow } from "./task.ts";
 import { taskBatch } from "./task-batch.ts";
 import { initializeTask, taskLossGraph } from "./task-graph.ts";
 import { TaskModel } from "./task-model.ts";
-import { characterUnits, joinUnits } from "./text-units.ts";
 
 const tokenizer = BertTokenizer.fromVocabText(
   ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ..."我去宁波看小雨和大海了ab", "##b", "new", "##er", "hai", ""].join(

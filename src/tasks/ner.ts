@@ -14,14 +14,22 @@ import { type EncodedText, pieceRows, Role, rowOptions } from "../inference/toke
 import { tokenClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { Random } from "../util/random.ts";
-import { crfLoss, crfParameters, initializeCrf, packCrf } from "./crf.ts";
 import type { Span, TaggedExample } from "./examples.ts";
 import { classLoss, expectPlainLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
-import { decodeTags, type Tagging } from "./ner-decode.ts";
-import { countSpans, evaluateTags, pairOf, type TaggedPair } from "./ner-evaluation.ts";
-import { type CompleteTaggingSettings, completeTagging, settleTagging, type TaggingSettings } from "./ner-settings.ts";
+import { crfLoss, crfParameters, initializeCrf, packCrf } from "./ner/crf.ts";
+import { decodeTags, type Tagging } from "./ner/ner-decode.ts";
+import { countSpans, evaluateTags, pairOf, type TaggedPair } from "./ner/ner-evaluation.ts";
+import {
+  type CompleteTaggingSettings,
+  completeTagging,
+  settleTagging,
+  type TaggingSettings,
+} from "./ner/ner-settings.ts";
+import { convertTags, detectScheme } from "./ner/tag-schemes.ts";
+import { characterUnits, unitsOfText } from "./ner/text-units.ts";
+import { UnitTokenizer } from "./ner/unit-pieces.ts";
+import { legalTransitions, type Transitions } from "./ner/viterbi.ts";
 import { LabelIds } from "./sequence-task.ts";
-import { convertTags, detectScheme } from "./tag-schemes.ts";
 import type {
   EncodedExample,
   HeadInputs,
@@ -32,9 +40,6 @@ import type {
   Task,
   TaskDefinition,
 } from "./task.ts";
-import { characterUnits, unitsOfText } from "./text-units.ts";
-import { UnitTokenizer } from "./unit-pieces.ts";
-import { legalTransitions, type Transitions } from "./viterbi.ts";
 
 /** An example as rows, with what decoding needs. */
 interface EncodedTagging extends EncodedExample {

@@ -4,8 +4,8 @@ import { builtinConfig } from "../model/config.ts";
 import { createOnnxRuntime } from "../node/onnxruntime.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { Random } from "../util/random.ts";
+import type { QuestionAnsweringSettings } from "./qa/qa-settings.ts";
 import { qa } from "./qa.ts";
-import type { QuestionAnsweringSettings } from "./qa-settings.ts";
 import { taskBatch } from "./task-batch.ts";
 import { initializeTask, taskLossGraph } from "./task-graph.ts";
 

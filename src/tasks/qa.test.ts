@@ -2,10 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import type { QuestionExample } from "./examples.ts";
+import { nBestFileOf, predictionFileOf, type QuestionAnswer } from "./qa/qa-answer.ts";
+import type { QuestionAnsweringSettings } from "./qa/qa-settings.ts";
+import { passageWindows, widestContext } from "./qa/qa-windows.ts";
 import { qa } from "./qa.ts";
-import { nBestFileOf, predictionFileOf, type QuestionAnswer } from "./qa-answer.ts";
-import type { QuestionAnsweringSettings } from "./qa-settings.ts";
-import { passageWindows, widestContext } from "./qa-windows.ts";
 import type { RowScores } from "./task.ts";
 
 const CHARACTERS = "灯塔在城西高三十米港口建于一九二年誰人點燈東";

@@ -8,15 +8,15 @@ import { questionAnsweringHead, sequenceClassificationHead } from "../model/head
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { QuestionExample } from "./examples.ts";
 import { classLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
-import { ANSWER_KINDS, type AnswerKind, answerOf, type QuestionAnswer } from "./qa-answer.ts";
-import { evaluateAnswers } from "./qa-metrics.ts";
+import { evaluateAnswers } from "./metrics/qa-metrics.ts";
+import { ANSWER_KINDS, type AnswerKind, answerOf, type QuestionAnswer } from "./qa/qa-answer.ts";
 import {
   type CompleteSettings,
   completeSettings,
   DEFAULT_MAX_SEQ_LENGTH,
   type QuestionAnsweringSettings,
-} from "./qa-settings.ts";
-import { type PassageWindow, type PassageWindows, passageWindows, piecesOfSpan, positionsIn } from "./qa-windows.ts";
+} from "./qa/qa-settings.ts";
+import { type PassageWindow, type PassageWindows, passageWindows, piecesOfSpan, positionsIn } from "./qa/qa-windows.ts";
 import type {
   EncodedExample,
   HeadInputs,

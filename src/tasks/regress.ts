@@ -6,7 +6,7 @@ import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { ScoredExample } from "./examples.ts";
 import { expectPlainLoss, squareErrorLoss } from "./losses.ts";
-import { regressionMetrics } from "./regression-metrics.ts";
+import { regressionMetrics } from "./metrics/regression-metrics.ts";
 import { commonSettings, encodeTexts, expectGiven, meanLogits, namedTexts, shownExample } from "./sequence-task.ts";
 import type {
   EncodedExample,

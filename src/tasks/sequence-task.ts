@@ -2,7 +2,7 @@
 import { ConfigError, DataError, nearest, verbatim } from "../errors.ts";
 import { encodeRows } from "../inference/token-rows.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
-import type { ClassFigures } from "./classification-metrics.ts";
+import type { ClassFigures } from "./metrics/classification-metrics.ts";
 import type { EncodedExample, RowScores, TaskChoices, TaskRow, TaskSettings } from "./task.ts";
 
 /** A text, or two that enter the model together. */

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DATASET_FILE } from "../../data/dataset.ts";
 import { UsageError, verbatim } from "../../errors.ts";
-import { RECORD_FORMATS } from "../../tasks/records.ts";
+import { RECORD_FORMATS } from "../../tasks/records/records.ts";
 import { defineCommand } from "../command.ts";
 import { evaluatePretrained } from "../evaluate-pretraining.ts";
 import { evaluateFineTuned } from "../evaluate-task.ts";

@@ -1,7 +1,7 @@
 /** zhbert predict: labels, entities, answers or scores of texts by a fine-tuned model. */
 import { createAtomicFile } from "../../node/files.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
-import type { QuestionAnswer } from "../../tasks/qa-answer.ts";
+import type { QuestionAnswer } from "../../tasks/qa/qa-answer.ts";
 import { dataOfTask } from "../../tasks/tasks.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { explainOptions, openExplainer } from "../explained-texts.ts";

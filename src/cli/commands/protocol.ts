@@ -4,7 +4,7 @@ import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { readProtocol, runProtocol } from "../../node/protocol.ts";
 import { cellRunner } from "../../node/protocol-cell.ts";
 import { checkInWords, optionsInWords, protocolTables } from "../../report/protocol-tables.ts";
-import type { ProtocolCell } from "../../tasks/protocol.ts";
+import type { ProtocolCell } from "../../tasks/protocol/protocol.ts";
 import { type CommandContext, defineCommand, type Progress } from "../command.ts";
 import { wholeNumber } from "../numbers.ts";
 import { readRunOption, runOptionsOf } from "../run-settings.ts";

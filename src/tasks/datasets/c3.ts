@@ -1,7 +1,7 @@
 /** C3: questions of language examinations about dialogues (d) and other texts (m), with two to four answers to choose from. */
 import { DataError } from "../../errors.ts";
 import type { ChoiceExample } from "../examples.ts";
-import { parseJson } from "../parse-json.ts";
+import { parseJson } from "../records/parse-json.ts";
 import { defineDataset, type ReadExamples } from "./dataset.ts";
 
 /** A list of [paragraphs, questions, id]. */

@@ -2,9 +2,9 @@
 import { DataError, verbatim } from "../../errors.ts";
 import { isBlank } from "../../util/python-space.ts";
 import type { TaggedExample } from "../examples.ts";
-import { parseJson } from "../parse-json.ts";
-import { type TagSpan, tagsOf, withoutOverlap } from "../tag-schemes.ts";
-import { characterUnits } from "../text-units.ts";
+import { type TagSpan, tagsOf, withoutOverlap } from "../ner/tag-schemes.ts";
+import { characterUnits } from "../ner/text-units.ts";
+import { parseJson } from "../records/parse-json.ts";
 import { type DatasetFile, defineDataset, type ReadExamples } from "./dataset.ts";
 
 const TYPES = [

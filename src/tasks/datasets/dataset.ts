@@ -2,7 +2,7 @@
  * A published data set by name: its files, how they are read, and what is known of it. Nothing is downloaded: people have the
  * files. To add one, write a file with a `defineDataset({ ... })` beside this one and name it in datasets.ts.
  */
-import type { DataNote } from "../data-note.ts";
+
 import type {
   ChoiceExample,
   MultiLabelExample,
@@ -12,6 +12,7 @@ import type {
   TaggedExample,
   TextExample,
 } from "../examples.ts";
+import type { DataNote } from "../records/data-note.ts";
 
 /** The kinds of labelled data, each by the task that first comes to mind; a task says which kind it reads. */
 export interface ExamplesByTask {

@@ -1,7 +1,7 @@
 /** Does the first sentence entail the second, contradict it, or neither: OCNLI and the Chinese part of XNLI. */
 import { DataError, verbatim } from "../../errors.ts";
 import type { TextExample } from "../examples.ts";
-import { linesOf } from "../records-table.ts";
+import { linesOf } from "../records/records-table.ts";
 import { type DatasetFile, defineDataset, type ReadExamples } from "./dataset.ts";
 import { readPublished } from "./published-texts.ts";
 

@@ -1,7 +1,8 @@
 /** MSRA's named entities of the third SIGHAN bake-off: people, places and organisations in news. */
-import type { DataNote } from "../data-note.ts";
-import { tagsOf } from "../tag-schemes.ts";
-import { readTaggedColumns } from "../tagged-columns.ts";
+
+import { tagsOf } from "../ner/tag-schemes.ts";
+import type { DataNote } from "../records/data-note.ts";
+import { readTaggedColumns } from "../records/tagged-columns.ts";
 import { type DatasetFile, defineDataset } from "./dataset.ts";
 
 const TYPES = ["PER", "LOC", "ORG"];

@@ -1,11 +1,11 @@
 /** Published files of texts and labels: tables with or without a header, and JSON lines, as different copies have them. */
 import { DataError, verbatim } from "../../errors.ts";
 import { strip } from "../../util/python-space.ts";
-import { type ColumnRole, columnKey, isColumnName } from "../column-names.ts";
-import { type ColumnPlaces, findColumns } from "../columns.ts";
-import { examplesOfRecords } from "../record-examples.ts";
-import { type Records, readRecords, recordFormat } from "../records.ts";
-import { linesOf } from "../records-table.ts";
+import { type ColumnRole, columnKey, isColumnName } from "../records/column-names.ts";
+import { type ColumnPlaces, findColumns } from "../records/columns.ts";
+import { examplesOfRecords } from "../records/record-examples.ts";
+import { type Records, readRecords, recordFormat } from "../records/records.ts";
+import { linesOf } from "../records/records-table.ts";
 import type { DatasetFile, ExamplesByTask, ReadExamples } from "./dataset.ts";
 
 /** How the files of a data set are read. */

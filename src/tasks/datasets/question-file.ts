@@ -3,10 +3,10 @@
  * 2018's own. Answers are checked against their passage; what the data has wrong is repaired, counted and listed.
  */
 import { DataError } from "../../errors.ts";
-import { AnswerFinder, type PlaceKind } from "../answer-places.ts";
-import type { DataNote } from "../data-note.ts";
 import type { Answer, QuestionExample } from "../examples.ts";
-import { parseJson } from "../parse-json.ts";
+import { AnswerFinder, type PlaceKind } from "../qa/answer-places.ts";
+import type { DataNote } from "../records/data-note.ts";
+import { parseJson } from "../records/parse-json.ts";
 import type { DatasetFile, ReadExamples } from "./dataset.ts";
 
 /** How the layouts of data sets differ. */

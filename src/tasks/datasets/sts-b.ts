@@ -1,6 +1,6 @@
 /** STS-B in Chinese: pairs of sentences and how alike they are, from 0 to 5; translated from the STS benchmark. */
 import type { ScoredExample } from "../examples.ts";
-import { linesOf } from "../records-table.ts";
+import { linesOf } from "../records/records-table.ts";
 import { type DatasetFile, defineDataset, type ReadExamples } from "./dataset.ts";
 import { readPublished } from "./published-texts.ts";
 

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { describeShared } from "../../../test/shared.ts";
-import { spansOf } from "../tag-schemes.ts";
+import { spansOf } from "../ner/tag-schemes.ts";
 import { cluener } from "./cluener.ts";
 import type { Dataset, ReadExamples } from "./dataset.ts";
 import { msraNer } from "./msra-ner.ts";

@@ -1,5 +1,5 @@
 /** The simplified Chinese GSD treebank of Universal Dependencies: words with their parts of speech. */
-import { readTaggedColumns } from "../tagged-columns.ts";
+import { readTaggedColumns } from "../records/tagged-columns.ts";
 import { defineDataset } from "./dataset.ts";
 
 /** Columns of CoNLL-U. */

@@ -1,7 +1,7 @@
 /** Weibo NER: names and nominal mentions of people, places, organisations and political entities in posts. */
 import type { TaggedExample } from "../examples.ts";
-import { readTaggedColumns } from "../tagged-columns.ts";
-import { characterUnits, joinUnits } from "../text-units.ts";
+import { characterUnits, joinUnits } from "../ner/text-units.ts";
+import { readTaggedColumns } from "../records/tagged-columns.ts";
 import { type DatasetFile, defineDataset } from "./dataset.ts";
 import { iob2Tags } from "./msra-ner.ts";
 

@@ -1,5 +1,5 @@
 /** The four corpora of the second SIGHAN bake-off: sentences with their words parted by spaces. */
-import { readSegmented } from "../tagged-columns.ts";
+import { readSegmented } from "../records/tagged-columns.ts";
 import { defineDataset } from "./dataset.ts";
 
 interface Corpus {

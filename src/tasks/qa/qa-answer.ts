@@ -1,0 +1,133 @@
+/** The answer to a question: the best span, none, yes or no; and the files in which answers are handed in. */
+import { softmaxOf } from "../../util/softmax.ts";
+import { bestSpans, type ScoredSpan, type WindowScores } from "./qa-decode.ts";
+import type { CompleteSettings } from "./qa-settings.ts";
+import type { PassageWindows } from "./qa-windows.ts";
+
+/** What an answer may be, in the order of the scores of the classifier. */
+export const ANSWER_KINDS = ["span", "yes", "no", "unknown"] as const;
+/** span: in the passage. */
+export type AnswerKind = (typeof ANSWER_KINDS)[number];
+
+/** An answer that was considered. */
+export interface AnswerCandidate {
+  /** `context.slice(start, end)`; empty for no answer. */
+  readonly answer: string;
+  /** UTF-16 offsets in the passage. */
+  readonly start: number;
+  readonly end: number;
+  /** Its probability among the best answers, in [0, 1]; with the product rule, among all of its window. */
+  readonly score: number;
+  readonly startLogit: number;
+  readonly endLogit: number;
+}
+
+/** The answer to a question. */
+export interface QuestionAnswer {
+  readonly id: string;
+  /** As it stands in the passage; YES, NO, or empty where there is none. */
+  readonly answer: string;
+  /** UTF-16 offsets in the passage; 0 where the answer is none of it. */
+  readonly start: number;
+  readonly end: number;
+  readonly score: number;
+  /** The best answers, the best first. */
+  readonly nBest: readonly AnswerCandidate[];
+  /** How much more [CLS] scores than the best span, where questions may have no answer. */
+  readonly noAnswerScore?: number;
+  /** Where kinds of answers are told apart. */
+  readonly kind?: AnswerKind;
+}
+
+/** The scores of a window's row. */
+export interface AnswerScores extends WindowScores {
+  /** float32 [4], of each kind. */
+  readonly kinds?: Float32Array;
+}
+
+/**
+ * The answer that scores speak for.
+ * @param scores - of each window.
+ * Source: run_squad.py (write_predictions) of google-research/bert.
+ */
+export function answerOf(
+  question: { readonly id: string; readonly context: string },
+  { windows, pieces }: PassageWindows,
+  scores: readonly AnswerScores[],
+  settings: CompleteSettings,
+): QuestionAnswer {
+  const spans = bestSpans(windows, pieces, scores, { ...settings, rule: settings.spanRule });
+  const nulls = settings.noAnswer ? [noAnswer(scores)] : [];
+  const nBest = candidatesOf(question.context, [...spans, ...nulls], settings);
+  const nothing = nBest.find(({ start, end }) => start === end) ?? NOTHING;
+  const best = nBest.find(({ start, end }) => start < end) ?? nothing;
+  const { id } = question;
+  if (settings.answerKinds) return { ...answerByKind(best, kindOf(scores)), id, nBest };
+  if (!settings.noAnswer) return { ...shown(best), id, nBest };
+  const noAnswerScore = nothing.startLogit + nothing.endLogit - (best.startLogit + best.endLogit);
+  const isNone = best === nothing || noAnswerScore > settings.noAnswerThreshold;
+  return { ...shown(isNone ? nothing : best), id, nBest, noAnswerScore };
+}
+
+const NOTHING: AnswerCandidate = { answer: "", start: 0, end: 0, score: 1, startLogit: 0, endLogit: 0 };
+
+/** The span of [CLS], in the window that believes in it least: another one may hold the answer. */
+function noAnswer(scores: readonly AnswerScores[]): ScoredSpan {
+  const candidates = scores.map(({ start, end }, window) => {
+    const [startLogit, endLogit] = [start[0] as number, end[0] as number];
+    return { start: 0, end: 0, score: startLogit + endLogit, startLogit, endLogit, window };
+  });
+  return candidates.reduce((least, candidate) => (candidate.score < least.score ? candidate : least));
+}
+
+function candidatesOf(
+  context: string,
+  spans: readonly ScoredSpan[],
+  { spanRule }: CompleteSettings,
+): AnswerCandidate[] {
+  const sums = softmaxOf(spans.map(({ startLogit, endLogit }) => startLogit + endLogit));
+  const candidates = spans.map(({ start, end, score, startLogit, endLogit }, i): AnswerCandidate => {
+    const probability = spanRule === "product" && start < end ? score : (sums[i] as number);
+    return { answer: context.slice(start, end), start, end, score: probability, startLogit, endLogit };
+  });
+  return candidates.sort((a, b) => b.score - a.score);
+}
+
+function shown({ answer, start, end, score }: AnswerCandidate) {
+  return { answer, start, end, score };
+}
+
+/** The kind by the window that is surest that the passage answers. */
+function kindOf(scores: readonly AnswerScores[]): { readonly kind: AnswerKind; readonly share: number } {
+  const unknown = ANSWER_KINDS.indexOf("unknown");
+  const byWindow = scores.map(({ kinds }) => softmaxOf(kinds ?? []));
+  const surest = byWindow.reduce((best, shares) => {
+    return (shares[unknown] as number) < (best[unknown] as number) ? shares : best;
+  });
+  const share = Math.max(...surest);
+  return { kind: ANSWER_KINDS[surest.indexOf(share)] as AnswerKind, share };
+}
+
+const SPELLED: Readonly<Record<Exclude<AnswerKind, "span">, string>> = { yes: "YES", no: "NO", unknown: "" };
+
+function answerByKind(best: AnswerCandidate, { kind, share }: ReturnType<typeof kindOf>) {
+  if (kind === "span") return { ...shown(best), score: best.score * share, kind };
+  return { answer: SPELLED[kind], start: 0, end: 0, score: share, kind };
+}
+
+/** The official prediction file of SQuAD, CMRC 2018 and DRCD: the answer of each question by its id, as JSON. */
+export function predictionFileOf(answers: Iterable<QuestionAnswer>): string {
+  const entries = Array.from(answers, ({ id, answer }) => [id, answer] as const);
+  return `${JSON.stringify(Object.fromEntries(entries), null, 4)}\n`;
+}
+
+/** The n-best file of run_squad.py: the best answers of each question by its id, with probabilities and logits, as JSON. */
+export function nBestFileOf(answers: Iterable<QuestionAnswer>): string {
+  const entries = Array.from(answers, ({ id, nBest }) => {
+    const listed = nBest.map(({ answer, score, startLogit, endLogit }) => {
+      return { text: answer, probability: score, start_logit: startLogit, end_logit: endLogit };
+    });
+    return [id, listed] as const;
+  });
+  return `${JSON.stringify(Object.fromEntries(entries), null, 4)}\n`;
+}

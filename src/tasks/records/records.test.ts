@@ -1,0 +1,214 @@
+import { describe, expect, test } from "vitest";
+import { DataError } from "../../errors.ts";
+import { readRecords, recordFormat } from "./records.ts";
+import { readUserExamples } from "./user-examples.ts";
+
+describe("tables", () => {
+  test("quotes hold separators, newlines and quotes; lines are those of the file", async () => {
+    const text = 'label,review\r\n1,"好，住得很舒服\n下次再来"\r\n\r\n0,"他说""一般"""\r\n';
+    const records = await readRecords("a.csv", text);
+    expect(records.columns).toEqual(["label", "review"]);
+    expect(records.rows).toEqual([
+      ["1", "好，住得很舒服\n下次再来"],
+      ["0", '他说"一般"'],
+    ]);
+    expect(records.where(1)).toBe("a.csv line 5");
+  });
+
+  test("in TSV a quote is a quote, unless only quoting makes rows even", async () => {
+    const plain = await readRecords("a.tsv", 'text\tlabel\n"好"极了\t1\n他说"不好\t0\n');
+    expect(plain.rows[0]).toEqual(['"好"极了', "1"]);
+    const spreadsheet = await readRecords("a.tsv", 'text\tlabel\n"第一行\n第二行"\t1\n"有\t制表符"\t0\n');
+    expect(spreadsheet.rows).toEqual([
+      ["第一行\n第二行", "1"],
+      ["有\t制表符", "0"],
+    ]);
+  });
+
+  test("a quote that never closes and rows of unlike length are errors with their line", async () => {
+    await expect(readRecords("a.csv", 'text,label\n好,1\n"差,0\n')).rejects.toThrow(
+      "a.csv line 3: expected quotes that close",
+    );
+    await expect(readRecords("a.csv", "text,label\n好,1\n很好,真的,1\n")).rejects.toThrow(
+      "a.csv line 3: expected 2 fields as in the first row, got 3",
+    );
+  });
+
+  test.each([
+    ["a known name", "标签,评论\n1,好\n0,差\n", true],
+    ["a word over numbers", "好坏,话\n1,好\n0,差\n1,不错\n", true],
+    ["data from the start", "1,好\n0,差\n1,不错\n", false],
+  ])("a header is told by %s", async (_, text, hasHeader) => {
+    expect((await readRecords("a.csv", text)).hasHeader).toBe(hasHeader);
+  });
+
+  test("semicolons and tabs in a .csv", async () => {
+    expect((await readRecords("a.csv", "text;label\n好;1\n")).rows).toEqual([["好", "1"]]);
+    expect((await readRecords("a.csv", "text\tlabel\n好\t1\n")).rows).toEqual([["好", "1"]]);
+  });
+});
+
+describe("JSON", () => {
+  test.each([
+    ["a list", "a.json", '[{"text": "好", "label": 1}]'],
+    ["a list under data", "a.json", '{"version": "1", "data": [{"text": "好", "label": 1}]}'],
+    ["lines", "a.jsonl", '{"text": "好", "label": 1}\n\n'],
+    ["lines in a .json", "a.json", '{"text": "好", "label": 1}\n{"text": "差", "label": 0}\n'],
+  ])("%s", async (_, path, text) => {
+    const { examples } = await readUserExamples("classify", path, text);
+    expect(examples[0]).toEqual({ text: "好", label: "1" });
+  });
+
+  test("cut short, it says where", async () => {
+    const whole = '[\n {"text": "好", "label": "1"},\n {"text": "差", "label": "0"}\n]';
+    for (const end of [whole.length - 1, whole.length - 4, whole.length - 12]) {
+      await expect(readRecords("a.json", whole.slice(0, end))).rejects.toThrow(
+        /a.json line [34], column \d+: expected the rest/,
+      );
+    }
+    await expect(readRecords("a.json", "[\n{,}]")).rejects.toThrow("a.json line 2, column 2: expected JSON");
+    await expect(readRecords("a.jsonl", '{"text": "好"}\n{"text": "差')).rejects.toThrow("a.jsonl line 2, column");
+  });
+
+  test("what is no record is an error", async () => {
+    await expect(readRecords("a.json", "[1]")).rejects.toThrow(DataError);
+    await expect(readRecords("a.json", '{"a": 1,\n"b": 2}')).rejects.toThrow("expected a list of records");
+  });
+});
+
+test.each([
+  ["a.txt", "好\t1\n", "tsv"],
+  ["a.txt", '{"text": "好"}\n', "jsonl"],
+  ["a.txt", "北 B-LOC\n京 I-LOC\n\n好 O\n", "conll"],
+  ["a.csv.gz", "", "csv"],
+  ["a.bioes", "", "conll"],
+] as const)("the layout of %s %j", (path, text, format) => {
+  expect(recordFormat(path, text)).toBe(format);
+});
+
+describe("columns", () => {
+  test("names people use, and the names of the options", async () => {
+    const text = "编号,内容,情感,另一栏\n7,好,1,甲\n8,差,0,乙\n";
+    const guessed = await readUserExamples("classify", "a.csv", text);
+    expect(guessed.examples[0]).toEqual({ id: "7", text: "好", label: "1" });
+    expect(guessed.notes?.[0]?.message).toBe('a.csv: text is "内容", label is "情感", id is "编号"');
+    const said = await readUserExamples("classify", "a.csv", text, { columns: { text: "另一栏", label: "3" } });
+    expect(said.examples[1]).toEqual({ id: "8", text: "乙", label: "0" });
+  });
+
+  test("without a header columns are told by what they hold", async () => {
+    const left = await readUserExamples("classify", "a.tsv", "1\t很好吃\n0\t不好吃也不便宜\n1\t好\n");
+    expect(left.examples[1]).toEqual({ text: "不好吃也不便宜", label: "0" });
+    const right = await readUserExamples("match", "a.tsv", "怎么还款\t如何还款\t1\n怎么借\t能不能退\t0\n");
+    expect(right.examples[0]).toEqual({ text: "怎么还款", textPair: "如何还款", label: "1" });
+    const texts = await readUserExamples("classify", "a.txt", "只有一句话。\n还有一句话。\n");
+    expect(texts.examples).toEqual([{ text: "只有一句话。" }, { text: "还有一句话。" }]);
+  });
+
+  test("a column that is not there is an error with those that are", async () => {
+    const text = "review,label\n好,1\n";
+    await expect(readUserExamples("classify", "a.csv", text, { columns: { text: "reveiw" } })).rejects.toMatchObject({
+      message: "a.csv: expected a column reveiw, got the columns review, label",
+      hint: "did you mean review?",
+    });
+    await expect(readUserExamples("match", "a.csv", text)).rejects.toThrow("expected a column for the second text");
+  });
+});
+
+describe("the examples of each task", () => {
+  const read = async (task: Parameters<typeof readUserExamples>[0], record: unknown) =>
+    (await readUserExamples(task, "a.jsonl", `${JSON.stringify(record)}\n`)).examples[0];
+
+  test("multilabel: lists, parted names, columns of 0 and 1", async () => {
+    expect(await read("multilabel", { text: "好", labels: ["甲", "乙"] })).toEqual({
+      text: "好",
+      labels: ["甲", "乙"],
+    });
+    expect(await read("multilabel", { text: "好", labels: "甲，乙|丙" })).toEqual({
+      text: "好",
+      labels: ["甲", "乙", "丙"],
+    });
+    const columns = { label: ["甲", "乙"] };
+    const table = await readUserExamples("multilabel", "a.csv", "text,甲,乙\n好,1,0\n差,0,0\n", { columns });
+    expect(table.examples).toEqual([
+      { text: "好", labels: ["甲"] },
+      { text: "差", labels: [] },
+    ]);
+  });
+
+  test("regress and embed: a number, or an error with line and column", async () => {
+    expect(await read("regress", { sentence1: "甲", sentence2: "乙", score: 2.5 })).toEqual({
+      text: "甲",
+      textPair: "乙",
+      score: 2.5,
+    });
+    expect(await read("embed", { anchor: "甲", positive: "乙", negative: "丙" })).toEqual({
+      text: "甲",
+      textPair: "乙",
+      negative: "丙",
+    });
+    await expect(read("regress", { text: "甲", score: "高" })).rejects.toThrow(
+      'a.jsonl line 1: score: expected a number, got "高"',
+    );
+  });
+
+  test("ner: places of entities count characters, or UTF-16 units where the entity's text says so", async () => {
+    const text = "𠮷在北京";
+    const tagsFor = async (entity: object) => {
+      return ((await read("ner", { text, entities: [{ ...entity, label: "LOC" }] })) as { tags?: string[] }).tags;
+    };
+    const expected = ["O", "O", "B-LOC", "I-LOC"];
+    expect(await tagsFor({ start: 2, end: 4 })).toEqual(expected);
+    expect(await tagsFor({ start: 2, end: 4, text: "北京" })).toEqual(expected);
+    expect(await tagsFor({ start: 3, end: 5, text: "北京" })).toEqual(expected);
+    await expect(tagsFor({ start: 1, end: 3, text: "北京" })).rejects.toThrow(
+      'entities: expected "北京", the entity\'s text, from 1 to 3, got "在北"',
+    );
+    await expect(tagsFor({ start: 3, end: 6, text: "北京" })).rejects.toThrow("within the 4 characters");
+  });
+
+  test("ner: units with tags, entities by offset, CLUENER's layout", async () => {
+    const expected = {
+      text: "在北京",
+      units: [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+      ],
+      tags: ["O", "B-LOC", "I-LOC"],
+    };
+    const lines = await readUserExamples("ner", "a.txt", "在 O\n北 B-LOC\n京 I-LOC\n\n");
+    expect(lines.examples).toEqual([expected]);
+    expect(await read("ner", { tokens: ["在", "北", "京"], ner_tags: ["O", "B-LOC", "I-LOC"] })).toEqual(expected);
+    expect(await read("ner", { text: "在北京", entities: [{ start: 1, end: 3, label: "LOC" }] })).toEqual(expected);
+    expect(await read("ner", { text: "在北京", label: { LOC: { 北京: [[1, 2]] } } })).toEqual(expected);
+    const nested = [
+      { start: 0, end: 3, label: "ORG" },
+      { start: 1, end: 2, label: "LOC" },
+    ];
+    expect((await read("ner", { text: "在北京", entities: nested })) as object).toMatchObject({
+      tags: ["B-ORG", "I-ORG", "I-ORG"],
+    });
+    await expect(read("ner", { text: "在北京", entities: [[1, 4, "LOC"]] })).rejects.toThrow("within the 3 characters");
+    await expect(read("ner", { tokens: ["在"], tags: ["O", "O"] })).rejects.toThrow(
+      "expected 1 tags, one for each unit, got 2",
+    );
+  });
+
+  test("qa and choice", async () => {
+    const question = { id: 3, context: "北京是首都。", question: "首都是哪里？" };
+    expect(await read("qa", { ...question, answers: { text: ["北京"], answer_start: [0] } })).toEqual({
+      ...question,
+      id: "3",
+      answers: [{ text: "北京", start: 0 }],
+    });
+    const choices = ["北京", "上海"];
+    for (const answer of ["上海", "B", 1]) {
+      expect(await read("choice", { context: "", question: "哪里？", choices, answer })).toMatchObject({
+        choices,
+        label: 1,
+      });
+    }
+    await expect(read("choice", { question: "哪里？", choices, answer: "广州" })).rejects.toThrow("one of the choices");
+  });
+});
