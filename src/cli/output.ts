@@ -37,7 +37,7 @@ export function createOutput({ json, streams = process }: { json: boolean; strea
   return {
     isJson: json,
     json: (value) => (json ? print(JSON.stringify(value)) : undefined),
-    print: (text = "") => (json ? undefined : print(text)),
+    print: (text = "") => (json ? undefined : print(isColoured(streams.stdout) ? text : withoutColours(text))),
     note,
     table: (head, rows) => (json ? undefined : print(formatTable(head, rows, streams.stdout))),
     progress: (options): Progress => {
@@ -52,6 +52,16 @@ export function createOutput({ json, streams = process }: { json: boolean; strea
       await Promise.all([streams.stdout, streams.stderr].map((s) => new Promise((done) => s.write("", done))));
     },
   };
+}
+
+/** Colours are for terminals: not for files and pipes, also where a build server's CI=true promises them to every program. */
+function isColoured(stream: NodeJS.WriteStream): boolean {
+  return (stream.isTTY === true || "FORCE_COLOR" in process.env) && colors.isColorSupported;
+}
+
+function withoutColours(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the beginning of a colour.
+  return text.replaceAll(/\x1b\[[\d;]*m/g, "");
 }
 
 /** Collects text until the event loop turns or a batch is full. */
@@ -83,7 +93,7 @@ function formatTable(
   rows: readonly (readonly (string | number)[])[],
   stream: NodeJS.WriteStream,
 ): string {
-  const { bold } = colors.createColors(stream.isTTY === true && colors.isColorSupported);
+  const { bold } = colors.createColors(isColoured(stream));
   const none = { "top-left": "", "top-right": "", "bottom-left": "", "bottom-right": "", left: "", right: "" };
   const between = { "top-mid": "", "bottom-mid": "", "left-mid": "", "right-mid": "", "mid-mid": "", middle: "" };
   const table = new CliTable({

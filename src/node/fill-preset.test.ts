@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pretrainingFixture, tinyConfig, writeData } from "../../test/pretraining-data.ts";
 import { readSafetensors } from "../checkpoint/formats/safetensors.ts";
-import { ConfigError, UsageError } from "../errors.ts";
+import { ArgumentError, UsageError } from "../errors.ts";
 import { builtinConfig } from "../model/config.ts";
 import { findPreset } from "../train/presets.ts";
 import { fillPretraining, type GivenPretraining } from "./fill-preset.ts";
@@ -140,7 +140,7 @@ test("sizes of recipes are known by name", async () => {
     vocabSize: 100,
   });
   expect(await resolveConfig("cramming", 100)).toMatchObject({ hiddenSize: 768, numHiddenLayers: 16 });
-  await expect(resolveConfig("minirbt", 100)).rejects.toThrow(ConfigError);
+  await expect(resolveConfig("minirbt", 100)).rejects.toThrow(ArgumentError);
 });
 
 test("a config of fewer layers takes the first layers of --init", async () => {
