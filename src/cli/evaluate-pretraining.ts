@@ -1,9 +1,9 @@
 /** `zhbert evaluate` of a pre-trained model on pre-training data: masked language model and next sentences. */
 import { UsageError } from "../errors.ts";
 import { evaluateOnData, type PretrainingEvaluation } from "../node/evaluate-pretraining.ts";
+import { given } from "../util/given.ts";
 import type { CommandContext, Output, Progress } from "./command.ts";
 import { downloadOptions } from "./model.ts";
-import { given } from "./text-input.ts";
 
 /** Evaluates and prints; `data` is a folder that `zhbert data` wrote. */
 export async function evaluatePretrained(context: CommandContext, model: string, data: string): Promise<void> {

@@ -9,10 +9,11 @@ import { writtenMetric, writtenRows } from "../report/values.ts";
 import { predictionFileOf, type QuestionAnswer } from "../tasks/qa/qa-answer.ts";
 import { withLabelNames } from "../tasks/records/labels.ts";
 import type { Evaluation, EvaluationError } from "../tasks/task.ts";
+import { given } from "../util/given.ts";
 import type { CommandContext, Output } from "./command.ts";
 import { harmless } from "./output.ts";
 import { loadTaskModel, noteTruncated } from "./task-model.ts";
-import { given, textProgress } from "./text-input.ts";
+import { textProgress } from "./text-input.ts";
 import { packageVersion } from "./version.ts";
 
 type TaskModel = Awaited<ReturnType<typeof loadTaskModel>>;

@@ -3,10 +3,10 @@ import { UsageError } from "../errors.ts";
 import { writeFileAtomic } from "../node/files.ts";
 import { type ExplainedText, explanationReport } from "../report/explanation-report.ts";
 import { attentionMaps, type ExplainOptions, type Explanation, explain } from "../tasks/pipeline/explain.ts";
+import { given } from "../util/given.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { loadTaskModel } from "./task-model.ts";
-import { given } from "./text-input.ts";
 import { packageVersion } from "./version.ts";
 
 /** A page of more texts is too long to read and to load; attention maps are a picture for each head. */

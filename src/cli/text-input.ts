@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { TextOrPair } from "../inference/token-rows.ts";
 import { type Corpus, corpusOfLines, openCorpus } from "../node/corpus.ts";
 import { openTextLines, type TextLines } from "../node/text-lines.ts";
+import { given } from "../util/given.ts";
 import type { CommandContext, CommandOption, Output, Progress } from "./command.ts";
 import { wholeNumber } from "./numbers.ts";
 import { openEndedProgress } from "./progress.ts";
@@ -81,9 +82,4 @@ export const engineOptions: readonly CommandOption[] = [
 export function textProgress(output: Output, label: string, count: number | undefined): Progress {
   if (count === undefined) return openEndedProgress(output, { unit: "texts", label });
   return output.progress({ total: count, unit: "texts", label });
-}
-
-/** The entries that are not undefined: options that were not given keep the defaults of the library. */
-export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }

@@ -4,6 +4,7 @@
 import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InterruptedError, verbatim } from "../errors.ts";
+import { given } from "../util/given.ts";
 import { fileError, readText, writeFileAtomic, writeTexts } from "./files.ts";
 import { type FineTuneEnvironment, type Prepared, prepare } from "./fine-tuning-inputs.ts";
 import { expectFree, type Job, readJob, type TaskSettingChoices, writeJob } from "./fine-tuning-job.ts";
@@ -104,10 +105,6 @@ function split(rest: FineTuningChoices & FineTuneEnvironment) {
   const environment = given({ ...watching, onStart, onStep, onLog, onEvaluation, onEvaluate }) as FineTuneEnvironment;
   const choices = Object.fromEntries(Object.entries(rest).filter(([name]) => !(name in environment)));
   return { choices: given(choices) as FineTuningChoices, environment };
-}
-
-function given(options: object): object {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 interface AllRuns {

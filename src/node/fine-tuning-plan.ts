@@ -6,6 +6,7 @@ import type { FineTuningDefaults } from "../tasks/protocol/default-rates.ts";
 import type { LossOptions } from "../tasks/task.ts";
 import type { Adversarial } from "../train/adversarial.ts";
 import { checkSettings, type TrainingSettings } from "../train/settings.ts";
+import { given } from "../util/given.ts";
 
 /** What may be chosen for a new run; everything has a default. */
 export interface FineTuningChoices {
@@ -131,7 +132,7 @@ function lossOf({ classWeights, ...loss }: LossChoices = {}, facts: FineTuningFa
 
 /** Choices with the defaults filled in. @throws {ArgumentError} when a number is out of range. */
 export function completeFineTuning(choices: FineTuningChoices, facts: FineTuningFacts): FineTuningPlan {
-  const chosen = { ...FINE_TUNING_DEFAULTS, ...withoutUndefined(choices) };
+  const chosen = { ...FINE_TUNING_DEFAULTS, ...given(choices) };
   const { config, defaults, hasDev, data } = facts;
   const batchSize = choices.batchSize ?? defaults.batchSize;
   const { gradientAccumulationSteps, seed, optimizer, weightDecay, maxGradientNorm } = chosen;
@@ -156,8 +157,8 @@ export function completeFineTuning(choices: FineTuningChoices, facts: FineTuning
     weightDecay,
     maxGradientNorm,
     gradientAccumulationSteps,
-    ...withoutUndefined({ schedule, layerDecay, beta1, beta2, epsilon, averageDecay, adversarial, unfreezeEvery }),
-    ...withoutUndefined({ patience }),
+    ...given({ schedule, layerDecay, beta1, beta2, epsilon, averageDecay, adversarial, unfreezeEvery }),
+    ...given({ patience }),
   };
   const plan = {
     data,
@@ -168,7 +169,7 @@ export function completeFineTuning(choices: FineTuningChoices, facts: FineTuning
     frozenLayers: frozen,
     frozenEmbeddings: choices.frozenEncoder ?? choices.frozenEmbeddings ?? false,
     loss: lossOf(choices.loss, facts),
-    ...withoutUndefined({ rDropAlpha: choices.rDropAlpha, dropout }),
+    ...given({ rDropAlpha: choices.rDropAlpha, dropout }),
     recompute: choices.recompute ?? false,
     evalSteps: choices.evalSteps ?? stepsPerEpoch,
     loggingSteps: chosen.loggingSteps,
@@ -203,10 +204,4 @@ export function withDropoutOf({ dropout }: FineTuningPlan, config: BertConfig): 
 
 function expectThat(isMeant: boolean, where: string, expected: string, got: number): void {
   if (!isMeant) throw new ArgumentError({ where, expected, got });
-}
-
-function withoutUndefined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }

@@ -11,6 +11,7 @@ import { matchWeights } from "../model/match-weights.ts";
 import { checkConfigFitsData } from "../train/check-inputs.ts";
 import { checkSettings } from "../train/settings.ts";
 import { checkResumable } from "../train/trainer-state.ts";
+import { given } from "../util/given.ts";
 import { Random } from "../util/random.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import { loadPretrained } from "./bert-model.ts";
@@ -114,7 +115,7 @@ async function resumeLocked(folder: RunFolder, checkpoint: string, options: Resu
     evalBatches,
   } = options;
   const overrides = { loggingSteps, saveSteps, saveTotalLimit, evalSteps, evalBatches };
-  const stored = restorePlan(state.options, withGiven(overrides), checkpoint);
+  const stored = restorePlan(state.options, given(overrides), checkpoint);
   const fromRun = (path: string) => relative(resolve(output), resolve(path));
   const first = givenData === undefined ? stored.data : fromRun(givenData);
   const second = stored.secondPhase && {
@@ -243,8 +244,4 @@ function withDropout(config: BertConfig, rate: number | undefined): BertConfig {
 /** The option for an engine. */
 export function threadsOf(threads: number | undefined): { threads?: number } {
   return threads === undefined ? {} : { threads };
-}
-
-function withGiven(overrides: { [K in keyof PlanOverrides]: PlanOverrides[K] | undefined }): PlanOverrides {
-  return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)) as PlanOverrides;
 }

@@ -2,6 +2,7 @@
 import { CheckpointError, verbatim } from "../errors.ts";
 import type { Trainable, TrainablePart } from "../model/trainable.ts";
 import { checkSettings, type SecondPhase, type TrainingSettings, WARMUP_SHARE } from "../train/settings.ts";
+import { given } from "../util/given.ts";
 
 /** What may be chosen for a new run; everything has a default. */
 export interface PretrainingChoices {
@@ -147,7 +148,7 @@ export const PRETRAINING_DEFAULTS = {
  * @param data - the data folder, relative to the run's. @param secondData - that of the second phase, if it is another.
  */
 export function completePlan(choices: PretrainingChoices, data: string, secondData = data): PretrainingPlan {
-  const chosen = { ...PRETRAINING_DEFAULTS, ...withoutUndefined(choices) };
+  const chosen = { ...PRETRAINING_DEFAULTS, ...given(choices) };
   const { seed, optimizer, learningRate, weightDecay, maxGradientNorm, gradientAccumulationSteps } = chosen;
   const { schedule, schedulePower, endLearningRate, layerDecay, hours, warmupShare } = choices;
   const { beta1, beta2, epsilon, batchRamp, averageDecay, patience } = choices;
@@ -166,12 +167,12 @@ export function completePlan(choices: PretrainingChoices, data: string, secondDa
       weightDecay,
       maxGradientNorm,
       gradientAccumulationSteps,
-      ...withoutUndefined({ schedule, schedulePower, endLearningRate, layerDecay, hours, warmupShare }),
-      ...withoutUndefined({ beta1, beta2, epsilon, batchRamp, averageDecay, patience, secondPhase }),
+      ...given({ schedule, schedulePower, endLearningRate, layerDecay, hours, warmupShare }),
+      ...given({ beta1, beta2, epsilon, batchRamp, averageDecay, patience, secondPhase }),
     },
     batchSize: chosen.batchSize,
     dynamicMasking: choices.dynamicMasking ?? (choices.masking ?? choices.maskingRatio) !== undefined,
-    ...withoutUndefined({ masking: choices.masking, maskingRatio: choices.maskingRatio }),
+    ...given({ masking: choices.masking, maskingRatio: choices.maskingRatio }),
     trainable: "all",
     frozenLayers: choices.frozenLayers ?? 0,
     frozenEmbeddings: choices.frozenEmbeddings ?? false,
@@ -196,7 +197,7 @@ function completeSecondPhase(choices: SecondPhaseChoices, gradientAccumulationSt
   return {
     steps,
     gradientAccumulationSteps: choices.gradientAccumulationSteps ?? gradientAccumulationSteps,
-    ...withoutUndefined({
+    ...given({
       learningRate,
       warmupSteps: warmupSteps ?? (learningRate === undefined ? undefined : Math.floor(steps * WARMUP_SHARE)),
     }),
@@ -230,7 +231,7 @@ export function restorePlan(
   if (complete["secondPhase"] !== undefined) {
     expectLike(complete["secondPhase"], { data: "", batchSize: 0 }, `${where}: options: secondPhase`);
   }
-  const plan = { ...(complete as unknown as PretrainingPlan), ...withoutUndefined(overrides) };
+  const plan = { ...(complete as unknown as PretrainingPlan), ...given(overrides) };
   checkSettings(plan.settings, plan);
   return plan;
 }
@@ -254,10 +255,4 @@ function expectLike(value: unknown, pattern: Readonly<Record<string, unknown>>, 
     }
     if (typeof model === "object") expectLike(got, model as Record<string, unknown>, `${where}: ${key}`);
   }
-}
-
-function withoutUndefined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }

@@ -7,10 +7,11 @@ import type { BertModel } from "../../node/bert-model.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { createSegmenter } from "../../node/segmenters.ts";
 import type { TextLines } from "../../node/text-lines.ts";
+import { given } from "../../util/given.ts";
 import { type CommandContext, defineCommand, type Progress } from "../command.ts";
 import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
-import { engineOptions, given, layerList, openTexts, pairOf, textProgress } from "../text-input.ts";
+import { engineOptions, layerList, openTexts, pairOf, textProgress } from "../text-input.ts";
 import { expectVectorFile, openVectorOutput, printWritten, shortNumbers, type VectorOutput } from "../vector-output.ts";
 
 const segmenters = ["jieba", "intl", "spaces", "none"];

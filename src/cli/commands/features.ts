@@ -1,10 +1,11 @@
 /** zhbert features: every token's hidden states, in the layout of Google's extract_features.py. */
 import type { TextFeatures } from "../../inference/features.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
+import { given } from "../../util/given.ts";
 import { defineCommand } from "../command.ts";
 import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { sequenceLength, wholeNumber } from "../numbers.ts";
-import { engineOptions, given, layerList, openTexts, pairOf, textProgress } from "../text-input.ts";
+import { engineOptions, layerList, openTexts, pairOf, textProgress } from "../text-input.ts";
 import { expectVectorFile, openVectorOutput, printWritten } from "../vector-output.ts";
 
 export default defineCommand({

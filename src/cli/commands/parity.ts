@@ -2,10 +2,11 @@
 import { type ComparedModel, comparedModel, compareModels } from "../../inference/compare-models.ts";
 import { openPretrained } from "../../node/bert-model.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
+import { given } from "../../util/given.ts";
 import { defineCommand } from "../command.ts";
 import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
-import { encodingOption, given, openTexts, pairOf } from "../text-input.ts";
+import { encodingOption, openTexts, pairOf } from "../text-input.ts";
 
 export default defineCommand({
   name: "parity",

@@ -3,6 +3,7 @@ import { createAtomicFile } from "../../node/files.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import type { QuestionAnswer } from "../../tasks/qa/qa-answer.ts";
 import { dataOfTask } from "../../tasks/tasks.ts";
+import { given } from "../../util/given.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { explainOptions, openExplainer } from "../explained-texts.ts";
 import { hubOptions, modelArgument } from "../model.ts";
@@ -10,7 +11,7 @@ import { wholeNumber } from "../numbers.ts";
 import { lineReader, openPredictLines } from "../predict-lines.ts";
 import { type PredictionResult, predictionText } from "../prediction-text.ts";
 import { constrainedOption, loadTaskModel, noteTruncated, windowsOption } from "../task-model.ts";
-import { engineOptions, given, textProgress } from "../text-input.ts";
+import { engineOptions, textProgress } from "../text-input.ts";
 
 /** Labels that a terminal shows for a text. */
 const SHOWN_LABELS = 3;

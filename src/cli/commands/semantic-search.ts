@@ -3,10 +3,11 @@ import { POOLING_STRATEGIES } from "../../inference/pooling.ts";
 import { VectorIndex } from "../../inference/semantic-search.ts";
 import type { BertModel } from "../../node/bert-model.ts";
 import { createOnnxRuntime } from "../../node/onnxruntime.ts";
+import { given } from "../../util/given.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
-import { engineOptions, given, openTexts, textProgress } from "../text-input.ts";
+import { engineOptions, openTexts, textProgress } from "../text-input.ts";
 
 export default defineCommand({
   name: "semantic-search",
