@@ -3,11 +3,10 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { smallDataOptions } from "../../test/small-data.ts";
 import { ArgumentError, FileError, InterruptedError } from "../errors.ts";
 import { Random } from "../util/random.ts";
-import { openCorpus } from "./corpus.ts";
 import { type MakeDataOptions, makeData } from "./make-data.ts";
-import { loadTokenizer } from "./vocabulary-file.ts";
 
 /** Documents of characters at random; some lines twice. */
 function text(): string {
@@ -29,26 +28,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 async function make(output: string, options: Partial<MakeDataOptions> = {}) {
   return makeData({
-    corpus: await openCorpus([join(folder, "corpus.txt")]),
-    outputs: [join(folder, output)],
-    format: "shards",
-    tokenizer: await loadTokenizer(),
-    segmenter: { name: "intl" },
-    masking: "whole-word",
-    maxSeqLength: 64,
-    maxPredictionsPerSeq: 10,
-    maskedLmProb: 0.15,
-    shortSeqProb: 0.1,
-    dupeFactor: 2,
-    randomSeed: 3,
-    nextSentence: true,
-    googleCompatible: false,
-    splitsSentences: true,
-    heldOut: 0.2,
+    ...(await smallDataOptions(join(folder, "corpus.txt"), join(folder, output))),
     filters: { dropDuplicates: true },
-    blockBytes: 4000,
-    shardBytes: 20_000,
-    workers: 1,
     ...options,
   });
 }

@@ -3,11 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { smallDataOptions } from "../../test/small-data.ts";
 import { FileError, RuntimeError } from "../errors.ts";
-import { openCorpus } from "./corpus.ts";
 import { openDataset } from "./dataset.ts";
 import { type MakeDataOptions, makeData } from "./make-data.ts";
-import { loadTokenizer } from "./vocabulary-file.ts";
 
 /** What goes wrong: the thread that gets this block is ended; bytes that the disk still takes. */
 const faults = vi.hoisted(() => ({ dyingBlock: -1, room: Number.POSITIVE_INFINITY }));
@@ -65,25 +64,10 @@ afterEach(() => {
 
 async function make(output: string, options: Partial<MakeDataOptions> = {}) {
   return makeData({
-    corpus: await openCorpus([corpus]),
-    outputs: [output],
-    format: "shards",
-    tokenizer: await loadTokenizer(),
-    segmenter: { name: "intl" },
-    masking: "whole-word",
-    maxSeqLength: 64,
-    maxPredictionsPerSeq: 10,
-    maskedLmProb: 0.15,
-    shortSeqProb: 0.1,
-    dupeFactor: 2,
+    ...(await smallDataOptions(corpus, output)),
     randomSeed: 5,
-    nextSentence: true,
-    googleCompatible: false,
-    splitsSentences: true,
-    heldOut: 0.2,
     blockBytes: 2000,
     shardBytes: 8000,
-    workers: 1,
     ...options,
   });
 }

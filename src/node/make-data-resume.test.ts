@@ -5,10 +5,10 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { smallDataOptions } from "../../test/small-data.ts";
 import { CorpusError, FileError, InterruptedError, RuntimeError } from "../errors.ts";
 import intlSegmenter from "../text/segmenters/intl.ts";
 import { Random } from "../util/random.ts";
-import { openCorpus } from "./corpus.ts";
 import { openDataset } from "./dataset.ts";
 import { type MakeDataOptions, makeData } from "./make-data.ts";
 import { loadTokenizer } from "./vocabulary-file.ts";
@@ -50,28 +50,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 async function make(output: string, options: Partial<MakeDataOptions> = {}) {
-  return makeData({
-    corpus: await openCorpus([corpus]),
-    outputs: [output],
-    format: "shards",
-    tokenizer: await loadTokenizer(),
-    segmenter: { name: "intl" },
-    masking: "whole-word",
-    maxSeqLength: 64,
-    maxPredictionsPerSeq: 10,
-    maskedLmProb: 0.15,
-    shortSeqProb: 0.1,
-    dupeFactor: 2,
-    randomSeed: 3,
-    nextSentence: true,
-    googleCompatible: false,
-    splitsSentences: true,
-    heldOut: 0.2,
-    blockBytes: 4000,
-    shardBytes: 20_000,
-    workers: 1,
-    ...options,
-  });
+  return makeData({ ...(await smallDataOptions(corpus, output)), ...options });
 }
 
 const filesOf = (path: string) =>
