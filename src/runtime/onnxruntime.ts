@@ -6,6 +6,7 @@ import { lowerGraph } from "../onnx/lower.ts";
 import { serializeModel } from "../onnx/serialize.ts";
 import type { DType, HostTensor } from "../util/tensor.ts";
 import { checkInputs, checkOutputs, checkWeights } from "./checks.ts";
+import { CompiledGraphs } from "./compiled-graphs.ts";
 import type { CompileOptions, Executable, Runtime } from "./runtime.ts";
 
 /** The part of onnxruntime-node and onnxruntime-web that is used. */
@@ -21,59 +22,45 @@ export interface OnnxRuntimeModule {
 export interface OnnxRuntimeOptions {
   /** Threads inside of one run. */
   readonly threads: number;
+  /**
+   * Where it computes; `cpu`. With `webgpu` the engine is called so: operators that a graphics processor lacks are computed by
+   * the processor, and outputs are read into the memory that they are given.
+   */
+  readonly provider?: "cpu" | "webgpu";
 }
 
 /** Weights above this size go beside the model: its bytes are parsed and copied, those are not. */
 const MAX_INLINE_BYTES = 1 << 20;
 
 /**
- * ONNX Runtime's CPU provider as a Runtime.
+ * ONNX Runtime as a Runtime.
  * @param ort - the module `onnxruntime-node` or `onnxruntime-web`.
  */
-export function onnxRuntime(ort: OnnxRuntimeModule, { threads }: OnnxRuntimeOptions): Runtime {
-  const compiled = new Map<Graph, Promise<OnnxExecutable>>();
-  const all = new Set<OnnxExecutable>();
-  const create = async (graph: Graph, options: CompileOptions) => {
-    // What is called at the end must not hold the options: the weights would stay beside the engine's own copy.
-    const isKept = options.weights === undefined;
-    const executable = await compileSession(ort, graph, threads, options, () => {
-      all.delete(executable);
-      if (isKept) compiled.delete(graph);
-    });
-    all.add(executable);
-    return executable;
-  };
+export function onnxRuntime(ort: OnnxRuntimeModule, engine: OnnxRuntimeOptions): Runtime {
+  const compiled = new CompiledGraphs((graph, options, onDispose) =>
+    compileSession(ort, graph, engine, options, onDispose),
+  );
   return {
-    name: "onnxruntime",
+    name: engine.provider === "webgpu" ? "webgpu" : "onnxruntime",
     version: ort.env.versions.node ?? ort.env.versions.web ?? ort.env.versions.common,
     precision: "f32",
-    threads,
-    compile(graph, options = {}) {
-      if (options.weights) return create(graph, options);
-      const known = compiled.get(graph);
-      if (known) return known;
-      const created = create(graph, options);
-      compiled.set(graph, created);
-      created.catch(() => compiled.delete(graph));
-      return created;
-    },
-    async dispose() {
-      await Promise.allSettled(compiled.values());
-      await Promise.all([...all].map((executable) => executable.dispose()));
-    },
+    threads: engine.threads,
+    compile: (graph, options) => compiled.compile(graph, options),
+    dispose: () => compiled.dispose(),
   };
 }
 
 async function compileSession(
   ort: OnnxRuntimeModule,
   graph: Graph,
-  threads: number,
+  { threads, provider = "cpu" }: OnnxRuntimeOptions,
   { weights, keepMemory = true }: CompileOptions,
   onDispose: () => void,
 ): Promise<OnnxExecutable> {
   if (weights) checkWeights("onnxruntime", graph.inputs, weights);
   const weightBytes = weights ? [...weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0) : 0;
-  const lowered = lowerGraph(graph, { contrib: true });
+  // The fused operators are those of the CPU: each of them would be a journey there and back.
+  const lowered = lowerGraph(graph, { contrib: provider === "cpu" });
   const { model, externalData } = serializeModel(lowered, {
     ...(weights ? { weights } : {}),
     // One file for each weight: its own memory, so that nothing is joined or copied.
@@ -81,7 +68,7 @@ async function compileSession(
   });
   try {
     const session = await ort.InferenceSession.create(model, {
-      executionProviders: ["cpu"],
+      executionProviders: [provider],
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       graphOptimizationLevel: "all",

@@ -83,6 +83,14 @@ export function parseTrainerState(text: string, where: string): TrainerState {
   };
 }
 
+/** What makes a resumed run compute as it began. */
+const HINTS: Readonly<Record<keyof EngineIdentity, (engine: EngineIdentity) => string>> = {
+  name: ({ name }) => `Resume without --runtime, or with --runtime ${name}`,
+  version: ({ name, version }) => `Install ${name} ${version}, which the run began with`,
+  precision: ({ precision }) => `Resume without --precision on a processor that computes in ${precision}`,
+  threads: ({ threads }) => `Resume on a machine with as many processors, or with --threads ${threads}`,
+};
+
 /**
  * Refuses to resume where the result could not equal an uninterrupted run.
  * @throws {TrainingError} that names what differs.
@@ -95,10 +103,7 @@ export function checkResumable(state: TrainerState, engine: EngineIdentity, data
       where: `resume: engine ${field}`,
       expected: `${state.engine[field]}, as the run began`,
       got: verbatim(String(engine[field])),
-      hint:
-        field === "threads"
-          ? `Resume on a machine with as many processors, or with --threads ${state.engine.threads}; or start a new run with --init.`
-          : "Install the engine that the run began with, or start a new run from its weights with --init.",
+      hint: `${HINTS[field](state.engine)}, or start a new run from its weights with --init.`,
     });
   }
   if (state.dataIdentity !== dataIdentity) {
