@@ -2,6 +2,7 @@
 import { DataError, verbatim } from "../../errors.ts";
 import { isBlank } from "../../util/python-space.ts";
 import type { TaggedExample } from "../examples.ts";
+import { DroppedEntities } from "../ner/dropped-entities.ts";
 import { type TagSpan, tagsOf, withoutOverlap } from "../ner/tag-schemes.ts";
 import { characterUnits } from "../ner/text-units.ts";
 import { parseJson } from "../records/parse-json.ts";
@@ -22,7 +23,7 @@ const TYPES = [
 
 function read({ path, text }: DatasetFile): ReadExamples<TaggedExample> {
   const examples: TaggedExample[] = [];
-  let overlaps = 0;
+  const dropped = new DroppedEntities();
   text.split("\n").forEach((line, i) => {
     if (isBlank(line)) return;
     const where = `${path} line ${i + 1}`;
@@ -36,13 +37,11 @@ function read({ path, text }: DatasetFile): ReadExamples<TaggedExample> {
       examples.push({ ...id, text: record.text, units });
       return;
     }
-    const spans = spansIn(record.label, record.text, units, where);
-    const kept = withoutOverlap(spans);
-    overlaps += spans.length - kept.length;
-    examples.push({ ...id, text: record.text, units, tags: tagsOf(kept, units.length, "IOB2") });
+    const spans = withoutOverlap(spansIn(record.label, record.text, units, where));
+    dropped.add(where, { text: record.text, units }, spans.dropped);
+    examples.push({ ...id, text: record.text, units, tags: tagsOf(spans.kept, units.length, "IOB2") });
   });
-  const skipped = { "an entity that overlaps a longer one (a character has one tag)": overlaps };
-  return { examples, ...(overlaps > 0 ? { skipped } : {}) };
+  return { examples, notes: dropped.notes("info") };
 }
 
 /** `{ type: { surface: [[first, last]] } }` */

@@ -90,10 +90,17 @@ test("a file that is cut short is refused where it ends, another layout by the p
   expect(() => read('"text"')).toThrow(/expected an object/);
 });
 
-test("ids that stand twice are told", () => {
-  const qas = [1, 2].map(() => ({ query_id: "Q", query_text: "在哪？", answers: ["城西"] }));
-  const { notes } = read(JSON.stringify([{ context_text: CONTEXT, qas }]));
-  expect(notes?.some(({ kind, measured }) => kind === "repeated ids" && measured?.["questions"] === 1)).toBe(true);
+test("an id that stands twice is an error with both places where there are answers, else it is told", () => {
+  const twice = (question: object) => {
+    const qas = [1, 2].map(() => ({ query_id: "Q", query_text: "在哪？", ...question }));
+    return read(JSON.stringify([{ context_text: CONTEXT, qas }]));
+  };
+  expect(() => twice({ answers: ["城西"] })).toThrow(
+    'dev.json: [0].qas[1]: expected an id of its own for each question with answers, got "Q", which dev.json: [0].qas[0] has too',
+  );
+  const { examples, notes } = twice({});
+  expect(examples).toHaveLength(2);
+  expect(notes).toMatchObject([{ kind: "repeated ids", level: "warning", measured: { questions: 1 } }]);
 });
 
 describeShared("data/tasks/cmrc2018.tar.xz", "the published files of CMRC 2018", (archive) => {

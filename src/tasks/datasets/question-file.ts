@@ -5,6 +5,7 @@
 import { DataError } from "../../errors.ts";
 import type { Answer, QuestionExample } from "../examples.ts";
 import { AnswerFinder, type PlaceKind } from "../qa/answer-places.ts";
+import { QuestionIds } from "../qa/question-ids.ts";
 import type { DataNote } from "../records/data-note.ts";
 import { parseJson } from "../records/parse-json.ts";
 import type { DatasetFile, ReadExamples } from "./dataset.ts";
@@ -36,7 +37,8 @@ export interface QuestionFile extends ReadExamples<QuestionExample> {
 
 /**
  * The questions of a file in one of the layouts.
- * @throws {DataError} when it is no JSON (with line and column) or has another layout (with the path of the value).
+ * @throws {DataError} when it is no JSON (with line and column) or has another layout (with the path of the value), or two
+ * questions with answers have one id.
  * Source: Rajpurkar et al. 2016 and 2018 (SQuAD); squad-style-data and data of ymcui/cmrc2018.
  */
 export function readQuestionFile({ path, text }: DatasetFile, options: QuestionFileOptions = {}): QuestionFile {
@@ -61,9 +63,8 @@ class QuestionReader {
   readonly #options: QuestionFileOptions;
   readonly #examples: QuestionExample[] = [];
   readonly #repairs: AnswerRepair[] = [];
-  readonly #ids = new Set<string>();
+  readonly #ids = new QuestionIds();
   #answers = 0;
-  #repeatedIds = 0;
 
   constructor(options: QuestionFileOptions) {
     this.#options = options;
@@ -85,7 +86,7 @@ class QuestionReader {
   }
 
   finish(): QuestionFile {
-    const notes = [...placeNotes(this.#repairs, this.#answers), ...idNotes(this.#repeatedIds)];
+    const notes = [...placeNotes(this.#repairs, this.#answers), ...this.#ids.notes()];
     return { examples: this.#examples, repairs: this.#repairs, ...(notes.length > 0 ? { notes } : {}) };
   }
 
@@ -96,9 +97,9 @@ class QuestionReader {
       const fields = objectOf(json, at);
       const id = idOf(fields, at);
       const question = stringOf(fields["question"] ?? fields["query_text"], `${at}.question`);
-      if (this.#ids.has(id)) this.#repeatedIds += 1;
-      this.#ids.add(id);
-      this.#examples.push({ id, context, question, ...this.#answersOf(fields, id, finder, at) });
+      const answers = this.#answersOf(fields, id, finder, at);
+      this.#ids.add(id, at, answers.answers !== undefined);
+      this.#examples.push({ id, context, question, ...answers });
     });
   }
 
@@ -166,12 +167,6 @@ function placeNotes(repairs: readonly AnswerRepair[], answers: number): DataNote
   add("searched", "info", "come without a place; their first occurrence was taken");
   add("absent", "warning", "are not in their passage; they count in evaluation, and nothing is learned from them");
   return notes;
-}
-
-function idNotes(repeated: number): DataNote[] {
-  if (repeated === 0) return [];
-  const message = `${repeated} questions have the id of another one; a prediction file keeps one answer for each id`;
-  return [{ kind: "repeated ids", level: "warning", message, measured: { questions: repeated } }];
 }
 
 function idOf(fields: JsonObject, where: string): string {

@@ -1,5 +1,6 @@
 /** Tags to spans in each scheme, conversion, detection, and which tag may follow which. (Against seqeval: entity-metrics.test.ts.) */
 import { describe, expect, test } from "vitest";
+import { Random } from "../../util/random.ts";
 import {
   convertTags,
   detectScheme,
@@ -10,6 +11,7 @@ import {
   type TagSpan,
   tagsOf,
   type WrittenScheme,
+  withoutOverlap,
 } from "./tag-schemes.ts";
 
 const tags = (text: string) => text.split(" ");
@@ -124,4 +126,25 @@ describe("mayFollow", () => {
     expect(mayFollow("words", "S", undefined)).toBe(true);
     expect(mayFollow("plain", "NR", undefined)).toBe(true);
   });
+});
+
+test("of spans that overlap the longest stay, as comparing each with each finds them", () => {
+  const random = new Random(1);
+  for (let round = 0; round < 200; round++) {
+    const spans = Array.from({ length: random.integer(12) }, (_, i): TagSpan => {
+      const start = random.integer(20);
+      return { type: `T${i}`, start, end: start + 1 + random.integer(6) };
+    });
+    const expected: TagSpan[] = [];
+    for (const span of [...spans].sort((a, b) => b.end - b.start - (a.end - a.start) || a.start - b.start)) {
+      if (expected.every(({ start, end }) => span.end <= start || span.start >= end)) expected.push(span);
+    }
+    const { kept, dropped } = withoutOverlap(spans);
+    expect(kept).toEqual(expected.sort((a, b) => a.start - b.start));
+    expect(kept.length + dropped.length).toBe(spans.length);
+    for (const [span, by] of dropped) {
+      expect(kept).toContain(by);
+      expect(span.start < by.end && by.start < span.end).toBe(true);
+    }
+  }
 });

@@ -231,13 +231,29 @@ export function tagsOf(spans: readonly TagSpan[], length: number, scheme: Writte
   return tags;
 }
 
-/** The longest of spans that overlap, as a unit has one tag; in the order of the text. */
-export function withoutOverlap(spans: readonly TagSpan[]): TagSpan[] {
+/** Spans of a text that share no unit, in its order, and those that were left out. */
+export interface SpansApart {
+  readonly kept: readonly TagSpan[];
+  /** Each with the span that it overlaps. */
+  readonly dropped: readonly (readonly [span: TagSpan, kept: TagSpan])[];
+}
+
+/** Of spans that overlap the longest, of equal ones the first: a unit has one tag. */
+export function withoutOverlap(spans: readonly TagSpan[]): SpansApart {
+  const owners = new Map<number, TagSpan>();
   const kept: TagSpan[] = [];
+  const dropped: [TagSpan, TagSpan][] = [];
   for (const span of [...spans].sort((a, b) => b.end - b.start - (a.end - a.start) || a.start - b.start)) {
-    if (kept.every(({ start, end }) => span.end <= start || span.start >= end)) kept.push(span);
+    // What was kept is as long or longer: where it overlaps, it has one of the ends.
+    const owner = owners.get(span.start) ?? owners.get(span.end - 1);
+    if (owner !== undefined) {
+      dropped.push([span, owner]);
+      continue;
+    }
+    kept.push(span);
+    for (let unit = span.start; unit < span.end; unit++) owners.set(unit, span);
   }
-  return kept.sort((a, b) => a.start - b.start);
+  return { kept: kept.sort((a, b) => a.start - b.start), dropped };
 }
 
 /** Tags of one scheme as tags of another; sequences that break the rules are repaired. Words come out as BMES. */

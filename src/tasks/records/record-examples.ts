@@ -3,21 +3,35 @@ import { DataError, verbatim } from "../../errors.ts";
 import { strip } from "../../util/python-space.ts";
 import type { ExamplesByTask, TaskName } from "../datasets/dataset.ts";
 import type { Answer } from "../examples.ts";
+import { DroppedEntities } from "../ner/dropped-entities.ts";
+import type { SpansApart } from "../ner/tag-schemes.ts";
+import type { TextUnits } from "../ner/text-units.ts";
+import { QuestionIds } from "../qa/question-ids.ts";
 import type { ColumnRole } from "./column-names.ts";
 import type { ColumnPlaces } from "./columns.ts";
+import type { DataNote } from "./data-note.ts";
+import { listOf, looksLikeList } from "./list-cells.ts";
 import { taggedExample } from "./record-tags.ts";
 import type { Records } from "./records.ts";
 
+/** What is seen of all records together. */
+class Findings {
+  readonly questionIds = new QuestionIds();
+  readonly droppedEntities = new DroppedEntities();
+}
+
 /** A record, by what its columns mean. */
-export class RecordReader {
+class RecordReader {
+  readonly findings: Findings;
   readonly #records: Records;
   readonly #places: ColumnPlaces;
   readonly #row: number;
 
-  constructor(records: Records, places: ColumnPlaces, row: number) {
+  constructor(records: Records, places: ColumnPlaces, row: number, findings: Findings) {
     this.#records = records;
     this.#places = places;
     this.#row = row;
+    this.findings = findings;
   }
 
   /** The value of a column; undefined where it is not there, or null. */
@@ -73,6 +87,10 @@ export class RecordReader {
     const column = place === undefined ? role : this.#records.columns[place];
     return new DataError({ where: `${this.where}: ${column}`, expected, got });
   }
+
+  dropped(place: TextUnits, entities: SpansApart["dropped"]): void {
+    this.findings.droppedEntities.add(this.where, place, entities);
+  }
 }
 
 type Readers = { readonly [Task in TaskName]: (record: RecordReader) => ExamplesByTask[Task] };
@@ -89,12 +107,7 @@ const readers: Readers = {
     ...optional("score", record.number("score")),
   }),
   ner: (record) => ({ ...idOf(record), ...taggedExample(record) }),
-  qa: (record) => ({
-    id: record.name("id") ?? record.where,
-    context: record.text("context"),
-    question: record.text("question"),
-    ...optional("answers", answersOf(record)),
-  }),
+  qa: questionOf,
   choice: choiceOf,
 };
 
@@ -107,8 +120,19 @@ export function examplesOfRecords<Task extends TaskName>(
   records: Records,
   places: ColumnPlaces,
 ): ExamplesByTask[Task][] {
+  return [...readRecordExamples(task, records, places).examples];
+}
+
+/** The same with what people should know of them: entities that were left out, ids that stand twice. */
+export function readRecordExamples<Task extends TaskName>(
+  task: Task,
+  records: Records,
+  places: ColumnPlaces,
+): { readonly examples: readonly ExamplesByTask[Task][]; readonly notes: readonly DataNote[] } {
   const read = readers[task];
-  return records.rows.map((_, row) => read(new RecordReader(records, places, row)));
+  const findings = new Findings();
+  const examples = records.rows.map((_, row) => read(new RecordReader(records, places, row, findings)));
+  return { examples, notes: [...findings.questionIds.notes(), ...findings.droppedEntities.notes("warning")] };
 }
 
 function optional<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
@@ -131,30 +155,25 @@ function labelsOf(record: RecordReader): string[] | undefined {
   if (value === undefined) return undefined;
   const list = listOf(value);
   if (list?.every((item) => typeof item === "string" || typeof item === "number")) return list.map(String);
-  if (list !== undefined) throw record.error("label", "a list of labels", value);
+  if (list !== undefined || looksLikeList(value)) throw record.error("label", "a list of labels", value);
   return record
     .text("label")
     .split(/[|,;，；、\s]+/)
     .filter((label) => label !== "");
 }
 
-/** A list as JSON has it, or one written into a cell of a table. */
-function listOf(value: unknown): unknown[] | undefined {
-  if (Array.isArray(value)) return value;
-  if (typeof value !== "string" || !value.trimStart().startsWith("[")) return undefined;
-  try {
-    const list: unknown = JSON.parse(value.includes('"') ? value : value.replaceAll("'", '"'));
-    return Array.isArray(list) ? list : undefined;
-  } catch {
-    return undefined;
-  }
+function questionOf(record: RecordReader): ExamplesByTask["qa"] {
+  const id = record.name("id") ?? record.where;
+  const answers = answersOf(record);
+  record.findings.questionIds.add(id, record.where, answers !== undefined);
+  return { id, context: record.text("context"), question: record.text("question"), ...optional("answers", answers) };
 }
 
 /** A text, a list of texts, SQuAD's `{ text: [...], answer_start: [...] }`, or a list of `{ text, answer_start }`. */
 function answersOf(record: RecordReader): Answer[] | undefined {
   const value = record.value("answers");
   if (value === undefined) return undefined;
-  if (typeof value === "string" && !value.trimStart().startsWith("[")) {
+  if (typeof value === "string" && !looksLikeList(value)) {
     return value === "" ? [] : [answerOf(value, record.number("answerStart"))];
   }
   const list = listOf(value) ?? columnsOfAnswers(value);

@@ -1,15 +1,18 @@
 /** Records of named entities: units with tags, or a text with its entities. */
 import { verbatim } from "../../errors.ts";
 import type { TaggedExample } from "../examples.ts";
-import { type TagSpan, tagsOf, withoutOverlap } from "../ner/tag-schemes.ts";
+import { type SpansApart, type TagSpan, tagsOf, withoutOverlap } from "../ner/tag-schemes.ts";
 import { characterUnits, joinUnits, type TextUnits } from "../ner/text-units.ts";
 import type { ColumnRole } from "./column-names.ts";
+import { listOf } from "./list-cells.ts";
 
 /** What is needed of a record. */
 interface TagRecord {
   value(role: ColumnRole): unknown;
   text(role: ColumnRole): string;
   error(role: ColumnRole, expected: string, got: unknown): Error;
+  /** Is told what of the record is left out. */
+  dropped(place: TextUnits, entities: SpansApart["dropped"]): void;
 }
 
 /**
@@ -20,8 +23,8 @@ interface TagRecord {
  * @throws {DataError} when there are not as many tags as units, or an entity is outside the text or not the text at its place.
  */
 export function taggedExample(record: TagRecord): TaggedExample {
-  const tokens = listOf(record.value("tokens"));
-  const tags = listOf(record.value("tags"));
+  const tokens = itemsOf(record.value("tokens"));
+  const tags = itemsOf(record.value("tags"));
   const { text, units } = tokens === undefined ? ofText(record.text("text")) : joinUnits(tokens.map(String));
   if (tags?.every((tag) => typeof tag === "string") && (tokens !== undefined || tags.length === units.length)) {
     if (tags.length !== units.length)
@@ -31,14 +34,18 @@ export function taggedExample(record: TagRecord): TaggedExample {
   // Both are called `label` by some.
   const entities =
     record.value("entities") ?? (tags?.every((tag) => typeof tag === "string") ? undefined : record.value("tags"));
-  if (entities !== undefined)
-    return { text, units, tags: tagsOf(spansIn(record, entities, { text, units }), units.length, "IOB2") };
+  if (entities !== undefined) {
+    const spans = spansIn(record, entities, { text, units });
+    record.dropped({ text, units }, spans.dropped);
+    return { text, units, tags: tagsOf(spans.kept, units.length, "IOB2") };
+  }
   if (tags !== undefined) throw record.error("tags", `${units.length} tags, one for each character`, tags.length);
   return { text, units };
 }
 
-function listOf(value: unknown): unknown[] | undefined {
-  if (Array.isArray(value)) return value;
+function itemsOf(value: unknown): unknown[] | undefined {
+  const list = listOf(value);
+  if (list !== undefined) return list;
   return typeof value === "string" && value.includes(" ") ? value.split(" ").filter((item) => item !== "") : undefined;
 }
 
@@ -47,7 +54,7 @@ function ofText(text: string): TextUnits {
 }
 
 /** `[{ start, end, label }]`, `[[start, end, label]]`, or CLUENER's `{ label: { surface: [[first, last]] } }`. */
-function spansIn(record: TagRecord, entities: unknown, place: TextUnits): TagSpan[] {
+function spansIn(record: TagRecord, entities: unknown, place: TextUnits): SpansApart {
   if (typeof entities !== "object" || entities === null) throw record.error("entities", "a list of entities", entities);
   const { length } = place.units;
   const given = Array.isArray(entities) ? entities.map((entity) => spanOf(record, entity)) : spansByLabel(entities);

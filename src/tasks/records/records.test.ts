@@ -211,4 +211,78 @@ describe("the examples of each task", () => {
     }
     await expect(read("choice", { question: "哪里？", choices, answer: "广州" })).rejects.toThrow("one of the choices");
   });
+
+  test("qa: two questions with answers and one id are an error with both lines; without answers both are kept", async () => {
+    const line = (question: object) =>
+      `${JSON.stringify({ id: "a", context: "北京", question: "哪？", ...question })}\n`;
+    const labelled = line({ answers: ["北京"] });
+    await expect(readUserExamples("qa", "a.jsonl", labelled + labelled)).rejects.toThrow(
+      'a.jsonl line 2: expected an id of its own for each question with answers, got "a", which a.jsonl line 1 has too',
+    );
+    await expect(readUserExamples("qa", "a.jsonl", labelled + line({}))).rejects.toThrow("an id of its own");
+    const { examples, notes } = await readUserExamples("qa", "a.jsonl", line({}) + line({}));
+    expect(examples).toMatchObject([{ id: "a" }, { id: "a" }]);
+    expect(notes?.at(-1)).toMatchObject({ kind: "repeated ids", level: "warning", measured: { questions: 1 } });
+    // Where nothing names them, each has its line.
+    const nameless = `${JSON.stringify({ context: "北京", question: "哪？", answers: ["北京"] })}\n`;
+    expect((await readUserExamples("qa", "a.jsonl", nameless + nameless)).examples).toHaveLength(2);
+  });
+
+  test("ner: entities that overlap a longer one are counted, and the first are named", async () => {
+    const line = (ends: readonly number[]) =>
+      `${JSON.stringify({ text: "北京大学在北京", entities: [[0, 4, "ORG"], ...ends.map((end) => [0, end, "LOC"]), [5, 7, "LOC"]] })}\n`;
+    const { examples, notes } = await readUserExamples("ner", "a.jsonl", line([2, 3]) + line([]) + line([1, 2, 3, 1]));
+    expect(examples[0]).toMatchObject({ tags: ["B-ORG", "I-ORG", "I-ORG", "I-ORG", "O", "B-LOC", "I-LOC"] });
+    expect(notes?.at(-1)).toMatchObject({
+      kind: "overlapping-entities",
+      level: "warning",
+      measured: { entities: 6, texts: 2 },
+    });
+    expect(notes?.at(-1)?.message).toMatch(
+      /^6 entities in 2 texts .*\(a\.jsonl line 1: LOC "北京大" in ORG "北京大学"; .*; \.\.\.\)$/,
+    );
+    expect((await readUserExamples("ner", "a.jsonl", line([]))).notes).toHaveLength(1);
+  });
+
+  test("lists that a spreadsheet holds as Python wrote them", async () => {
+    const table = async (task: Parameters<typeof readUserExamples>[0], text: string) =>
+      (await readUserExamples(task, "a.csv", text)).examples[0];
+    expect(await table("multilabel", `text,labels\n好,"[""it's"", 'b']"\n`)).toEqual({
+      text: "好",
+      labels: ["it's", "b"],
+    });
+    await expect(table("multilabel", "text,labels\n好,[甲 乙]\n")).rejects.toThrow("labels: expected a list of labels");
+    expect(await table("ner", `tokens,ner_tags\n"['北', '京']","['B-LOC', 'I-LOC']"\n`)).toMatchObject({
+      text: "北京",
+      tags: ["B-LOC", "I-LOC"],
+    });
+    expect(
+      await table("qa", `context,question,answers\n北京,哪？,"[{'text': '京', 'answer_start': 1}]"\n`),
+    ).toMatchObject({
+      answers: [{ text: "京", start: 1 }],
+    });
+  });
+
+  test("embed: the names of pairs, negatives and scores, in whatever layout", async () => {
+    const embed = async (header: string, row: string) =>
+      (await readUserExamples("embed", "a.csv", `${header}\n${row}\n`)).examples[0];
+    const pair = { text: "甲", textPair: "乙" };
+    for (const header of ["sentence1,sentence2", "anchor,positive", "text_a,text_b", "premise,entailment", "q1,q2"]) {
+      expect(await embed(header, "甲,乙"), header).toEqual(pair);
+    }
+    for (const header of ["anchor,positive,negative", "premise,entailment,contradiction", "text,text_pair,hard_neg"]) {
+      expect(await embed(header, "甲,乙,丙"), header).toEqual({ ...pair, negative: "丙" });
+    }
+    for (const name of ["score", "similarity_score", "label", "rating", "target", "相似度"]) {
+      expect(await embed(`sentence1,sentence2,${name}`, "甲,乙,2.5"), name).toEqual({ ...pair, score: 2.5 });
+    }
+    // A score goes before a label; a label that is no number is no score.
+    expect(await embed("text,text_pair,label,score", "甲,乙,1,0.3")).toEqual({ ...pair, score: 0.3 });
+    await expect(embed("text,text_pair,label", "甲,乙,neutral")).rejects.toThrow(
+      'label: expected a number, got "neutral"',
+    );
+    const said = { columns: { textPair: "另一句", label: "分" } };
+    const { examples } = await readUserExamples("embed", "a.csv", "句子,另一句,分\n甲,乙,4\n", said);
+    expect(examples).toEqual([{ ...pair, score: 4 }]);
+  });
 });

@@ -3,7 +3,7 @@
 import type { ExamplesByTask, ReadExamples, TaskName } from "../datasets/dataset.ts";
 import { readQuestionFile } from "../datasets/question-file.ts";
 import { type ColumnChoices, findColumns } from "./columns.ts";
-import { examplesOfRecords } from "./record-examples.ts";
+import { readRecordExamples } from "./record-examples.ts";
 import { type RecordOptions, readRecords, recordFormat } from "./records.ts";
 import { looksLikeTaggedColumns, readSegmented, readTaggedColumns } from "./tagged-columns.ts";
 
@@ -41,5 +41,6 @@ export async function readUserExamples<Task extends TaskName>(
   const header = options.header === undefined ? {} : { header: options.header };
   const records = await readRecords(path, text, { format, names, ...header });
   const { places, notes } = findColumns(task, records, path, columns);
-  return { examples: examplesOfRecords(task, records, places), notes };
+  const read = readRecordExamples(task, records, places);
+  return { examples: read.examples, notes: [...notes, ...read.notes] };
 }
