@@ -36,6 +36,14 @@ export { type MlmHeadResult, resumeMlmHead, type TrainMlmHeadOptions, trainMlmHe
 export { readConfig } from "./model-files.ts";
 export { folderFiles, type ModelSource, openModelSource } from "./model-source.ts";
 export { createOnnxRuntime } from "./onnxruntime.ts";
+export {
+  type FoundOpenVino,
+  findOpenVino,
+  type OpenVinoSearch,
+  type OpenVinoSource,
+  type RejectedOpenVino,
+} from "./openvino/find.ts";
+export { createOpenVinoRuntime, type OpenVinoOptions, type OpenVinoPrecision } from "./openvino.ts";
 export { pipeline } from "./pipeline.ts";
 export { type PlannedJob, type PlannedPhase, type PlanTrainingOptions, planTraining } from "./plan-training.ts";
 export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining } from "./pretrain.ts";

@@ -3,10 +3,10 @@
  * no mmap of its own; koffi calls the C library's. Where that fails (Windows, some file systems) files are read in ranges.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { createRequire } from "node:module";
 import { type ByteSource, bytesSource, expectRange } from "../checkpoint/source.ts";
 import { FileError, verbatim } from "../errors.ts";
 import { fileError } from "./files.ts";
+import { loadKoffi } from "./koffi.ts";
 
 // From mman.h; equal on Linux, macOS and the BSDs. Private and writable: a write reaches neither the file nor a signal.
 const PROT_READ_WRITE = 3;
@@ -168,7 +168,7 @@ function windowedSource(name: string, size: number, windows: readonly Uint8Array
 /** The C library's mmap; one that maps nothing where there is none. */
 function loadMapping(): MemoryMapping {
   try {
-    const koffi: typeof import("koffi") = createRequire(import.meta.url)("koffi");
+    const koffi = loadKoffi();
     const library = koffi.load(null);
     const mmap = library.func("void *mmap(void *address, size_t length, int prot, int flags, int fd, int64_t offset)");
     const munmap = library.func("int munmap(void *address, size_t length)");

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { LazyTensor } from "../checkpoint/format.ts";
 import { onnxDataType } from "../graph/data-type.ts";
-import { bytesPerElement, type DType, elementCount, tensorBytes } from "../util/tensor.ts";
+import { bytesPerElement, type DType, elementCount, type HostTensor, tensorBytes } from "../util/tensor.ts";
 import { TensorProto_DataLocation as DataLocation, type TensorProto, TensorProtoSchema } from "./_onnx_pb.ts";
 
 /** External data begins at multiples of this, as ONNX recommends for memory maps. */
@@ -16,6 +16,31 @@ export function tensorHeader(name: string, { dtype, shape }: Pick<LazyTensor, "d
 /** The bytes that a tensor's elements take. */
 export function sizeOf({ dtype, shape }: { readonly dtype: DType; readonly shape: readonly number[] }): number {
   return bytesPerElement(dtype) * elementCount(shape);
+}
+
+/** The location that stands for the memory of the process itself; the offset is an address. Source: ONNX Runtime and OpenVINO. */
+const PROCESS_MEMORY = "*/_ORT_MEM_ADDR_/*";
+
+/** The message of a tensor whose elements lie in this process's memory; only an engine in the same process can read it. */
+export function tensorInMemory(name: string, tensor: HostTensor, address: bigint): TensorProto {
+  return externalTensor(name, tensor, PROCESS_MEMORY, address);
+}
+
+function externalTensor(
+  name: string,
+  tensor: Pick<LazyTensor, "dtype" | "shape">,
+  location: string,
+  offset: number | bigint,
+): TensorProto {
+  return create(TensorProtoSchema, {
+    ...tensorHeader(name, tensor),
+    dataLocation: DataLocation.EXTERNAL,
+    externalData: [
+      { key: "location", value: location },
+      { key: "offset", value: String(offset) },
+      { key: "length", value: String(sizeOf(tensor)) },
+    ],
+  });
 }
 
 /** Lays out tensors in a file beside the model. */
@@ -35,15 +60,7 @@ export class ExternalFile {
     const at = this.#offset + padding;
     this.#parts.push({ padding, tensor });
     this.#offset = at + sizeOf(tensor);
-    return create(TensorProtoSchema, {
-      ...tensorHeader(name, tensor),
-      dataLocation: DataLocation.EXTERNAL,
-      externalData: [
-        { key: "location", value: this.#name },
-        { key: "offset", value: String(at) },
-        { key: "length", value: String(sizeOf(tensor)) },
-      ],
-    });
+    return externalTensor(name, tensor, this.#name, at);
   }
 
   /** The bytes of the file; each tensor is read when its chunk is taken, and not copied. */

@@ -17,7 +17,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "./_onnx_pb.ts";
-import { ExternalFile, tensorHeader } from "./external-file.ts";
+import { ExternalFile, tensorHeader, tensorInMemory } from "./external-file.ts";
 import type { LoweredGraph, NamedNode } from "./lower.ts";
 
 /** The version of ONNX's file format that came with each version of its operators. Source: versioning.md of onnx/onnx. */
@@ -42,6 +42,8 @@ export interface SerializeOptions {
   readonly weights?: NamedTensors;
   /** The name of the file beside the model that holds a weight; the weights are inside of the model when left out. */
   readonly externalFile?: (weight: string) => string;
+  /** The address of a weight that an engine in this process reads where it lies; undefined for one inside of the model. */
+  readonly addressOf?: (weight: HostTensor) => bigint | undefined;
 }
 
 /** An ONNX model, and its external data. */
@@ -60,6 +62,8 @@ export function serializeModel(graph: LoweredGraph, options: SerializeOptions = 
   const initializers = graph.inputs.flatMap(({ name, parameter }) => {
     const tensor = parameter ? options.weights?.get(name) : undefined;
     if (tensor === undefined) return [];
+    const address = options.addressOf?.(tensor);
+    if (address !== undefined) return [tensorInMemory(name, tensor, address)];
     return [
       options.externalFile ? placed(name, tensor, options.externalFile(name), external) : tensorProto(name, tensor),
     ];

@@ -1,0 +1,159 @@
+/** OpenVINO behind the Runtime interface: the same ONNX graphs at bfloat16 or float32, through its C library. */
+import { availableParallelism } from "node:os";
+import { ArgumentError, RuntimeError, verbatim } from "../errors.ts";
+import type { Graph } from "../graph/graph.ts";
+import { lowerGraph } from "../onnx/lower.ts";
+import { serializeModel } from "../onnx/serialize.ts";
+import { checkWeights } from "../runtime/checks.ts";
+import { CompiledGraphs } from "../runtime/compiled-graphs.ts";
+import type { CompileOptions, Executable, Runtime } from "../runtime/runtime.ts";
+import { expectOk, type Handle, type OpenVinoApi } from "./openvino/c-api.ts";
+import { OpenVinoExecutable } from "./openvino/executable.ts";
+import { type FoundOpenVino, findOpenVino, OLDEST_OPENVINO, openVinoApi } from "./openvino/find.ts";
+
+/** How OpenVINO is used. */
+export interface OpenVinoOptions {
+  /** Threads inside of one run; all processors when left out. */
+  readonly threads?: number;
+  /** The precision of matrix products; `f32` when left out. Where the device has no bfloat16, `f32` is used and noted. */
+  readonly precision?: OpenVinoPrecision;
+  /** Path of the C library, or of a folder that has it; searched for when left out. */
+  readonly library?: string;
+  /** `CPU` when left out. */
+  readonly device?: "CPU" | "GPU" | "AUTO";
+  /** A folder in which compiled graphs are kept for later processes; none when left out. */
+  readonly cacheFolder?: string;
+  /** Is told what is done otherwise than asked. */
+  readonly onNote?: (text: string) => void;
+}
+
+/** A precision of matrix products; sums and everything outside of products are float32 where the engine allows. */
+export type OpenVinoPrecision = "f32" | "bf16";
+
+/** Weights below this size are inside of the model; the engine reads larger ones where they lie. */
+const MIN_SHARED_BYTES = 1 << 10;
+
+/**
+ * OpenVINO in this process.
+ * @throws {RuntimeError} when it is not found, does not load, is too old, or has no such device.
+ * @throws {ArgumentError} when `threads` is no positive integer.
+ */
+export async function createOpenVinoRuntime(options: OpenVinoOptions = {}): Promise<Runtime> {
+  const threads = options.threads ?? availableParallelism();
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new ArgumentError({ where: "threads", expected: "a positive integer", got: threads });
+  }
+  const { library, version } = requireOpenVino(options.library);
+  const api = openVinoApi(library);
+  const core = createCore(api);
+  const device = options.device ?? "CPU";
+  const precision = supportedPrecision(api, core, device, options);
+  configure(api, core, device, { ...options, threads, precision });
+  const compiled = new CompiledGraphs((graph, compileOptions, onDispose) =>
+    compileGraph(api, core, device, graph, compileOptions, onDispose),
+  );
+  const runtime: Runtime = {
+    name: "openvino",
+    version,
+    precision,
+    threads,
+    compile: (graph, compileOptions) => compiled.compile(graph, compileOptions),
+    dispose: () => compiled.dispose(),
+  };
+  unusedCores.register(runtime, { api, core });
+  return runtime;
+}
+
+/** A core holds its plugins and little else; it goes with its runtime. */
+const unusedCores = new FinalizationRegistry<{ api: OpenVinoApi; core: Handle }>(({ api, core }) => api.freeCore(core));
+
+function requireOpenVino(library: string | undefined): FoundOpenVino {
+  const { found, rejected } = findOpenVino(library);
+  if (found) return found;
+  throw new RuntimeError({
+    where: "openvino",
+    expected: `the library of OpenVINO ${OLDEST_OPENVINO} or later`,
+    got: verbatim(rejected.map(({ library, reason }) => `${library}: ${reason}`).join("; ") || "none"),
+    hint: "pip install openvino, or set ZHBERT_OPENVINO to the folder of libopenvino_c",
+  });
+}
+
+function createCore(api: OpenVinoApi): Handle {
+  const core: Handle[] = [0n];
+  expectOk(api, api.createCore(core), "start", "a library that starts", "pip install --force-reinstall openvino");
+  return core[0] as Handle;
+}
+
+function supportedPrecision(
+  api: OpenVinoApi,
+  core: Handle,
+  device: string,
+  options: OpenVinoOptions,
+): OpenVinoPrecision {
+  const asked = options.precision ?? "f32";
+  const capabilities = api.getProperty(core, device, "OPTIMIZATION_CAPABILITIES");
+  if (capabilities === undefined) {
+    throw new RuntimeError({
+      where: "openvino: device",
+      expected: "a device of this machine",
+      got: device,
+      hint: `CPU is always there; the engine says: ${api.lastError().trim().split("\n").at(-1)}`,
+    });
+  }
+  if (asked === "f32" || capabilities.split(" ").includes("BF16")) return asked;
+  options.onNote?.(`${device} has no bfloat16: float32 is used`);
+  return "f32";
+}
+
+interface Configuration extends OpenVinoOptions {
+  readonly threads: number;
+  readonly precision: OpenVinoPrecision;
+}
+
+/** Sets what compiled graphs of a core have in common; each hint outright, since what is left out is the device's choice. */
+function configure(api: OpenVinoApi, core: Handle, device: string, configuration: Configuration): void {
+  const { threads, precision, cacheFolder } = configuration;
+  const set = (on: string, key: string, value: string) =>
+    expectOk(api, api.setProperty(core, on, key, value), `property ${key}`, `${on} to take ${value}`);
+  set(device, "PERFORMANCE_HINT", "LATENCY");
+  for (const on of device === "AUTO" ? ["CPU"] : [device]) set(on, "INFERENCE_PRECISION_HINT", precision);
+  if (device !== "GPU") set("CPU", "INFERENCE_NUM_THREADS", String(threads));
+  if (cacheFolder !== undefined) set(device, "CACHE_DIR", cacheFolder);
+}
+
+async function compileGraph(
+  api: OpenVinoApi,
+  core: Handle,
+  device: string,
+  graph: Graph,
+  { weights }: CompileOptions,
+  onDispose: () => void,
+): Promise<Executable> {
+  if (weights) checkWeights("openvino", graph.inputs, weights);
+  const lowered = lowerGraph(graph, { contrib: true });
+  const { model } = serializeModel(lowered, {
+    ...(weights ? { weights } : {}),
+    addressOf: ({ data }) => (data.byteLength < MIN_SHARED_BYTES ? undefined : api.address(data)),
+  });
+  const compiled = await compileModel(api, core, device, model);
+  const inputs = graph.inputs.filter(({ name, parameter }) => !(parameter && weights?.has(name)));
+  try {
+    return new OpenVinoExecutable({ api, compiled, inputs, outputs: graph.outputs, weights, onDispose });
+  } catch (error) {
+    api.freeCompiled(compiled);
+    throw error;
+  }
+}
+
+async function compileModel(api: OpenVinoApi, core: Handle, device: string, bytes: Uint8Array): Promise<Handle> {
+  const model: Handle[] = [0n];
+  const expected = "a graph that the engine accepts";
+  expectOk(api, await api.readModel(core, bytes, bytes.length, null, model), "compile", expected);
+  try {
+    const compiled: Handle[] = [0n];
+    expectOk(api, await api.compileModel(core, model[0] as Handle, device, 0, compiled), "compile", expected);
+    return compiled[0] as Handle;
+  } finally {
+    api.freeModel(model[0] as Handle);
+  }
+}

@@ -1,0 +1,204 @@
+/** Finds OpenVINO's C library on this machine: by its path, in Node.js's and Python's packages, among the system's libraries. */
+import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { basename, delimiter, dirname, join } from "node:path";
+import { loadApi, type OpenVinoApi } from "./c-api.ts";
+
+/** Where a library was found; in the order of the search. */
+export type OpenVinoSource = "option" | "environment" | "openvino-node" | "pip" | "system";
+
+/** A library that loads and has a version that works. */
+export interface FoundOpenVino {
+  /** Path of the C library, libopenvino_c. */
+  readonly library: string;
+  /** Such as `2026.4.1`. */
+  readonly version: string;
+  readonly source: OpenVinoSource;
+}
+
+/** A library that cannot be used. */
+export interface RejectedOpenVino {
+  readonly library: string;
+  readonly source: OpenVinoSource;
+  /** What is wrong with it, and what to do. */
+  readonly reason: string;
+}
+
+/** What a search has found. */
+export interface OpenVinoSearch {
+  readonly found: FoundOpenVino | undefined;
+  /** Those before the one that was found, or all. */
+  readonly rejected: readonly RejectedOpenVino[];
+}
+
+/** The oldest release that the tests pass with. */
+export const OLDEST_OPENVINO = "2025.4";
+
+/** The environment variable that gives the path of the C library or of a folder that has it. */
+const PATH_VARIABLE = "ZHBERT_OPENVINO";
+
+/** With and without a version behind it: libopenvino_c.so.2641, libopenvino_c.2641.dylib, openvino_c.dll. */
+const LIBRARY_NAME = /^(lib)?openvino_c(\.\d+)*\.(so|dylib|dll)(\.\d+)*$/;
+
+/** Where a package or an installation keeps libraries, below its own folder. */
+const LIBRARY_FOLDERS = ["", "libs", "lib", "bin", "openvino/libs", "runtime/lib/intel64", "runtime/lib/aarch64"];
+
+/**
+ * Looks for OpenVINO: the path that is given, ZHBERT_OPENVINO, the npm package openvino-node, Python's packages (the active
+ * environment's, python3's, the user's), the system's libraries. A path that is given is the only one that is tried.
+ * @param library - path of the C library, or of a folder that has it.
+ */
+export function findOpenVino(library?: string): OpenVinoSearch {
+  const rejected: RejectedOpenVino[] = [];
+  for (const { source, path } of candidates(library)) {
+    const outcome = tryLibrary(path);
+    if ("version" in outcome) return { found: { library: path, version: outcome.version, source }, rejected };
+    rejected.push({ library: path, source, reason: outcome.reason });
+  }
+  return { found: undefined, rejected };
+}
+
+const apis = new Map<string, OpenVinoApi>();
+
+/** The library at a path that was found. @throws {Error} when it does not load. */
+export function openVinoApi(path: string): OpenVinoApi {
+  const known = apis.get(path);
+  if (known) return known;
+  const api = loadApi(path);
+  apis.set(path, api);
+  return api;
+}
+
+function tryLibrary(path: string): { readonly version: string } | { readonly reason: string } {
+  if (!existsSync(path)) return { reason: "there is no such file" };
+  if (statSync(path).isDirectory()) return { reason: "the folder has no libopenvino_c" };
+  try {
+    const version = /^\d+(\.\d+)*/.exec(openVinoApi(path).version())?.[0] ?? "unknown";
+    if (isOlder(version, OLDEST_OPENVINO)) {
+      return {
+        reason: `it is version ${version}; ${OLDEST_OPENVINO} or later is needed: pip install --upgrade openvino`,
+      };
+    }
+    return { version };
+  } catch (error) {
+    return { reason: whyNotLoaded(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+function isOlder(version: string, oldest: string): boolean {
+  const [a, b] = [version, oldest].map((text) => text.split(".").map(Number));
+  const at = b?.findIndex((part, i) => (a?.[i] ?? 0) !== part) ?? -1;
+  return at >= 0 && !((a?.[at] ?? 0) > (b?.[at] ?? 0));
+}
+
+function whyNotLoaded(message: string): string {
+  const text = message.replaceAll(/\s+/g, " ").trim();
+  if (/GLIBC|GLIBCXX/.test(text)) return `${text} (it is built for a newer system: take an older release of OpenVINO)`;
+  if (/libtbb|tbb12/.test(text)) return `${text} (it needs oneTBB beside it: pip install --force-reinstall openvino)`;
+  if (/invalid ELF|wrong architecture|file too short|not a valid Win32/.test(text)) {
+    return `${text} (it is damaged, or for another processor: pip install --force-reinstall openvino)`;
+  }
+  return text;
+}
+
+interface Candidate {
+  readonly source: OpenVinoSource;
+  readonly path: string;
+}
+
+function* candidates(given: string | undefined): Generator<Candidate> {
+  const environment = process.env[PATH_VARIABLE];
+  if (given !== undefined) yield { source: "option", path: libraryAt(given) };
+  else if (environment) yield { source: "environment", path: libraryAt(environment) };
+  else {
+    const folders: readonly (readonly [OpenVinoSource, () => readonly string[]])[] = [
+      ["openvino-node", nodeFolders],
+      ["pip", pythonFolders],
+      ["system", systemFolders],
+    ];
+    const tried = new Set<string>();
+    for (const [source, list] of folders) {
+      for (const folder of list()) {
+        const path = librariesIn(folder)[0];
+        if (path === undefined || tried.has(realpathSync(path))) continue;
+        tried.add(realpathSync(path));
+        yield { source, path };
+      }
+    }
+  }
+}
+
+/** The library at a path, or in the folder or the package of it; the path itself where there is none. */
+function libraryAt(path: string): string {
+  return existsSync(path) && statSync(path).isDirectory() ? (librariesIn(path)[0] ?? path) : path;
+}
+
+function librariesIn(folder: string): string[] {
+  return LIBRARY_FOLDERS.flatMap((below) => {
+    const names = entries(join(folder, below)).filter((name) => LIBRARY_NAME.test(name));
+    // The newest first; a name without version is a link to one with it.
+    return names.sort((a, b) => b.localeCompare(a, "en", { numeric: true })).map((name) => join(folder, below, name));
+  });
+}
+
+function entries(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function nodeFolders(): string[] {
+  const bases = [join(process.cwd(), "package.json"), import.meta.url];
+  return bases.flatMap((base) => {
+    try {
+      return [dirname(createRequire(base).resolve("openvino-node/package.json"))];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** site-packages of the active environment, of the python3 on the path, and of the user; no Python is started. */
+function pythonFolders(): string[] {
+  const { VIRTUAL_ENV, PATH, PYTHONUSERBASE, APPDATA } = process.env;
+  const pythons = (PATH ?? "")
+    .split(delimiter)
+    .flatMap((folder) => ["python3", "python", "python.exe"].map((name) => join(folder, name)))
+    .filter((path) => existsSync(path));
+  const prefixes = pythons.flatMap((path) => [path, realpathSync(path)]).map((path) => prefixOf(path));
+  const users = [PYTHONUSERBASE, join(homedir(), ".local"), APPDATA && join(APPDATA, "Python")];
+  const library = join(homedir(), "Library", "Python");
+  const macUsers = entries(library).map((version) => join(library, version));
+  const all = [VIRTUAL_ENV, ...prefixes, ...users, ...macUsers].filter((path) => path !== undefined && path !== "");
+  return [...new Set(all)].flatMap((prefix) => sitePackages(prefix as string)).map((path) => join(path, "openvino"));
+}
+
+/** The installation that an interpreter belongs to; on Windows it lies in its top folder. */
+function prefixOf(python: string): string {
+  const folder = dirname(python);
+  return ["bin", "Scripts"].includes(basename(folder)) ? dirname(folder) : folder;
+}
+
+function sitePackages(prefix: string): string[] {
+  const byVersion = entries(join(prefix, "lib"))
+    .filter((name) => /^python3/.test(name))
+    .sort((a, b) => b.localeCompare(a, "en", { numeric: true }))
+    .flatMap((name) => ["site-packages", "dist-packages"].map((packages) => join(prefix, "lib", name, packages)));
+  return [...byVersion, join(prefix, "lib", "python", "site-packages"), join(prefix, "Lib", "site-packages")];
+}
+
+function systemFolders(): string[] {
+  const { LD_LIBRARY_PATH, DYLD_LIBRARY_PATH, PATH, CONDA_PREFIX, INTEL_OPENVINO_DIR } = process.env;
+  const listed = [LD_LIBRARY_PATH, DYLD_LIBRARY_PATH, process.platform === "win32" ? PATH : undefined];
+  const own = [INTEL_OPENVINO_DIR, CONDA_PREFIX].filter((path) => path !== undefined && path !== "");
+  const installed = ["/opt/intel", "/opt"].flatMap((folder) =>
+    entries(folder).flatMap((name) => (name.startsWith("openvino") ? [join(folder, name)] : [])),
+  );
+  const triplets = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map((name) => `/usr/lib/${name}`);
+  const standard = ["/usr/local/lib", "/usr/lib64", "/usr/lib", ...triplets, "/opt/homebrew/lib"];
+  const paths = listed.flatMap((list) => list?.split(delimiter) ?? []);
+  return [...paths.filter((path) => path !== ""), ...(own as string[]), ...installed, ...standard];
+}
