@@ -62,8 +62,8 @@ async function compareTask(name: string, runtime: Runtime): Promise<TaskResult> 
   const prepared = await prepare(jobOf(name, shape, runtime.threads), {}, runtime);
   const { inputs } = prepared;
   const { primaryMetric: metric } = inputs.task;
-  const split = inputs.test === undefined ? "dev" : "test";
-  const evaluated = firstOf((inputs.test ?? inputs.dev) as EncodedExamples, Number(options["eval-examples"]));
+  const split = inputs.tests["test"] === undefined ? "dev" : "test";
+  const evaluated = firstOf((inputs.tests["test"] ?? inputs.dev) as EncodedExamples, Number(options["eval-examples"]));
   const [ours, theirs]: [SideResult[], SideResult[]] = [[], []];
   let untrained = 0;
   for (let seed = 1; seed <= Number(options.seeds); seed++) {

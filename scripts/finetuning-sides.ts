@@ -79,7 +79,7 @@ export async function trainHere(run: ComparedRun): Promise<SideResult> {
     {
       ...others,
       weights: lazyTensors(weights),
-      test: evaluated,
+      tests: { test: evaluated },
       output: join(folder, "zhbert"),
       plan,
       overwrite: true,

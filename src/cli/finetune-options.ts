@@ -117,6 +117,15 @@ const RUN: readonly NamedOption<RunName>[] = [
     whole("--gradient-accumulation-steps", "batches for one update", defaults.gradientAccumulationSteps),
   ],
   ["learningRate", number("--lr, --learning-rate", "peak learning rate", PUBLISHED, positiveNumber)],
+  [
+    "crfLearningRate",
+    number(
+      "--crf-lr, --crf-learning-rate",
+      "peak rate of the CRF's transitions; 100 times --lr is usual",
+      "as --lr",
+      positiveNumber,
+    ),
+  ],
   ["warmupShare", number("--warmup-ratio, --warmup", "share of the updates with a rising rate", WARMUP_SHARE, share)],
   [
     "optimizer",

@@ -5,6 +5,7 @@ import { ConfigError, DataError, InterruptedError, verbatim } from "../errors.ts
 import { type LoadedModel, TASK_FILE } from "../inference/load-model.ts";
 import { expectNoFurtherLayers, expectVocabularySize, matchWeights } from "../model/match-weights.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { TaggingSettings } from "../tasks/ner/ner-settings.ts";
 import { fineTuningDefaults, rateNotes } from "../tasks/protocol/default-rates.ts";
 import { balancedClassWeights } from "../tasks/records/class-balance.ts";
 import { type AnyExample, dataNotes, type LabelCounts, labelCounts } from "../tasks/records/data-advice.ts";
@@ -23,7 +24,7 @@ import { completeFineTuning, type FineTuningPlan } from "./fine-tuning-plan.ts";
 import type { FineTuningInputs, FineTuningRunResult, FineTuningWatcher } from "./fine-tuning-run.ts";
 import type { DownloadOptions } from "./hub.ts";
 import { CONFIG_FILE } from "./model-files.ts";
-import { type AnyTaskData, loadTaskData } from "./task-data.ts";
+import { type AnyTaskData, everySplit, loadTaskData } from "./task-data.ts";
 
 /** Who watches, and what the runs compute on. */
 export interface FineTuneEnvironment extends FineTuningWatcher {
@@ -52,7 +53,7 @@ export interface Prepared {
 /** Opens everything. @throws {DataError} when examples cannot be learned from. @throws {ConfigError} when model and task do not fit. */
 export async function prepare(job: Job, environment: FineTuneEnvironment, runtime: Runtime): Promise<Prepared> {
   const note = (message: string) => environment.onNote?.({ kind: "model", level: "info", message });
-  const data = await loadTaskData(job.data);
+  const data = await loadTaskData({ ...job.data, splits: job.data.splits ?? everySplit(job.data) });
   for (const one of data.notes) environment.onNote?.(one);
   const train = (data.splits.train ?? []) as readonly AnyExample[];
   if (train.length === 0) {
@@ -144,9 +145,9 @@ async function encodeAll(
   { tokenizer }: LoadedModel,
   { kind, splits }: AnyTaskData,
   { signal, onEncode, onNote }: FineTuneEnvironment,
-): Promise<{ train: EncodedExamples; dev?: EncodedExamples; test?: EncodedExamples }> {
-  const wanted = (["train", "dev", "test"] as const).flatMap((split) => {
-    const given = (splits[split] ?? []) as readonly AnyExample[];
+): Promise<Pick<FineTuningInputs, "train" | "dev" | "tests">> {
+  const wanted = Object.entries(splits).flatMap(([split, found = []]) => {
+    const given: readonly AnyExample[] = found;
     const isTrain = split === "train";
     const isUseful = isTrain || (given.length > 0 && given.every((example) => isLabelled(kind, example)));
     const examples: readonly AnyExample[] = isTrain ? (task.trainingExamples?.(given) ?? given) : given;
@@ -168,7 +169,8 @@ async function encodeAll(
   expectLabelled(task, train);
   const texts = (splits.train ?? []) as readonly AnyExample[];
   for (const one of tokenNotes(kind, texts, tokenizer, task.settings.maxSeqLength)) onNote?.(one);
-  return { ...encoded, train };
+  const { train: _, dev, ...tests } = encoded;
+  return { train, ...(dev && { dev }), tests };
 }
 
 function interrupted(): InterruptedError {
@@ -208,6 +210,7 @@ function planner(job: Job, data: AnyTaskData, inputs: FineTuningInputs, { onNote
     config,
     batchesPerEpoch,
     hasDev: dev !== undefined,
+    hasCrf: (task.settings as TaggingSettings).crf === true,
     balancedClassWeights: () => balancedClassWeights(task.settings, train.examples),
     defaults: fineTuningDefaults(choice),
     data: { ...job.data },

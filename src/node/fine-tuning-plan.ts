@@ -2,6 +2,7 @@
 import { ArgumentError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import type { Trainable } from "../model/trainable.ts";
+import { CRF_PREFIX } from "../tasks/ner/crf.ts";
 import type { FineTuningDefaults } from "../tasks/protocol/default-rates.ts";
 import type { LossOptions } from "../tasks/task.ts";
 import type { Adversarial } from "../train/adversarial.ts";
@@ -20,6 +21,8 @@ export interface FineTuningChoices {
   readonly gradientAccumulationSteps?: number;
   /** The peak learning rate; the published one for the task, the data set and the kind of model. */
   readonly learningRate?: number;
+  /** The peak learning rate of a CRF's transitions; that of all else. They are few and begin at random: 100 times it is usual. */
+  readonly crfLearningRate?: number;
   /** The share of the updates over which the rate rises, in [0, 1); 0.1. */
   readonly warmupShare?: number;
   /** `adamw` (PyTorch's, with its schedule and clipping), `adamw-bert` (Google's), `lamb` or `lamb-nvidia`. */
@@ -122,12 +125,26 @@ export interface FineTuningFacts {
   /** By which rare labels count as much as frequent ones. @throws {ArgumentError} where the task has no labels. */
   balancedClassWeights(): readonly number[];
   readonly defaults: FineTuningDefaults;
+  /** Whether the task has a conditional random field. */
+  readonly hasCrf: boolean;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
 function lossOf({ classWeights, ...loss }: LossChoices = {}, facts: FineTuningFacts): LossOptions {
   if (classWeights === undefined) return loss;
   return { ...loss, classWeights: classWeights === "balanced" ? facts.balancedClassWeights() : classWeights };
+}
+
+/** The rate of a CRF as a factor on that of all else. */
+function crfRate({ crfLearningRate: rate }: FineTuningChoices, learningRate: number, { hasCrf }: FineTuningFacts) {
+  if (rate === undefined) return undefined;
+  if (hasCrf) return { [CRF_PREFIX]: rate / learningRate };
+  throw new ArgumentError({
+    where: "learning rate of the CRF",
+    expected: "a model of ner with a CRF",
+    got: verbatim("a task without one"),
+    hint: "Give --crf, or leave --crf-learning-rate out.",
+  });
 }
 
 /** Choices with the defaults filled in. @throws {ArgumentError} when a number is out of range. */
@@ -148,17 +165,18 @@ export function completeFineTuning(choices: FineTuningChoices, facts: FineTuning
   expectThat(frozen <= config.numHiddenLayers, "frozen layers", `at most ${config.numHiddenLayers}`, frozen);
   const { dropout } = choices;
   if (dropout !== undefined) expectThat(dropout >= 0 && dropout < 1, "dropout", "a number in [0, 1)", dropout);
+  const { learningRate = defaults.learningRate } = choices;
   const settings: TrainingSettings = {
     steps,
     seed,
     optimizer,
-    learningRate: choices.learningRate ?? defaults.learningRate,
+    learningRate,
     warmupSteps: Math.floor(steps * warmupShare),
     weightDecay,
     maxGradientNorm,
     gradientAccumulationSteps,
     ...given({ schedule, layerDecay, beta1, beta2, epsilon, averageDecay, adversarial, unfreezeEvery }),
-    ...given({ patience }),
+    ...given({ patience, rateFactors: crfRate(choices, learningRate, facts) }),
   };
   const plan = {
     data,

@@ -43,7 +43,8 @@ export interface FineTuningInputs {
   readonly where: string;
   readonly train: EncodedExamples;
   readonly dev?: EncodedExamples;
-  readonly test?: EncodedExamples;
+  /** What the finished model is measured on, by split: test, and what else of the data set has labels. */
+  readonly tests: Readonly<Record<string, EncodedExamples>>;
   /** Tells the examples from others. */
   readonly dataIdentity: string;
   /** The small files of the model that comes out, by name. */
@@ -70,7 +71,7 @@ export interface FineTuningStart {
 export interface FineTuningWatcher extends RunWatcher<TaskBatch, FineTuningMeans, FineTuningEvaluation> {
   /** Before the first step of each run. */
   readonly onStart?: (run: FineTuningStart) => void;
-  /** While a model is measured, on dev or test: after each batch. */
+  /** While a model is measured, on whatever split: after each batch. */
   readonly onEvaluate?: (doneBatches: number, batches: number) => void;
 }
 
@@ -87,7 +88,7 @@ export interface FineTuningRunResult {
   readonly learningRate: number;
   readonly batchSize: number;
   readonly epochs: number;
-  /** By split: dev and test, as far as they have labels. */
+  /** By split: dev, test and the data set's further ones (trial, challenge), as far as they have labels. */
   readonly scores: Readonly<Record<string, Scores>>;
 }
 
@@ -305,14 +306,14 @@ async function finalScores(
   { objective, compile }: ReturnType<typeof graphsOf>,
   known: FineTuningEvaluation | undefined,
 ): Promise<Record<string, Scores>> {
-  const { dev, test, output } = run;
+  const { dev, tests, output } = run;
   const path = join(output, MODEL_FILE);
   const step = evaluationStep(objective, compile("all"), readSafetensors(await readBytes(path), path));
   const measure = (examples: EncodedExamples) => evaluatorOf(run, examples)(step);
   try {
     const scores: Record<string, Scores> = {};
     if (dev !== undefined) scores["dev"] = scoresOf(known ?? (await measure(dev)));
-    if (test !== undefined) scores["test"] = scoresOf(await measure(test));
+    for (const [split, examples] of Object.entries(tests)) scores[split] = scoresOf(await measure(examples));
     return scores;
   } finally {
     await step.dispose();

@@ -6,7 +6,6 @@ import { evaluationReport } from "../report/evaluation-report.ts";
 import type { ReportOptions } from "../report/page.ts";
 import { evaluationFile } from "../report/protocol-report.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { findDataset } from "../tasks/datasets/datasets.ts";
 import { exampleScores } from "../tasks/metrics/example-scores.ts";
 import { taskModel } from "../tasks/pipeline/pipeline.ts";
 import { fineTuningDefaults } from "../tasks/protocol/default-rates.ts";
@@ -23,7 +22,7 @@ import type { FineTuneEnvironment } from "./fine-tuning-inputs.ts";
 import type { FineTuningRunResult } from "./fine-tuning-run.ts";
 import type { RunCell } from "./protocol.ts";
 import { readMetrics } from "./run-folder.ts";
-import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "./task-data.ts";
+import { type AnyTaskData, everySplit, loadTaskData } from "./task-data.ts";
 
 /** The options of a run as the library takes them. @param task - what follows `zhbert finetune`. */
 export type FineTuneOptionsOf = (
@@ -70,7 +69,7 @@ export function cellRunner(runner: CellRunnerOptions): RunCell {
     };
     const options = optionsOf(cell.task.task, cell.options);
     const tuned = await tune(cell, folder, options, environment, isResumed);
-    const data = await loadTaskData({ ...options.data, splits: splitsOf(options.data) });
+    const data = await loadTaskData({ ...options.data, splits: everySplit(options.data) });
     onProgress?.(TRAINING_SHARE, {});
     const measured = await measure(folder, data, tuned, environment, runner);
     return {
@@ -113,12 +112,6 @@ function tune(
     if (error instanceof CheckpointError) return begin();
     throw error;
   });
-}
-
-/** All splits that a data set of this name may have; those that are not there are left out. */
-function splitsOf({ name, dataset = name }: TaskDataOptions): string[] {
-  const known = Object.keys(findDataset(dataset)?.splits ?? {});
-  return [...new Set([...TRAINING_SPLITS, "test", ...known])];
 }
 
 interface Measured {

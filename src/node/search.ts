@@ -93,11 +93,12 @@ export async function searchOptions(options: SearchOptions): Promise<SearchResul
 
 /** The rounds depend on the epochs, so that they are said even where they are the default. */
 async function withEpochs(options: SearchOptions): Promise<SearchOptions> {
-  const { epochs, steps } = options.optionsOf(options.task, options.options);
+  const { epochs, steps, data } = options.optionsOf(options.task, options.options);
   if (epochs !== undefined || steps !== undefined || "epochs" in options.grid) return options;
-  const dataset = findDataset(options.task);
+  const { name, dataset: learned = name } = data;
+  const dataset = findDataset(learned);
   const { config } = await loadPretrained(options.model);
-  const task = dataset?.task ?? dataOfTask(options.task);
+  const task = findDataset(name)?.task ?? dataOfTask(name);
   const defaults = fineTuningDefaults({ task, model: config, ...(dataset && { dataset: dataset.title }) });
   return { ...options, options: { epochs: defaults.epochs, ...options.options } };
 }

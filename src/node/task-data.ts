@@ -80,6 +80,11 @@ export type AnyTaskData = { readonly [Kind in TaskName]: TaskData<Kind> }[TaskNa
 
 type AnyExample = ExamplesByTask[TaskName];
 
+/** Train, dev and test, and what further splits the data set has; those that are not there are left out when loaded. */
+export function everySplit({ name, dataset = name }: Pick<TaskDataOptions, "name" | "dataset">): string[] {
+  return [...new Set([...DEFAULT_SPLITS, ...Object.keys(findDataset(dataset)?.splits ?? {})])];
+}
+
 const DEFAULT_SPLITS = ["train", "dev", "test"];
 const DEFAULT_DEV_SHARE = 0.1;
 const thousands = new Intl.NumberFormat("en");

@@ -1,4 +1,4 @@
-/** Layer-wise learning-rate decay: the lower a parameter lies, the smaller its steps. */
+/** Learning rates by parameter: layer-wise decay, the lower one lies the smaller its steps; and factors by name. */
 
 /**
  * The factor on a parameter's learning rate: 1 for the heads, `decay` for the pooler, and one `decay` more for each layer
@@ -12,4 +12,9 @@ export function layerRateFactor(name: string, decay: number, numLayers: number):
   if (layer !== undefined) return decay ** (numLayers + 1 - Number(layer));
   if (name.startsWith("bert.embeddings.")) return decay ** (numLayers + 2);
   return name.startsWith("bert.pooler.") ? decay : 1;
+}
+
+/** The factor of the first beginning that a parameter's name has; 1 where it has none of them. */
+export function namedRateFactor(name: string, factors: Readonly<Record<string, number>>): number {
+  return Object.entries(factors).find(([prefix]) => name.startsWith(prefix))?.[1] ?? 1;
 }

@@ -44,6 +44,8 @@ export interface TrainingSettings {
   readonly patience?: number;
   /** A second phase, on other batches. */
   readonly secondPhase?: SecondPhase;
+  /** Factors on the learning rates of parameters, by what their names begin with; 1 for the others. */
+  readonly rateFactors?: Readonly<Record<string, number>>;
   /** Trains on moved embeddings besides. */
   readonly adversarial?: Adversarial;
   /** Trains the heads and the top layer first, and one part more after each so many updates; need not be whole. */
@@ -113,7 +115,11 @@ export function checkSettings(settings: TrainingSettings, { loggingSteps }: { re
   expectAtLeastOne("patience", patience);
   if (settings.secondPhase !== undefined) checkSecondPhase(settings, settings.secondPhase);
   if (settings.adversarial !== undefined) checkAdversarial(settings.adversarial);
-  const { unfreezeEvery = 1 } = settings;
+  const { unfreezeEvery = 1, rateFactors = {} } = settings;
+  for (const [prefix, factor] of Object.entries(rateFactors)) {
+    const isFactor = factor > 0 && factor < Number.POSITIVE_INFINITY;
+    expectThat(isFactor, `rate factor of ${prefix}`, "a number above 0", factor);
+  }
   expectThat(unfreezeEvery > 0, "updates between unfreezing", "a number above 0", unfreezeEvery);
 }
 

@@ -11,7 +11,7 @@ import { type BestSoFar, withEvaluation } from "./best.ts";
 import { expectPhases } from "./check-phases.ts";
 import { accumulate, clipScale, type Gradients, globalNorm } from "./clipping.ts";
 import { isDue, phaseAt, planUpdate, totalSteps } from "./course.ts";
-import { layerRateFactor } from "./layer-decay.ts";
+import { layerRateFactor, namedRateFactor } from "./layer-decay.ts";
 import type { LoggedLine, RunPosition } from "./metrics.ts";
 import { MovingAverage } from "./moving-average.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -142,9 +142,10 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
 
   #optimizerOptions() {
     const { settings, config } = this.#options;
-    const { layerDecay = 1, weightDecay, beta1, beta2, epsilon } = settings;
+    const { layerDecay = 1, rateFactors = {}, weightDecay, beta1, beta2, epsilon } = settings;
     const given = Object.entries({ beta1, beta2, epsilon }).filter(([, value]) => value !== undefined);
-    const rateFactor = (name: string) => layerRateFactor(name, layerDecay, config.numHiddenLayers);
+    const rateFactor = (name: string) =>
+      layerRateFactor(name, layerDecay, config.numHiddenLayers) * namedRateFactor(name, rateFactors);
     const unfreezing = this.#unfreezing;
     const beginsAt = unfreezing && ((name: string) => beginOf(unfreezing, name) ?? 0);
     return { weightDecay, rateFactor, ...(beginsAt && { beginsAt }), ...Object.fromEntries(given) };

@@ -31,7 +31,7 @@ export interface CrfParameters {
 }
 
 /** Names of parameters begin so. */
-const CRF_PREFIX = "crf.";
+export const CRF_PREFIX = "crf.";
 
 /** The parameters of a model's field over so many labels. */
 export function crfParameters(context: ModelContext, labels: number): CrfParameters {
