@@ -1,7 +1,17 @@
 /** Spread over seeds and significance, next to what scipy 1.17.1 and numpy 2 give for the same numbers. */
 import { describe, expect, test } from "vitest";
 import { ArgumentError } from "../../errors.ts";
-import { holm, mcnemar, meanMeasure, type PairedScores, pairedBootstrap, statisticsOf } from "./significance.ts";
+import {
+  compareResampled,
+  holm,
+  mcnemar,
+  meanMeasure,
+  type PairedScores,
+  pairedBootstrap,
+  type ResampledMetric,
+  resampleMetrics,
+  statisticsOf,
+} from "./significance.ts";
 
 describe("results of several runs", () => {
   test("maximum, mean, deviation (n - 1) and the interval of Student's t", () => {
@@ -63,6 +73,20 @@ describe("two models on the same examples", () => {
     const { first } = paired;
     const found = pairedBootstrap({ ...paired, second: first }, { resamples: 200 });
     expect(found).toEqual({ difference: 0, low: 0, high: 0, wins: 0.5, pValue: 1 });
+  });
+
+  test("several models resampled together give what each pair gives by itself", () => {
+    const scores = [7, 3, 9].map((factor) => Float64Array.from(right((i) => (i * factor) % 10 < 8)));
+    const all = resampleMetrics(scores, { parts: 1, measure: meanMeasure }, { resamples: 300 });
+    for (const [first, second] of [
+      [0, 1],
+      [0, 2],
+      [2, 1],
+    ] as const) {
+      const pair = accuracies([...(scores[first] ?? [])], [...(scores[second] ?? [])]);
+      const found = compareResampled(all[first] as ResampledMetric, all[second] as ResampledMetric);
+      expect(found).toEqual(pairedBootstrap(pair, { resamples: 300 }));
+    }
   });
 
   test("a metric of sums is resampled as a whole: F1 of entities is not the mean of sentences' F1", () => {

@@ -38,14 +38,18 @@ export function statisticsOf(values: readonly number[]): RunStatistics {
  * What each example contributes to a metric: numbers that are summed over examples, and what is made of the sums. An accuracy
  * sums 1 for each right example; an F1 sums right, predicted and true entities.
  */
-export interface PairedScores {
-  /** float64 [examples * parts], the parts of an example beside each other. */
-  readonly first: Float64Array;
-  readonly second: Float64Array;
+interface ScoreParts {
   /** Numbers of an example. */
   readonly parts: number;
   /** The metric of sums over `count` examples. */
   readonly measure: (sums: Float64Array, count: number) => number;
+}
+
+/** Two models' scores of the same examples. */
+export interface PairedScores extends ScoreParts {
+  /** float64 [examples * parts], the parts of an example beside each other. */
+  readonly first: Float64Array;
+  readonly second: Float64Array;
 }
 
 /** How sure a difference is. */
@@ -79,20 +83,63 @@ const RESAMPLES = 10_000;
  */
 export function pairedBootstrap(
   { first, second, parts, measure }: PairedScores,
-  { resamples = RESAMPLES, seed = 0 }: BootstrapOptions = {},
+  options: BootstrapOptions = {},
 ): BootstrapResult {
-  if (first.length !== second.length) {
+  const [a, b] = resampleMetrics([first, second], { parts, measure }, options);
+  return compareResampled(a as ResampledMetric, b as ResampledMetric);
+}
+
+/** A model's metric, and what it is on each resample of the examples. */
+export interface ResampledMetric {
+  /** On all examples. */
+  readonly value: number;
+  /** float64 [resamples]. */
+  readonly drawn: Float64Array;
+}
+
+/**
+ * The metric of several models on the same resamples of their examples: any two of them are then compared by
+ * `compareResampled`, and examples are drawn once for all pairs.
+ * @param scores - of each model: float64 [examples * parts], as in `PairedScores`.
+ * @throws {ArgumentError} when the lists do not fit each other or are empty.
+ */
+export function resampleMetrics(
+  scores: readonly Float64Array[],
+  { parts, measure }: ScoreParts,
+  { resamples = RESAMPLES, seed = 0 }: BootstrapOptions = {},
+): ResampledMetric[] {
+  const count = (scores[0]?.length ?? 0) / parts;
+  const unlike = scores.find(({ length }) => length !== count * parts);
+  if (unlike !== undefined) {
     throw new ArgumentError({
       where: "pairedBootstrap",
-      expected: `as many examples as the first model has (${first.length / parts})`,
-      got: second.length / parts,
+      expected: `as many examples as the first model has (${count})`,
+      got: unlike.length / parts,
       hint: "both models must have predicted the same examples",
     });
   }
-  const count = first.length / parts;
   expectSome("pairedBootstrap", count);
-  const difference = measure(sums(first, parts), count) - measure(sums(second, parts), count);
-  const drawn = resampledDifferences({ first, second, parts, measure }, resamples, new Random(seed));
+  const random = new Random(seed);
+  const places = new Uint32Array(count);
+  const metrics = scores.map((one) => ({
+    value: measure(sums(one, parts), count),
+    drawn: new Float64Array(resamples),
+  }));
+  for (let i = 0; i < resamples; i++) {
+    // Without the rejection of Random.integer: the bias is below count / 2^32.
+    for (let j = 0; j < count; j++) places[j] = Math.floor((random.uint32() / 2 ** 32) * count) * parts;
+    for (const [model, { drawn }] of metrics.entries()) {
+      drawn[i] = measure(sumsAt(scores[model] as Float64Array, places, parts), count);
+    }
+  }
+  return metrics;
+}
+
+/** How sure the difference of two models is that were resampled together. Sources: as of `pairedBootstrap`. */
+export function compareResampled(first: ResampledMetric, second: ResampledMetric): BootstrapResult {
+  const difference = first.value - second.value;
+  const drawn = first.drawn.map((value, i) => value - (second.drawn[i] as number));
+  const resamples = drawn.length;
   let [better, far] = [0, 0];
   // Sums of the same numbers in another order differ in their last bits.
   const margin = 1e-12 * Math.max(1, Math.abs(difference));
@@ -111,24 +158,15 @@ export function pairedBootstrap(
   };
 }
 
-function resampledDifferences({ first, second, parts, measure }: PairedScores, resamples: number, random: Random) {
-  const count = first.length / parts;
-  const [a, b] = [new Float64Array(parts), new Float64Array(parts)];
-  const drawn = new Float64Array(resamples);
-  for (let i = 0; i < resamples; i++) {
-    a.fill(0);
-    b.fill(0);
-    for (let j = 0; j < count; j++) {
-      // Without the rejection of Random.integer: the bias is below count / 2^32.
-      const at = Math.floor((random.uint32() / 2 ** 32) * count) * parts;
-      for (let part = 0; part < parts; part++) {
-        a[part] = (a[part] as number) + (first[at + part] as number);
-        b[part] = (b[part] as number) + (second[at + part] as number);
-      }
-    }
-    drawn[i] = measure(a, count) - measure(b, count);
+/** @param places - of the first part of each example that was drawn. */
+function sumsAt(scores: Float64Array, places: Uint32Array, parts: number): Float64Array {
+  const total = new Float64Array(parts);
+  for (let part = 0; part < parts; part++) {
+    let sum = 0;
+    for (let i = 0; i < places.length; i++) sum += scores[(places[i] as number) + part] as number;
+    total[part] = sum;
   }
-  return drawn;
+  return total;
 }
 
 function sums(scores: Float64Array, parts: number): Float64Array {

@@ -2,11 +2,12 @@
 
 import {
   type BootstrapResult,
+  compareResampled,
   holm,
   meanMeasure,
-  type PairedScores,
-  pairedBootstrap,
+  type ResampledMetric,
   type RunStatistics,
+  resampleMetrics,
   statisticsOf,
 } from "../metrics/significance.ts";
 import type { DataNote } from "../records/data-note.ts";
@@ -257,41 +258,54 @@ function comparisonsOf(
   rows: readonly ProtocolRow[],
   task: string,
 ): ProtocolComparison[] {
-  const own = rows.filter((row) => row.task === task);
-  const scored = own.flatMap((row) => {
+  const scored = rows.flatMap((row) => {
     const split = ["test", "dev"].find((one) => one in row.results);
+    if (row.task !== task || split === undefined) return [];
     const cells = finished.filter(
       (cell) => cell.model.name === row.model && cell.task.name === task && samePoint(cell.point, row.point),
     );
-    const scores = cells.flatMap(({ result }) => (split === undefined ? [] : (result.scores[split] ?? [])));
-    return split === undefined || scores.length === 0 ? [] : [{ model: row.model, split, scores }];
+    const scores = cells.flatMap(({ result }) => result.scores[split] ?? []);
+    const key = keyOfRuns(scores);
+    return key === undefined ? [] : [{ model: row.model, split, scores, key: `${split} ${key}` }];
   });
+  const resampled = resampledOf(scored);
   const pairs = scored.flatMap((first, i) =>
     scored.slice(i + 1).flatMap((second) => {
-      const paired = pairedScores(first.scores, second.scores);
-      if (paired === undefined || first.split !== second.split) return [];
+      const [a, b] = [resampled.get(first), resampled.get(second)];
+      if (a === undefined || b === undefined || first.key !== second.key) return [];
       const metric = first.scores[0]?.metric ?? "";
-      const found = pairedBootstrap(paired);
-      return [{ task, split: first.split, metric, first: first.model, second: second.model, ...found }];
+      return [
+        { task, split: first.split, metric, first: first.model, second: second.model, ...compareResampled(a, b) },
+      ];
     }),
   );
   const corrected = holm(pairs.map(({ pValue }) => pValue));
   return pairs.map((pair, i) => ({ ...pair, corrected: corrected[i] as number }));
 }
 
-/** The scores of examples, each the mean over a model's runs; undefined where the runs saw other examples. */
-function pairedScores(first: readonly ExampleScores[], second: readonly ExampleScores[]): PairedScores | undefined {
-  const [a, b] = [first[0] as ExampleScores, second[0] as ExampleScores];
-  const alike = [...first, ...second].every(
-    ({ values, parts, metric }) => values.length === a.values.length && parts === a.parts && metric === a.metric,
-  );
-  if (!alike || a.values.length === 0) return undefined;
-  return {
-    first: meanOf(first),
-    second: meanOf(second),
-    parts: b.parts,
-    measure: a.parts === 1 ? meanMeasure : f1Measure,
-  };
+/** What two models must have alike to be compared; undefined where a model's runs saw unlike examples. */
+function keyOfRuns(runs: readonly ExampleScores[]): string | undefined {
+  const [key, ...others] = new Set(runs.map(({ metric, parts, values }) => `${metric} ${parts} ${values.length}`));
+  return others.length > 0 || runs[0]?.values.length === 0 ? undefined : key;
+}
+
+/** The scores of examples, each the mean over a model's runs, resampled together for all models that saw the same ones. */
+function resampledOf<Scored extends { readonly key: string; readonly scores: readonly ExampleScores[] }>(
+  models: readonly Scored[],
+): Map<Scored, ResampledMetric> {
+  const found = new Map<Scored, ResampledMetric>();
+  for (const key of new Set(models.map((model) => model.key))) {
+    const alike = models.filter((model) => model.key === key);
+    if (alike.length < 2) continue;
+    const parts = alike[0]?.scores[0]?.parts ?? 1;
+    const measure = parts === 1 ? meanMeasure : f1Measure;
+    const metrics = resampleMetrics(
+      alike.map(({ scores }) => meanOf(scores)),
+      { parts, measure },
+    );
+    for (const [i, metric] of metrics.entries()) found.set(alike[i] as Scored, metric);
+  }
+  return found;
 }
 
 function meanOf(runs: readonly ExampleScores[]): Float64Array {
