@@ -1,11 +1,11 @@
 /** A search trains what is good for longer, keeps what it has, and goes on where it was interrupted; cells are real runs. */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { smallModelFolder } from "../../test/small-model.ts";
-import { InterruptedError } from "../errors.ts";
+import { ArgumentError, InterruptedError } from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { OptionValues } from "../tasks/protocol/protocol.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
@@ -119,6 +119,39 @@ describe("a search", () => {
     await search({ isExhaustive: true, grid, options, onTrial: () => trained++ });
     expect(trained).toBe(2);
     await writeFile(join(folder, "data", "train.tsv"), lines(64));
+  });
+
+  test("a file that is gone is no fault of a place: the search ends, and goes on once it is back", async () => {
+    const grid = { learningRate: [0.003, 1e-6] };
+    const options = { ...common(), epochs: 1 };
+    const file = join(folder, "data", "train.tsv");
+    const onTrial = () => rmSync(file, { force: true });
+    await expect(search({ grid, options, onTrial })).rejects.toThrow(/expected training examples/);
+    await writeFile(file, lines(64));
+    const { trials } = await search({ grid, options });
+    expect(trials.map(({ failed, isComplete }) => [failed, isComplete])).toEqual([
+      [undefined, true],
+      [undefined, true],
+    ]);
+  });
+
+  test.each([
+    ["steps", { options: { steps: 20 } }],
+    ["evalSteps", { options: { evalSteps: 3 } }],
+    ["evalSteps", { grid: { evalSteps: [3, 5] } }],
+  ])("%s are refused: rounds are epochs", async (name, { options, grid }: Partial<SearchOptions>) => {
+    const found = search({ options: { ...common(), epochs: 2, ...options }, ...(grid && { grid }) });
+    await expect(found).rejects.toThrow(ArgumentError);
+    await expect(found).rejects.toThrow(new RegExp(`search: ${name}: expected whole epochs`));
+  });
+
+  test("nothing to measure on is an error, not a search by chance", async () => {
+    const few = await mkdtemp(join(folder, "few-"));
+    await writeFile(join(few, "train.tsv"), lines(2));
+    const options = { ...common(), data: few, epochs: 1 };
+    await expect(search({ options, grid: { learningRate: [0.1, 0.2] } })).rejects.toThrow(
+      /expected development examples to choose by/,
+    );
   });
 });
 

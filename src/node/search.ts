@@ -5,7 +5,15 @@
  */
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CheckpointError, InterruptedError, verbatim, ZhbertError } from "../errors.ts";
+import {
+  ArgumentError,
+  CheckpointError,
+  DataError,
+  InterruptedError,
+  RuntimeError,
+  TrainingError,
+  verbatim,
+} from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { findDataset } from "../tasks/datasets/datasets.ts";
 import { fineTuningDefaults } from "../tasks/protocol/default-rates.ts";
@@ -67,7 +75,8 @@ const PAUSE = new Error("a pause of the search");
 
 /**
  * Searches for the best options.
- * @throws {DataError} when the data cannot be learned from: a place whose loss is not a number counts as failed instead.
+ * @throws {DataError} when the data cannot be learned from or has nothing to measure on: a place whose loss is not a number, or
+ * which the engine has no memory for, counts as failed instead. @throws {ArgumentError} when runs have `steps` or `evalSteps`.
  * @throws {FileError} when another process uses the folder. @throws {InterruptedError} when aborted; the same call goes on.
  */
 export async function searchOptions(options: SearchOptions): Promise<SearchResult> {
@@ -76,6 +85,7 @@ export async function searchOptions(options: SearchOptions): Promise<SearchResul
   });
   const unlock = await lockFolder(options.output);
   try {
+    for (const place of pointsOf(options.grid)) expectEpochs(options, place);
     return await new Search(await withEpochs(options)).run();
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
@@ -91,10 +101,24 @@ export async function searchOptions(options: SearchOptions): Promise<SearchResul
   }
 }
 
+/** Rounds are counted in evaluations, one after each epoch: a run of another measure would be stopped before its end. */
+function expectEpochs({ optionsOf, task, options }: SearchOptions, place: OptionValues): void {
+  const run = optionsOf(task, { ...options, ...place });
+  for (const name of ["steps", "evalSteps"] as const) {
+    if (run[name] === undefined) continue;
+    throw new ArgumentError({
+      where: `search: ${name}`,
+      expected: "whole epochs, with an evaluation after each",
+      got: run[name],
+      hint: `leave ${name} out, and say epochs`,
+    });
+  }
+}
+
 /** The rounds depend on the epochs, so that they are said even where they are the default. */
 async function withEpochs(options: SearchOptions): Promise<SearchOptions> {
-  const { epochs, steps, data } = options.optionsOf(options.task, options.options);
-  if (epochs !== undefined || steps !== undefined || "epochs" in options.grid) return options;
+  const { epochs, data } = options.optionsOf(options.task, options.options);
+  if (epochs !== undefined || "epochs" in options.grid) return options;
   const { name, dataset: learned = name } = data;
   const dataset = findDataset(learned);
   const { config } = await loadPretrained(options.model);
@@ -172,7 +196,7 @@ class Search {
     if (metric !== undefined) [this.#metric, this.#isLowerBetter] = [metric, isLowerBetter ?? false];
   }
 
-  /** By default dev is measured after each epoch. */
+  /** Dev is measured after each epoch. */
   #evaluationsOf(place: OptionValues): number {
     const { task, options, optionsOf } = this.#options;
     const { epochs } = optionsOf(task, { ...options, ...place });
@@ -210,9 +234,9 @@ class Search {
     try {
       await this.#tune(trial, environment);
     } catch (error) {
-      if (signal?.aborted || !(error instanceof ZhbertError)) throw error;
-      if (!(error instanceof InterruptedError)) failed = error.message;
-      // A place may fail for its own reason; all failing is an error of the data or the model.
+      if (signal?.aborted) throw error;
+      if (!(error instanceof InterruptedError)) failed = failureOf(error);
+      // Before anything was trained it is the model's failure, or that of the options of all places.
       if (failed !== undefined && this.#metric === "") throw error;
     }
     const stored = (await readTrial(trial.folder)) as StoredTrial;
@@ -222,7 +246,9 @@ class Search {
       isLowerBetter: this.#isLowerBetter,
       ...(failed === undefined ? {} : { failed }),
     });
-    return this.#open(trial.place, stored.digest);
+    const found = await this.#open(trial.place, stored.digest);
+    if (failed === undefined && found.values.length === 0) throw nothingMeasured(this.#options);
+    return found;
   }
 
   #tune({ place, folder, values }: SearchTrial, environment: FineTuneEnvironment): Promise<FineTuneResult> {
@@ -255,6 +281,21 @@ class Search {
     const ranked = bestTrials(alive, before.evaluations, this.#isLowerBetter);
     for (const { folder, isComplete } of ranked.slice(round.places)) if (!isComplete) await removeWeights(folder);
   }
+}
+
+/** Why a place cannot be trained on; what is no fault of its options (files, the data) ends the search, and is mended first. */
+function failureOf(error: unknown): string {
+  if (error instanceof TrainingError || error instanceof RuntimeError) return error.message;
+  throw error;
+}
+
+function nothingMeasured({ task }: SearchOptions): DataError {
+  return new DataError({
+    where: task,
+    expected: "development examples to choose by",
+    got: verbatim("none"),
+    hint: "Give --dev, or more training examples: a share of them is then held out.",
+  });
 }
 
 /** A run that ended earlier than others (fewer epochs, early stopping) has nothing more to come. */

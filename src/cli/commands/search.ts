@@ -11,8 +11,11 @@ import { wholeNumber } from "../numbers.ts";
 import { givenValue, longName } from "../run-options.ts";
 import { readRunOption, runOptionsOf } from "../run-settings.ts";
 
-/** Options of a fine-tuning that a search sets itself. */
-const OWN = ["runs", "overwrite", "learning-rate", "batch-size", "epochs", "output", "keep-checkpoints"];
+/** Options of a fine-tuning that a search sets itself; its rounds are epochs. */
+const OWN = [
+  ...["runs", "overwrite", "learning-rate", "batch-size", "epochs", "output", "keep-checkpoints"],
+  ...["steps", "eval-steps"],
+];
 const runFlags = fineTuneOptions.filter((option) => !OWN.includes(longName(option)));
 
 export default defineCommand({
