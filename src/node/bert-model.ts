@@ -1,6 +1,7 @@
 /** BertModel under Node.js: models by path or by their name on the hub, ONNX Runtime on all processors. */
 import {
   type FromPretrainedOptions,
+  filesOf,
   BertModel as IsomorphicBertModel,
   type ModelOrigin,
   partsOf,
@@ -8,10 +9,10 @@ import {
 import { type LoadedModel, loadModel, type OpenedModel, openModel } from "../inference/load-model.ts";
 import type { DownloadOptions } from "./hub.ts";
 import { openModelSource } from "./model-source.ts";
-import { createOnnxRuntime } from "./onnxruntime.ts";
+import { type EngineChoice, openRuntime } from "./runtimes.ts";
 
-/** How a model is found and loaded; the engine is ONNX Runtime on all processors when left out. */
-export interface LoadOptions extends Partial<FromPretrainedOptions>, DownloadOptions {}
+/** How a model is found and loaded, and what computes it. */
+export interface LoadOptions extends Omit<Partial<FromPretrainedOptions>, "runtime">, EngineChoice, DownloadOptions {}
 
 /** A BERT that is ready to compute. */
 export class BertModel extends IsomorphicBertModel {
@@ -23,12 +24,23 @@ export class BertModel extends IsomorphicBertModel {
    * @throws {ConfigError} or {VocabularyError} when config, weights and vocabulary do not belong together.
    */
   static override async fromPretrained(origin: ModelOrigin, options: LoadOptions = {}): Promise<BertModel> {
-    const runtime = options.runtime ?? createOnnxRuntime();
-    if (typeof origin !== "string" || /^https?:/.test(origin)) {
-      return IsomorphicBertModel.fromPretrained(origin, { ...options, runtime });
-    }
-    return new BertModel({ ...partsOf(await loadPretrained(origin, options)), name: origin, runtime });
+    const { loaded, name } = await loadFrom(origin, options);
+    const { onNote } = options;
+    const { runtime } = await openRuntime(options, { mode: "inference", config: loaded.config, onNote });
+    return new BertModel({ ...partsOf(loaded), name, runtime });
   }
+}
+
+/** Loads a model that is to compute, with the name that it was asked for by. @throws as `BertModel.fromPretrained`. */
+export async function loadFrom(
+  origin: ModelOrigin,
+  options: LoadOptions,
+): Promise<{ readonly loaded: LoadedModel; readonly name: string }> {
+  if (typeof origin === "string" && !/^https?:/.test(origin)) {
+    return { loaded: await loadPretrained(origin, options), name: origin };
+  }
+  const files = await filesOf(origin, options);
+  return { loaded: await loadModel(files, options), name: files.name };
 }
 
 /**

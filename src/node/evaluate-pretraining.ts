@@ -17,11 +17,10 @@ import { PretrainingStep } from "../train/pretraining-step.ts";
 import { loadPretrained } from "./bert-model.ts";
 import { type OpenedDataset, openDataset } from "./dataset.ts";
 import type { DownloadOptions } from "./hub.ts";
-import { createOnnxRuntime } from "./onnxruntime.ts";
-import { threadsOf } from "./pretrain.ts";
+import { type EngineChoice, type OpenedRuntime, openRuntime } from "./runtimes.ts";
 
 /** Which model is evaluated on which data, and how their masks are drawn. */
-export interface EvaluatePretrainingOptions {
+export interface EvaluatePretrainingOptions extends EngineChoice {
   /** A model by path or name. */
   readonly model: string;
   /** The folder that `zhbert data` wrote. */
@@ -38,10 +37,6 @@ export interface EvaluatePretrainingOptions {
   readonly maxInstances?: number;
   /** Sequences in a batch; 32. The metrics do not depend on it. */
   readonly batchSize?: number;
-  /** Threads of the engine; all processors when left out. */
-  readonly threads?: number;
-  /** Another engine than ONNX Runtime; it is not disposed of. */
-  readonly runtime?: Runtime;
   readonly download?: DownloadOptions;
   readonly signal?: AbortSignal;
   /** What was repaired or is amiss, for people. */
@@ -70,8 +65,10 @@ export interface PretrainingEvaluation extends EvaluationMetrics {
  */
 export async function evaluateOnData(options: EvaluatePretrainingOptions): Promise<PretrainingEvaluation> {
   const dataset = await openDataset(options.data);
-  const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads));
+  let engine: OpenedRuntime | undefined;
   try {
+    engine = await openRuntime(options, { mode: "inference", onNote: options.onNote });
+    const { runtime } = engine;
     const drawn = evaluationBatches(dataset, options);
     const step = await openStep(dataset, runtime, options);
     const metrics = await evaluatePretraining(step, inOrder(drawn.batches, options)).finally(() => step.dispose());
@@ -80,7 +77,7 @@ export async function evaluateOnData(options: EvaluatePretrainingOptions): Promi
     return { ...metrics, perplexity, split, instances, masking, ...(seed === undefined ? {} : { seed }) };
   } finally {
     await dataset.close();
-    if (options.runtime === undefined) await runtime.dispose();
+    await engine?.release();
   }
 }
 

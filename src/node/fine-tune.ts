@@ -4,15 +4,15 @@
 import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InterruptedError, verbatim } from "../errors.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { given } from "../util/given.ts";
 import { fileError, readText, writeFileAtomic, writeTexts } from "./files.ts";
 import { type FineTuneEnvironment, type Prepared, prepare } from "./fine-tuning-inputs.ts";
 import { expectFree, type Job, readJob, type TaskSettingChoices, writeJob } from "./fine-tuning-job.ts";
 import type { FineTuningChoices } from "./fine-tuning-plan.ts";
 import { type FineTuningRunResult, runFineTuning } from "./fine-tuning-run.ts";
-import { createOnnxRuntime } from "./onnxruntime.ts";
-import { threadsOf } from "./pretrain.ts";
 import { MODEL_FILE, RESULT_FILE } from "./run-folder.ts";
+import { openRuntime, resumedChoice } from "./runtimes.ts";
 import type { TaskDataOptions } from "./task-data.ts";
 
 export type { FineTuneEnvironment };
@@ -57,14 +57,16 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuneResult
   const { model, data, task = {}, runs = 1, output, overwrite = false, ...rest } = options;
   const { choices, environment } = split(rest);
   await expectFree(output, overwrite);
-  const runtime = environment.runtime ?? createOnnxRuntime(threadsOf(environment.threads));
-  const job: Job = { model, data, task, choices, runs, threads: runtime.threads };
+  const request = { model, data, task, choices, runs };
+  const prepared = await prepare(request, environment);
+  const { runtime, release } = await openRuntime(environment, aboutEngine(environment, prepared));
+  const { name, precision, threads } = runtime;
+  const job: Job = { ...request, runtime: name, precision, threads };
   try {
-    const prepared = await prepare(job, environment, runtime);
     await writeJob(output, job, overwrite);
-    return await runAll({ job, prepared, output, environment, overwrite, resume: false });
+    return await runAll({ job, prepared, runtime, output, environment, overwrite, resume: false });
   } finally {
-    if (environment.runtime === undefined) await runtime.dispose();
+    await release();
   }
 }
 
@@ -74,14 +76,23 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuneResult
  */
 export async function resumeFineTuning(output: string, environment: FineTuneEnvironment = {}): Promise<FineTuneResult> {
   const job = await readJob(output);
-  const threads = environment.threads ?? job.threads;
-  const runtime = environment.runtime ?? createOnnxRuntime(threadsOf(threads));
+  const prepared = await prepare(job, environment);
+  const choice = resumedChoice(environment, { ...job, name: job.runtime });
+  const { runtime, release } = await openRuntime(choice, aboutEngine(environment, prepared));
   try {
-    const prepared = await prepare(job, environment, runtime);
-    return await runAll({ job, prepared, output, environment, overwrite: false, resume: true });
+    return await runAll({ job, prepared, runtime, output, environment, overwrite: false, resume: true });
   } finally {
-    if (environment.runtime === undefined) await runtime.dispose();
+    await release();
   }
+}
+
+/** What an engine is chosen for, and who is told of it. */
+function aboutEngine({ onNote }: FineTuneEnvironment, { inputs }: Prepared) {
+  return {
+    mode: "training" as const,
+    config: inputs.config,
+    onNote: (message: string) => onNote?.({ kind: "engine", level: "info", message }),
+  };
 }
 
 /** Choices are what the result depends on; the rest is who watches. */
@@ -89,6 +100,7 @@ function split(rest: FineTuningChoices & FineTuneEnvironment) {
   const {
     threads,
     runtime,
+    precision,
     download,
     signal,
     onNote,
@@ -101,7 +113,7 @@ function split(rest: FineTuningChoices & FineTuneEnvironment) {
     onEvaluation,
     onEvaluate,
   } = rest;
-  const watching = { threads, runtime, download, signal, onNote, onLabels, onEncode, onResult };
+  const watching = { threads, runtime, precision, download, signal, onNote, onLabels, onEncode, onResult };
   const environment = given({ ...watching, onStart, onStep, onLog, onEvaluation, onEvaluate }) as FineTuneEnvironment;
   const choices = Object.fromEntries(Object.entries(rest).filter(([name]) => !(name in environment)));
   return { choices: given(choices) as FineTuningChoices, environment };
@@ -110,13 +122,22 @@ function split(rest: FineTuningChoices & FineTuneEnvironment) {
 interface AllRuns {
   readonly job: Job;
   readonly prepared: Prepared;
+  readonly runtime: Runtime;
   readonly output: string;
   readonly environment: FineTuneEnvironment;
   readonly overwrite: boolean;
   readonly resume: boolean;
 }
 
-async function runAll({ job, prepared, output, environment, overwrite, resume }: AllRuns): Promise<FineTuneResult> {
+async function runAll({
+  job,
+  prepared,
+  runtime,
+  output,
+  environment,
+  overwrite,
+  resume,
+}: AllRuns): Promise<FineTuneResult> {
   const { inputs, data, planOf } = prepared;
   const { seed: first } = planOf(undefined).settings;
   const results: FineTuningRunResult[] = [];
@@ -124,7 +145,7 @@ async function runAll({ job, prepared, output, environment, overwrite, resume }:
     for (let i = 0; i < job.runs; i++) {
       const folder = job.runs === 1 ? output : runFolder(output, first + i);
       const plan = planOf(first + i);
-      const run = { ...inputs, output: folder, plan, overwrite, watcher: environment };
+      const run = { ...inputs, runtime, output: folder, plan, overwrite, watcher: environment };
       const result = await runFineTuning(run, resume);
       environment.onResult?.(result);
       results.push(result);

@@ -4,7 +4,6 @@ import type { LazyTensors } from "../checkpoint/format.ts";
 import { ConfigError, DataError, InterruptedError, verbatim } from "../errors.ts";
 import { type LoadedModel, TASK_FILE } from "../inference/load-model.ts";
 import { expectNoFurtherLayers, expectVocabularySize, matchWeights } from "../model/match-weights.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import type { TaggingSettings } from "../tasks/ner/ner-settings.ts";
 import { fineTuningDefaults, rateNotes } from "../tasks/protocol/default-rates.ts";
 import { balancedClassWeights } from "../tasks/records/class-balance.ts";
@@ -24,14 +23,11 @@ import { completeFineTuning, type FineTuningPlan } from "./fine-tuning-plan.ts";
 import type { FineTuningInputs, FineTuningRunResult, FineTuningWatcher } from "./fine-tuning-run.ts";
 import type { DownloadOptions } from "./hub.ts";
 import { CONFIG_FILE } from "./model-files.ts";
+import type { EngineChoice } from "./runtimes.ts";
 import { type AnyTaskData, everySplit, loadTaskData } from "./task-data.ts";
 
 /** Who watches, and what the runs compute on. */
-export interface FineTuneEnvironment extends FineTuningWatcher {
-  /** Threads of the engine; all processors when left out. */
-  readonly threads?: number;
-  /** Another engine than ONNX Runtime; it is not disposed of. */
-  readonly runtime?: Runtime;
+export interface FineTuneEnvironment extends FineTuningWatcher, EngineChoice {
   readonly download?: DownloadOptions;
   /** What people should know of the model, the data and the settings. */
   readonly onNote?: (note: DataNote) => void;
@@ -45,13 +41,16 @@ export interface FineTuneEnvironment extends FineTuningWatcher {
 
 /** Model, data and task, ready for any number of runs. */
 export interface Prepared {
-  readonly inputs: FineTuningInputs;
+  readonly inputs: Omit<FineTuningInputs, "runtime">;
   readonly data: AnyTaskData;
   planOf(seed: number | undefined): FineTuningPlan;
 }
 
+/** What of a fine-tuning's choices its inputs depend on. */
+type AskedFor = Pick<Job, "model" | "data" | "task" | "choices">;
+
 /** Opens everything. @throws {DataError} when examples cannot be learned from. @throws {ConfigError} when model and task do not fit. */
-export async function prepare(job: Job, environment: FineTuneEnvironment, runtime: Runtime): Promise<Prepared> {
+export async function prepare(job: AskedFor, environment: FineTuneEnvironment): Promise<Prepared> {
   const note = (message: string) => environment.onNote?.({ kind: "model", level: "info", message });
   const data = await loadTaskData({ ...job.data, splits: job.data.splits ?? everySplit(job.data) });
   for (const one of data.notes) environment.onNote?.(one);
@@ -79,14 +78,13 @@ export async function prepare(job: Job, environment: FineTuneEnvironment, runtim
     ...(await encodeAll(task, model, data, environment)),
     dataIdentity: identityOf(data, task),
     files: filesOf(model, task),
-    runtime,
   };
   return { inputs, data, planOf: planner(job, data, inputs, environment) };
 }
 
 /** The task with its labels: those of the data, unless they are chosen; a usual length is no longer than the model can read. */
 function taskOf(
-  job: Job,
+  job: AskedFor,
   data: AnyTaskData,
   train: readonly AnyExample[],
   { config }: LoadedModel,
@@ -200,7 +198,7 @@ function filesOf({ config, tokenizer }: LoadedModel, task: AnyTask): Map<string,
   );
 }
 
-function planner(job: Job, data: AnyTaskData, inputs: FineTuningInputs, { onNote }: FineTuneEnvironment) {
+function planner(job: AskedFor, data: AnyTaskData, inputs: Prepared["inputs"], { onNote }: FineTuneEnvironment) {
   const { task, config, train, dev } = inputs;
   const dataset = data.dataset?.title;
   const choice = { task: data.kind, model: config, ...(dataset === undefined ? {} : { dataset }) };

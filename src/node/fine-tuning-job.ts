@@ -18,6 +18,9 @@ export interface Job {
   readonly task: TaskSettingChoices;
   readonly choices: FineTuningChoices;
   readonly runs: number;
+  /** The engine by name, its precision and threads. */
+  readonly runtime: string;
+  readonly precision: string;
   readonly threads: number;
 }
 
@@ -81,7 +84,9 @@ const PATHS: readonly string[] = ["folder", "train", "dev", "test"];
 export async function readJob(output: string): Promise<Job> {
   const path = join(output, JOB_FILE);
   try {
-    const job = JSON.parse(await readText(path)) as Job;
+    // Folders of earlier versions say nothing of the engine, since there was one.
+    const engine = { runtime: "onnxruntime", precision: "f32" };
+    const job: Job = { ...engine, ...JSON.parse(await readText(path)) };
     const fromHere = (name: string, value: unknown) =>
       PATHS.includes(name) && typeof value === "string" ? resolve(output, value) : value;
     const data = Object.entries(job.data).map(([name, value]) => [name, fromHere(name, value)]);

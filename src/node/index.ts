@@ -3,6 +3,7 @@ export * from "../index.ts";
 export { parseProtocol, type ReadOption } from "../tasks/protocol/protocol-file.ts";
 export { type AddTokensOptions, type AddTokensResult, addTokens } from "./add-tokens.ts";
 export { BertModel, type LoadOptions, loadPretrained, openPretrained } from "./bert-model.ts";
+export type { Precision, RuntimeName, RuntimeOptions } from "./choose-runtime.ts";
 export { type ConvertOptions, type ConvertResult, convert } from "./convert.ts";
 export { type Corpus, corpusOfLines, openCorpus, type ReadCorpusOptions } from "./corpus.ts";
 export { DatasetWriter, type DatasetWriterOptions, type OpenedDataset, openDataset } from "./dataset.ts";
@@ -58,6 +59,7 @@ export {
 } from "./protocol.ts";
 export { type CellRunnerOptions, cellRunner, type FineTuneOptionsOf } from "./protocol-cell.ts";
 export { fillSamples, readRuns, type SampleOptions } from "./report-run.ts";
+export { createRuntime, type EngineChoice } from "./runtimes.ts";
 export { type SearchOptions, type SearchResult, type SearchTrial, searchOptions } from "./search.ts";
 export { type CreateSegmenterOptions, createSegmenter } from "./segmenters.ts";
 export { type AnyTaskData, loadTaskData, type TaskData, type TaskDataOptions, type TaskSplits } from "./task-data.ts";

@@ -1,12 +1,10 @@
 /** How fast this machine multiplies matrices: what the rate of a training run is a share of. */
-import { createHash } from "node:crypto";
-import { arch, cpus, tmpdir } from "node:os";
-import { join } from "node:path";
+import { arch, cpus } from "node:os";
 import { buildGraph, input } from "../graph/graph.ts";
 import { matmul } from "../graph/ops/matmul.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type HostTensor, hostTensor } from "../util/tensor.ts";
-import { readText, writeFileAtomic } from "./files.ts";
+import { type Measured, recall, remember } from "./machine-cache.ts";
 
 /** Large enough to be bound by arithmetic, small enough to run hundreds of times a second. */
 const SIZE = 1024;
@@ -37,27 +35,29 @@ export async function measureMachinePeak(runtime: Runtime): Promise<number> {
   }
 }
 
-/** A file of the machine's, for which the system's folder is enough: after a restart it may be another machine. */
-const CACHE_MILLISECONDS = 24 * 3600 * 1000;
-
 /**
- * The peak as `measureMachinePeak` finds it, or has found it within a day with this processor and this engine.
+ * The peak as `measureMachinePeak` finds it, or has found it within days with this processor and this engine.
  * @returns undefined where the engine cannot be measured.
  */
 export async function knownMachinePeak(runtime: Runtime): Promise<number | undefined> {
-  const { name, version, precision, threads } = runtime;
-  const key = JSON.stringify([name, version, precision, threads, cpus()[0]?.model, arch()]);
-  const path = join(tmpdir(), `zhbert-peak-${createHash("sha256").update(key).digest("hex").slice(0, 16)}.json`);
-  try {
-    const { measured, peak } = JSON.parse(await readText(path));
-    if (peak > 0 && peak < Number.POSITIVE_INFINITY && Date.now() - measured < CACHE_MILLISECONDS) return peak;
-  } catch {
-    // Not measured yet, or no such file as ours.
-  }
-  const peak = await measureMachinePeak(runtime).catch(() => undefined);
-  // What cannot be kept is measured anew another time.
-  if (peak) await writeFileAtomic(path, JSON.stringify({ measured: Date.now(), peak })).catch(() => undefined);
+  const known = await recall(measurement(runtime));
+  if (known !== undefined) return known;
+  return rememberedMachinePeak(runtime).catch(() => undefined);
+}
+
+/** The peak, measured now and kept. */
+export async function rememberedMachinePeak(runtime: Runtime): Promise<number> {
+  const peak = await measureMachinePeak(runtime);
+  await remember(measurement(runtime), peak);
   return peak;
+}
+
+function measurement({ name, version, precision, threads }: Runtime): Measured<number> {
+  return {
+    kind: "peak",
+    key: { processor: cpus()[0]?.model, architecture: arch(), name, version, precision, threads },
+    isValid: (value): value is number => typeof value === "number" && value > 0 && value < Number.POSITIVE_INFINITY,
+  };
 }
 
 function matrix(): HostTensor {

@@ -27,11 +27,11 @@ import type { Corpus } from "./corpus.ts";
 import type { DownloadOptions } from "./hub.ts";
 import { type DataReport, makeData } from "./make-data.ts";
 import { modelFiles } from "./model-files.ts";
-import { createOnnxRuntime } from "./onnxruntime.ts";
-import { INITIALIZATION_STREAM, type ResumeOptions, resumePretraining, threadsOf } from "./pretrain.ts";
+import { INITIALIZATION_STREAM, type ResumeOptions, resumePretraining } from "./pretrain.ts";
 import { completePlan, type PretrainingChoices } from "./pretraining-plan.ts";
 import { type PretrainEnvironment, type PretrainResult, runInFolder } from "./pretraining-run.ts";
 import { RunFolder } from "./run-folder.ts";
+import { type OpenedRuntime, openRuntime } from "./runtimes.ts";
 import { openTrainingData } from "./training-data.ts";
 
 /** Defaults other than those of pre-training. */
@@ -117,8 +117,11 @@ export async function trainMlmHead(options: TrainMlmHeadOptions): Promise<MlmHea
     nextSentence: [...others.keys()].some((name) => name.startsWith("cls.seq_relationship.")),
   });
   const opened = await openTrainingData(data, plan);
-  const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads));
+  let engine: OpenedRuntime | undefined;
   try {
+    // Of the head alone the encoder computes forward.
+    engine = await openRuntime(options, { mode: "inference", config: model.config, onNote: options.onNote });
+    const { runtime } = engine;
     const folder = await RunFolder.create(output, files, options.overwrite);
     const run = { folder, plan, data: opened, runtime, environment: options, config: model.config };
     const result = { ...(await runInFolder({ ...run, weights, others, initialized: [] })), head, data: report };
@@ -126,7 +129,7 @@ export async function trainMlmHead(options: TrainMlmHeadOptions): Promise<MlmHea
     return result;
   } finally {
     await opened.close();
-    if (options.runtime === undefined) await runtime.dispose();
+    await engine?.release();
   }
 }
 

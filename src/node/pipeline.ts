@@ -1,6 +1,5 @@
 /** Pipelines under Node.js: models by path or by their name on the hub, ONNX Runtime on all processors. */
-import { filesOf, type ModelOrigin } from "../inference/bert-model.ts";
-import { loadModel } from "../inference/load-model.ts";
+import type { ModelOrigin } from "../inference/bert-model.ts";
 import {
   changedSettings,
   createPipeline,
@@ -8,8 +7,8 @@ import {
   type PipelineOptions,
 } from "../tasks/pipeline/pipeline.ts";
 import type { PipelineName, Pipelines } from "../tasks/pipeline/pipeline-types.ts";
-import { type LoadOptions, loadPretrained } from "./bert-model.ts";
-import { createOnnxRuntime } from "./onnxruntime.ts";
+import { type LoadOptions, loadFrom } from "./bert-model.ts";
+import { openRuntime } from "./runtimes.ts";
 
 /**
  * Makes a pipeline: `const classify = await pipeline("text-classification", "out/")`.
@@ -25,12 +24,9 @@ export async function pipeline<Name extends PipelineName>(
   { longTexts, constrained, ...options }: LoadOptions & PipelineOptions = {},
 ): Promise<Pipelines[Name]> {
   expectPipelineName(task);
-  const isHere = typeof origin === "string" && !/^https?:/.test(origin);
-  const files = isHere ? undefined : await filesOf(origin, options);
-  const loaded = files === undefined ? await loadPretrained(String(origin), options) : await loadModel(files, options);
-  const name = files?.name ?? String(origin);
+  const { loaded, name } = await loadFrom(origin, options);
+  const { onNote } = options;
+  const { runtime, release } = await openRuntime(options, { mode: "inference", config: loaded.config, onNote });
   const chosen = { name, ...changedSettings({ longTexts, constrained }) };
-  if (options.runtime !== undefined) return createPipeline(task, loaded, { ...chosen, runtime: options.runtime });
-  const runtime = createOnnxRuntime();
-  return createPipeline(task, loaded, { ...chosen, runtime, onDispose: () => runtime.dispose() });
+  return createPipeline(task, loaded, { ...chosen, runtime, onDispose: release });
 }

@@ -16,7 +16,6 @@ import { Random } from "../util/random.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import { loadPretrained } from "./bert-model.ts";
 import { CONFIG_FILE, modelFiles, readConfig, resolveConfig, SMALL_FILES } from "./model-files.ts";
-import { createOnnxRuntime } from "./onnxruntime.ts";
 import {
   completePlan,
   type PlanOverrides,
@@ -33,6 +32,7 @@ import {
 } from "./pretraining-run.ts";
 import { checkpointSteps, RunFolder, readCheckpoint, readTrainerState } from "./run-folder.ts";
 import { engineOf } from "./run-hooks.ts";
+import { type OpenedRuntime, openRuntime, resumedChoice } from "./runtimes.ts";
 import { closePhases, openPhases, type PhasesData } from "./training-data.ts";
 
 /** What to train, on what, and where the result goes. */
@@ -65,26 +65,27 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   checkSettings(plan.settings, plan);
   const phases = await openPhases(options.output, plan);
   const { data } = phases;
-  const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads));
+  let engine: OpenedRuntime | undefined;
   try {
     expectEvaluations(plan, phases);
     const beginning = await beginModel(options, plan, phases);
     const replay = options.replay === undefined ? undefined : await readTrace(options.replay, plan);
     const { nextSentence } = data.description.settings;
     const files = modelFiles(beginning.config, data.vocabulary, { ...data.description, nextSentence });
+    engine = await openRuntime(options, { mode: "training", config: beginning.config, onNote: options.onNote });
     const folder = await RunFolder.create(options.output, files, options.overwrite);
     return await runInFolder({
       folder,
       plan,
       ...phases,
-      runtime,
+      runtime: engine.runtime,
       environment: options,
       ...beginning,
       ...(replay && { replay }),
     });
   } finally {
     await closePhases(phases);
-    if (options.runtime === undefined) await runtime.dispose();
+    await engine?.release();
   }
 }
 
@@ -124,8 +125,10 @@ async function resumeLocked(folder: RunFolder, checkpoint: string, options: Resu
   };
   const plan = { ...stored, data: first, ...(second && { secondPhase: second }) };
   const phases = await openPhases(output, plan);
-  const runtime = options.runtime ?? createOnnxRuntime(threadsOf(options.threads ?? state.engine.threads));
+  let engine: OpenedRuntime | undefined;
   try {
+    engine = await openRuntime(resumedChoice(options, state.engine), { mode: "training", onNote: options.onNote });
+    const { runtime } = engine;
     checkResumable(state, engineOf(runtime), identityOf(phases));
     const config = await readConfig(join(checkpoint, CONFIG_FILE));
     await folder.cutMetrics(state.step);
@@ -148,7 +151,7 @@ async function resumeLocked(folder: RunFolder, checkpoint: string, options: Resu
     });
   } finally {
     await closePhases(phases);
-    if (options.runtime === undefined) await runtime.dispose();
+    await engine?.release();
   }
 }
 
@@ -239,9 +242,4 @@ function withDropout(config: BertConfig, rate: number | undefined): BertConfig {
   if (!(rate >= 0 && rate < 1))
     throw new ArgumentError({ where: "dropout", expected: "a number in [0, 1)", got: rate });
   return { ...config, hiddenDropoutProb: rate, attentionProbsDropoutProb: rate };
-}
-
-/** The option for an engine. */
-export function threadsOf(threads: number | undefined): { threads?: number } {
-  return threads === undefined ? {} : { threads };
 }

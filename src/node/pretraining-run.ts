@@ -25,15 +25,14 @@ import { knownMachinePeak } from "./machine-peak.ts";
 import { type PretrainingPlan, trainableOf } from "./pretraining-plan.ts";
 import { checkpointSteps, type RunFolder } from "./run-folder.ts";
 import { engineOf, folderHooks } from "./run-hooks.ts";
+import type { EngineChoice } from "./runtimes.ts";
 import type { PhasesData, TrainingData } from "./training-data.ts";
 
-/** Who watches a run, and what it runs on. */
-export interface PretrainEnvironment {
-  /** Threads of the engine; all processors when left out, those of the run when resuming. */
-  readonly threads?: number;
-  /** Another engine than ONNX Runtime; it is not disposed of. */
-  readonly runtime?: Runtime;
+/** Who watches a run, and what it runs on: a resumed one takes its own engine, precision and threads where none are named. */
+export interface PretrainEnvironment extends EngineChoice {
   readonly signal?: AbortSignal;
+  /** What people should know of the engine that was chosen. */
+  readonly onNote?: (text: string) => void;
   /** Called once before the first step. */
   readonly onStart?: (run: PretrainStart) => void;
   readonly onStep?: PretrainingHooks["onStep"];

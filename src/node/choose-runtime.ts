@@ -1,0 +1,322 @@
+/**
+ * Which engine computes, and in which precision: the one that is asked for, or the fastest by a measurement of the work, which
+ * is made once for a machine and kept. The engines themselves are passed in.
+ */
+import { ArgumentError, RuntimeError, verbatim } from "../errors.ts";
+import { withFallback } from "../runtime/fallback.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type Measured, recall, remember } from "./machine-cache.ts";
+import { type LayerTimes, type LayerWork, usualWork } from "./measure-layer.ts";
+import { multipliesBf16, type Processor } from "./processor.ts";
+
+/** The engines by name: `webgpu` is ONNX Runtime on a graphics processor. */
+export const RUNTIMES = ["onnxruntime", "openvino", "webgpu"] as const;
+
+/** An engine by name. */
+export type RuntimeName = (typeof RUNTIMES)[number];
+
+/** What matrix products are computed in. */
+export const PRECISIONS = ["f32", "bf16", "int8"] as const;
+
+/** The precision of matrix products; bfloat16 keeps 8 bits of each factor, sums stay in f32. */
+export type Precision = (typeof PRECISIONS)[number];
+
+/** What is asked for. */
+export interface RuntimeOptions {
+  /** `auto` takes the engine that is faster here; ONNX Runtime when left out. */
+  readonly runtime?: RuntimeName | "auto";
+  /** `auto` takes bf16 where that is faster; f32 when left out, so that no result depends on the machine. */
+  readonly precision?: Precision | "auto";
+  /** Threads inside of one run; all processors when left out. */
+  readonly threads?: number;
+  /** Whether ONNX Runtime computes what the engine refuses; it does so for `auto` when left out. */
+  readonly fallback?: boolean;
+  /** What `auto` measures; a layer of BERT-base, forward, when left out. */
+  readonly work?: LayerWork;
+  /** What people should know of the choice. */
+  readonly onNote?: (text: string) => void;
+}
+
+/** An engine that is installed. */
+export interface InstalledEngine {
+  readonly runtime: RuntimeName;
+  readonly version: string;
+  readonly precisions: readonly Precision[];
+}
+
+/** An engine to be opened. */
+export interface OpenEngine {
+  readonly runtime: RuntimeName;
+  readonly precision: Precision;
+  readonly threads: number;
+  /** Is told what is done otherwise than asked. */
+  readonly onNote?: (text: string) => void;
+}
+
+/** The engines of a machine, as the choice needs them. */
+export interface Engines {
+  readonly processor: Processor;
+  /** Those that `auto` may take, the default first. */
+  installed(): Promise<readonly InstalledEngine[]>;
+  /** @throws {RuntimeError} where it is missing or broken. */
+  open(engine: OpenEngine): Promise<Runtime>;
+  measure(runtimes: readonly Runtime[], work: LayerWork): Promise<LayerTimes>;
+  /** Where measurements are kept; the user's cache folder when left out. */
+  readonly cacheFolder?: string;
+}
+
+/** What an engine took for the work in a precision. */
+export interface EngineTime {
+  readonly runtime: RuntimeName;
+  readonly version: string;
+  readonly precision: Precision;
+  /** Undefined where it cannot do the work. */
+  readonly milliseconds?: number;
+  /** Why it cannot. */
+  readonly error?: string;
+}
+
+/** Engines beside each other on the same work. */
+export interface Comparison {
+  readonly threads: number;
+  readonly work: LayerWork;
+  /** Of one run. */
+  readonly tokens: number;
+  readonly times: readonly EngineTime[];
+  /** Whether there was time for more than one round; else it is not kept. */
+  readonly isSteady: boolean;
+}
+
+/** An engine must be faster by this share than one before it in the list: noise shall not decide. */
+const MARGIN = 0.05;
+
+/** An engine in a precision. */
+type Candidate = Pick<EngineTime, "runtime" | "version" | "precision">;
+
+/**
+ * Opens the engine for some work.
+ * @throws {ArgumentError} when engine, precision and threads cannot be. @throws {RuntimeError} when the engine is missing.
+ */
+export async function chooseRuntime(options: RuntimeOptions, engines: Engines): Promise<Runtime> {
+  const { onNote = () => undefined, work = usualWork("inference") } = options;
+  const threads = checkedThreads(options.threads, engines.processor, onNote);
+  const asked = {
+    runtime: checked("runtime", options.runtime ?? "onnxruntime", RUNTIMES),
+    precision: precisionOf(options, engines, onNote),
+  };
+  const chosen = await decide(asked, engines, threads, work, onNote);
+  const runtime = await engines.open({ ...chosen, threads, onNote });
+  const { name, version, precision } = runtime;
+  if (precision !== "f32") {
+    onNote(`${name} ${version} computes in ${precision}: results differ from those of f32 in the third digit`);
+  }
+  const { fallback = asked.runtime === "auto" } = options;
+  if (!fallback || chosen.runtime === "onnxruntime") return runtime;
+  return withFallback(runtime, await engines.open({ runtime: "onnxruntime", precision: "f32", threads }), onNote);
+}
+
+/** What is asked for, with names that are known. */
+interface Asked {
+  readonly runtime: RuntimeName | "auto";
+  readonly precision: Precision | "auto";
+}
+
+async function decide(
+  asked: Asked,
+  engines: Engines,
+  threads: number,
+  work: LayerWork,
+  onNote: (text: string) => void,
+): Promise<Pick<Candidate, "runtime" | "precision">> {
+  const { runtime, precision } = asked;
+  // What is said needs no measurement, and whoever opens it knows best why it cannot be opened.
+  if (runtime !== "auto" && precision !== "auto") return { runtime, precision: expectOffered(runtime, precision) };
+  const candidates = candidatesOf(await engines.installed(), asked, engines.processor);
+  const [first, second] = candidates;
+  if (first === undefined) throw noneFor(asked);
+  if (second === undefined) return { runtime: first.runtime, precision: first.precision };
+  const known = await recall(measurement(candidates, engines, threads, work));
+  const comparison = known ?? (await compareEngines(candidates, engines, threads, work));
+  const best = fastest(comparison.times);
+  if (known === undefined) onNote(inWords(comparison, best));
+  return { runtime: best.runtime, precision: best.precision };
+}
+
+/** Every engine that is installed, in every precision that is asked for and that it has. */
+function candidatesOf(
+  installed: readonly InstalledEngine[],
+  { runtime, precision }: Asked,
+  processor: Processor,
+): Candidate[] {
+  const wanted = installed.filter((engine) => runtime === "auto" || engine.runtime === runtime);
+  // int8 is a property of the model, and bf16 only slower where the processor has to imitate it.
+  const offered = (name: Precision) =>
+    precision === "auto"
+      ? name === "f32" || (name === "bf16" && multipliesBf16(processor) !== false)
+      : name === precision;
+  return wanted.flatMap(({ precisions, ...engine }) =>
+    precisions.filter(offered).map((one) => ({ ...engine, precision: one })),
+  );
+}
+
+/** Measures the candidates beside each other, and keeps the result. */
+export async function compareEngines(
+  candidates: readonly Candidate[],
+  engines: Engines,
+  threads: number,
+  work: LayerWork,
+): Promise<Comparison> {
+  const opened: OpenedCandidate[] = [];
+  try {
+    for (const candidate of candidates) opened.push(await openCandidate(candidate, engines, threads));
+    const running = opened.flatMap(({ runtime }) => (runtime === undefined ? [] : [runtime]));
+    const { times, tokens, isSteady } = await engines.measure(running, work);
+    const timeOf = ({ candidate, runtime, error }: OpenedCandidate): EngineTime => {
+      const time = runtime === undefined ? { error } : times[running.indexOf(runtime)];
+      if (time?.milliseconds !== undefined) return { ...candidate, milliseconds: time.milliseconds };
+      return { ...candidate, error: time?.error instanceof Error ? time.error.message : String(time?.error) };
+    };
+    const comparison = { threads, work, tokens, times: opened.map(timeOf), isSteady };
+    if (isSteady) await remember(measurement(candidates, engines, threads, work), comparison);
+    return comparison;
+  } finally {
+    for (const { runtime } of opened) await runtime?.dispose();
+  }
+}
+
+interface OpenedCandidate {
+  readonly candidate: Candidate;
+  readonly runtime?: Runtime;
+  readonly error?: unknown;
+}
+
+async function openCandidate(candidate: Candidate, engines: Engines, threads: number): Promise<OpenedCandidate> {
+  const { runtime: name, precision } = candidate;
+  try {
+    const runtime = await engines.open({ runtime: name, precision, threads });
+    if (runtime.precision === precision) return { candidate, runtime };
+    await runtime.dispose();
+    return { candidate, error: `computes in ${runtime.precision} here` };
+  } catch (error) {
+    return { candidate, error };
+  }
+}
+
+/**
+ * The engine to take: the first one, unless a later one is clearly faster.
+ * @throws {RuntimeError} when none can do the work.
+ */
+export function fastest(times: readonly EngineTime[]): EngineTime {
+  let best: EngineTime | undefined;
+  for (const time of times) {
+    if (time.milliseconds === undefined) continue;
+    if (best?.milliseconds === undefined || time.milliseconds < (1 - MARGIN) * best.milliseconds) best = time;
+  }
+  if (best !== undefined) return best;
+  throw new RuntimeError({
+    where: "runtime auto",
+    expected: "an engine that computes a layer of the model",
+    got: verbatim(times.map(({ runtime, error }) => `${runtime}: ${error}`).join("; ")),
+    hint: "zhbert doctor shows the engines of this machine",
+  });
+}
+
+/** How a comparison is kept: for this processor, these engines and threads, and this work. */
+function measurement(
+  candidates: readonly Candidate[],
+  { processor, cacheFolder }: Engines,
+  threads: number,
+  work: LayerWork,
+): Measured<Comparison> {
+  const { model, architecture } = processor;
+  const names = candidates.map(nameOf);
+  return {
+    kind: "engines",
+    key: { processor: model, architecture, threads, engines: names, work },
+    isValid: (value): value is Comparison => {
+      const { times } = (value ?? {}) as Partial<Comparison>;
+      if (!Array.isArray(times) || times.map(nameOf).join() !== names.join()) return false;
+      const numbers = (times as EngineTime[]).flatMap(({ milliseconds }) => milliseconds ?? []);
+      return numbers.length > 0 && numbers.every((number) => number > 0);
+    },
+    ...(cacheFolder === undefined ? {} : { folder: cacheFolder }),
+  };
+}
+
+function nameOf({ runtime, version, precision }: Candidate): string {
+  return `${runtime} ${version} ${precision}`;
+}
+
+/** What was found, in a line. */
+function inWords({ times, work, isSteady }: Comparison, best: EngineTime): string {
+  const shown = times.map((time) => {
+    const { milliseconds, error } = time;
+    return `${nameOf(time)} ${milliseconds === undefined ? `failed (${error})` : `${milliseconds.toFixed(0)} ms`}`;
+  });
+  const what = work.training ? "forward and backward" : "forward";
+  const kept = isSteady ? "kept for this machine" : "not kept, since the machine is busy";
+  return `engine: ${nameOf(best)}, by a measurement of one layer ${what}, ${kept} (${shown.join(", ")})`;
+}
+
+function checkedThreads(
+  threads: number | undefined,
+  { threads: most }: Processor,
+  onNote: (text: string) => void,
+): number {
+  if (threads === undefined) return most;
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new ArgumentError({ where: "threads", expected: "a positive integer", got: threads });
+  }
+  if (threads > most) {
+    onNote(`warning: ${threads} threads on ${most} processors wait for each other; ${most} are as fast as it gets`);
+  }
+  return threads;
+}
+
+/** The precision that is asked for, or f32 where the processor has no other. */
+function precisionOf(
+  { precision = "f32" }: RuntimeOptions,
+  { processor }: Engines,
+  onNote: (text: string) => void,
+): Precision | "auto" {
+  const known = checked("precision", precision, PRECISIONS);
+  if (known === "int8") {
+    throw new ArgumentError({
+      where: "precision",
+      expected: "f32, bf16 or auto for a model that is not quantised",
+      got: precision,
+      hint: "int8 is a property of the model: zhbert quantize MODEL --calibrate texts.txt makes such a model",
+    });
+  }
+  if (known !== "bf16" || multipliesBf16(processor) !== false) return known;
+  onNote(`this processor (${processor.model}) does not multiply bf16: f32 is used`);
+  return "f32";
+}
+
+function checked<Name extends string>(where: string, name: Name | "auto", names: readonly Name[]): Name | "auto" {
+  if (name === "auto" || names.includes(name)) return name;
+  throw new ArgumentError({ where, expected: `one of auto, ${names.join(", ")}`, got: name });
+}
+
+/** Refuses a precision that an engine does not have. */
+function expectOffered(runtime: RuntimeName, precision: Precision): Precision {
+  if (precision === "f32" || runtime === "openvino") return precision;
+  throw new ArgumentError({
+    where: "precision",
+    expected: `f32 of ${runtime}`,
+    got: precision,
+    hint: `--runtime openvino computes in ${precision}; ${OPENVINO_HINT}`,
+  });
+}
+
+/** How to get what is missing. */
+export const OPENVINO_HINT = "pip install openvino, or npm install openvino-node, brings OpenVINO";
+
+function noneFor({ runtime, precision }: Asked): RuntimeError {
+  return new RuntimeError({
+    where: runtime === "auto" ? "runtime" : `runtime ${runtime}`,
+    expected: `an engine that computes in ${precision === "auto" ? "any precision" : precision}`,
+    got: verbatim("none"),
+    hint: `${OPENVINO_HINT}; zhbert doctor shows what is found`,
+  });
+}

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { featuresOf, linuxFlags, macFlags, multipliesBf16, readProcessor } from "./processor.ts";
+
+const processor = (features: Record<string, boolean> | undefined) => ({
+  model: "P",
+  architecture: "x64",
+  threads: 1,
+  features,
+});
+
+test("an x86 processor's flags as Linux lists them", () => {
+  const cpuinfo =
+    "processor\t: 0\nmodel name\t: P\nflags\t\t: fpu avx2 avx512f avx512_bf16 avx_vnni\nbugs\t\t: amx_tile\n";
+  const features = featuresOf("x64", linuxFlags(cpuinfo));
+  expect(features).toEqual({
+    AVX2: true,
+    "AVX-512": true,
+    VNNI: true,
+    AVX512_BF16: true,
+    AMX: false,
+    "AMX bf16": false,
+  });
+  expect(multipliesBf16(processor(features))).toBe(true);
+});
+
+test("AMX alone multiplies bf16 too; AVX2 does not", () => {
+  const of = (flags: string) => multipliesBf16(processor(featuresOf("x64", linuxFlags(`flags : ${flags}\n`))));
+  expect([of("avx2 amx_tile amx_bf16"), of("avx2 avx512f")]).toEqual([true, false]);
+});
+
+test("an ARM processor's flags, of Linux and of macOS", () => {
+  const linux = featuresOf("arm64", linuxFlags("Features\t: fp asimd asimddp i8mm bf16\n"));
+  expect(linux).toEqual({ NEON: true, "dot products": true, I8MM: true, BF16: true });
+  const listing = "hw.optional.neon: 1\nhw.optional.arm.FEAT_BF16: 0\nhw.optional.arm.FEAT_I8MM: 1\n";
+  expect(featuresOf("arm64", macFlags(listing))).toEqual({
+    NEON: true,
+    "dot products": false,
+    I8MM: true,
+    BF16: false,
+  });
+});
+
+test("what the system does not tell is not known, rather than missing", () => {
+  expect(featuresOf("x64", linuxFlags(""))).toBeUndefined();
+  expect(featuresOf("riscv64", linuxFlags("flags : rv64\n"))).toBeUndefined();
+  expect(multipliesBf16(processor(undefined))).toBeUndefined();
+});
+
+test("this processor has a name and threads", () => {
+  const { model, threads, architecture } = readProcessor();
+  expect([model.length > 0, threads > 0, architecture]).toEqual([true, true, process.arch]);
+});

@@ -1,0 +1,132 @@
+/** The engines of Node.js: the one place where a runtime is made, by name, or by a measurement of what is faster here. */
+import * as ort from "onnxruntime-node";
+import { RuntimeError, verbatim } from "../errors.ts";
+import { buildGraph, input } from "../graph/graph.ts";
+import { mul } from "../graph/ops/arithmetic.ts";
+import type { BertConfig } from "../model/config.ts";
+import { onnxRuntime } from "../runtime/onnxruntime.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { EngineIdentity } from "../train/trainer-state.ts";
+import { given } from "../util/given.ts";
+import {
+  chooseRuntime,
+  type Engines,
+  type InstalledEngine,
+  type OpenEngine,
+  PRECISIONS,
+  type Precision,
+  RUNTIMES,
+  type RuntimeName,
+  type RuntimeOptions,
+} from "./choose-runtime.ts";
+import { measureLayer, usualWork, workOf } from "./measure-layer.ts";
+import { createOnnxRuntime } from "./onnxruntime.ts";
+import { findOpenVino } from "./openvino/find.ts";
+import { createOpenVinoRuntime } from "./openvino.ts";
+import { readProcessor } from "./processor.ts";
+
+/**
+ * An engine: by name, or with `auto` the one that computes a layer faster on this machine, which is measured in under two
+ * seconds, once for each processor, engine version, number of threads and size of layer.
+ * @throws {ArgumentError} for a name, precision or number of threads that cannot be.
+ * @throws {RuntimeError} when the engine is not installed, or cannot be loaded.
+ */
+export function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  return chooseRuntime(options, nodeEngines());
+}
+
+/** Which engine computes, as functions of the library take it. */
+export interface EngineChoice {
+  /** An engine, which is not disposed of; or the name of one, `auto` for the faster one. ONNX Runtime when left out. */
+  readonly runtime?: Runtime | RuntimeName | "auto";
+  /** Of an engine by name: `f32` when left out; `auto` takes `bf16` where that is faster. */
+  readonly precision?: Precision | "auto";
+  /** Of an engine by name: threads inside of one run; all processors when left out. */
+  readonly threads?: number;
+}
+
+/** An engine, and what ends its use: one that was passed in stays as it is. */
+export interface OpenedRuntime {
+  readonly runtime: Runtime;
+  release(): Promise<void>;
+}
+
+/** What an engine is opened for. */
+export interface EngineUse {
+  readonly mode: "inference" | "training";
+  /** The model's; that of BERT-base where it is not known yet. */
+  readonly config?: BertConfig;
+  /** What people should know of the choice. */
+  readonly onNote?: ((text: string) => void) | undefined;
+}
+
+/** Opens the engine that is chosen; one that was passed in is taken as it is. @throws as `createRuntime`. */
+export async function openRuntime(
+  { runtime, precision, threads, fallback }: EngineChoice & Pick<RuntimeOptions, "fallback">,
+  { mode, config, onNote }: EngineUse,
+): Promise<OpenedRuntime> {
+  if (typeof runtime === "object") return { runtime, release: async () => undefined };
+  const work = config === undefined ? usualWork(mode) : workOf(config, mode);
+  // Of a quantised model what is not int8 is computed in f32.
+  const rest = precision === "int8" && config?.quantization !== undefined ? "f32" : precision;
+  const created = await createRuntime({ work, ...given({ runtime, precision: rest, threads, fallback, onNote }) });
+  return { runtime: created, release: () => created.dispose() };
+}
+
+/** The choice of a run that goes on: its own engine, unless another one is named. */
+export function resumedChoice(
+  { runtime = "auto", precision = "auto", threads }: EngineChoice,
+  engine: Omit<EngineIdentity, "version">,
+): EngineChoice & Pick<RuntimeOptions, "fallback"> {
+  // Names come from a file: what is none of ours is left to the defaults, and refused as another engine than the run's.
+  const own = given({
+    runtime: RUNTIMES.find((name) => name === engine.name),
+    precision: engine.name === "openvino" ? PRECISIONS.find((name) => name === engine.precision) : undefined,
+  });
+  const named = given({
+    runtime: runtime === "auto" ? undefined : runtime,
+    precision: precision === "auto" ? undefined : precision,
+  });
+  return { ...own, ...named, threads: threads ?? engine.threads, fallback: runtime === "auto" };
+}
+
+/** The version of onnxruntime-node. */
+export const ONNX_RUNTIME_VERSION = ort.env.versions.node ?? ort.env.versions.common;
+
+/** The engines of this process. */
+export function nodeEngines(): Engines {
+  return { processor: readProcessor(), installed: installedEngines, open: openEngine, measure: measureLayer };
+}
+
+/** WebGPU is taken only when it is named: whether there is a graphics processor cannot be told without noise on stderr. */
+async function installedEngines(): Promise<readonly InstalledEngine[]> {
+  const { found } = findOpenVino();
+  return [
+    { runtime: "onnxruntime", version: ONNX_RUNTIME_VERSION, precisions: ["f32"] },
+    ...(found ? [{ runtime: "openvino", version: found.version, precisions: ["f32", "bf16"] } as const] : []),
+  ];
+}
+
+async function openEngine({ runtime, precision, threads, onNote }: OpenEngine): Promise<Runtime> {
+  if (runtime === "webgpu") return openWebGpu(threads);
+  if (runtime === "onnxruntime") return createOnnxRuntime({ threads });
+  return createOpenVinoRuntime({ threads, precision: precision === "bf16" ? "bf16" : "f32", ...given({ onNote }) });
+}
+
+/** ONNX Runtime's WebGPU provider, which shows only with a first graph whether there is a graphics processor. */
+async function openWebGpu(threads: number): Promise<Runtime> {
+  const runtime = onnxRuntime(ort, { threads, provider: "webgpu" });
+  const x = input("x", "float32", [1]);
+  try {
+    await (await runtime.compile(buildGraph({ y: mul(x, x) }))).dispose();
+    return runtime;
+  } catch (cause) {
+    throw new RuntimeError({
+      where: "runtime webgpu",
+      expected: "a graphics processor that WebGPU can use",
+      got: verbatim(/Failed to get a WebGPU adapter[^\n]*/.exec(String(cause))?.[0] ?? String(cause)),
+      hint: "install its driver (on Linux that for Vulkan, and libvulkan1), or take --runtime auto",
+      cause,
+    });
+  }
+}
