@@ -106,10 +106,12 @@ describe("published layouts", () => {
       "language\tgold_label\tsentence1_parse\tsentence1\tsentence2",
       "de\tneutral\t\tEr kam.\tWer?",
       "zh\tneutral\t\t他来了。\t谁？",
+      "zh\t-\t\t他走了。\t谁？",
+      "zh\tneutral\t\t他",
     ];
     expect(await read("xnli", "xnli.dev.tsv", `${dev.join("\n")}\n`, "dev")).toEqual({
       examples: [{ text: "他来了。", textPair: "谁？", label: "neutral" }],
-      skipped: { "another language": 1 },
+      skipped: { "another language": 1, 'the label "-"': 1, "4 fields in a line": 1 },
     });
   });
 
@@ -172,5 +174,12 @@ describeShared("data/tasks", "the real files", (folder) => {
     const found = new Set(examples.map(({ label }) => label));
     found.delete(undefined);
     expect([...found].sort()).toEqual([...(data.labels ?? [])].sort());
+  });
+
+  test.each(["train.10k.json", "train.3k.json"])("OCNLI's smaller %s has its published size", async (file) => {
+    execFileSync("tar", ["-xJf", join(folder, "ocnli.tar.xz"), "-C", unpacked]);
+    const train = join(unpacked, "ocnli", "official", file);
+    const { notes } = await loadTaskData({ name: "ocnli", train, splits: ["train"] });
+    expect(notes.map(({ kind }) => kind)).toEqual(["skipped"]);
   });
 });

@@ -20,7 +20,7 @@ export const ocnli = defineDataset({
   splits: {
     train: {
       files: ["train.50k.json", "train.json", "train.10k.json", "train.3k.json", "train.jsonl"],
-      count: [50_437, 9973, 2992],
+      count: [50_437, 9985, 2994],
     },
     dev: { files: ["dev.json", "dev.jsonl"], count: 2950 },
     test: { files: ["test.json", "test.jsonl"], count: 3000 },
@@ -66,19 +66,24 @@ function readLanguages(file: DatasetFile, header: readonly string[]): ReadExampl
     });
   }
   const examples: TextExample[] = [];
-  let others = 0;
+  const skipped: Record<string, number> = {};
+  const skip = (reason: string) => {
+    skipped[reason] = (skipped[reason] ?? 0) + 1;
+  };
   for (const line of linesOf(file.text).slice(1)) {
     const fields = line.text.split("\t");
-    const isChinese = fields[0] === "zh" && labels.includes(fields[label] ?? "");
-    if (isChinese)
-      examples.push({ text: fields[text] ?? "", textPair: fields[textPair] ?? "", label: fields[label] as string });
-    else others += 1;
+    const [said = "", first, second] = [fields[label], fields[text], fields[textPair]];
+    if (fields[0] !== "zh") skip("another language");
+    else if (first === undefined || second === undefined) skip(`${fields.length} fields in a line`);
+    else if (!labels.includes(said)) skip(`the label ${JSON.stringify(said)}`);
+    else examples.push({ text: first, textPair: second, label: said });
   }
-  if (examples.length > 0) return { examples, skipped: { "another language": others } };
+  if (examples.length > 0) return { examples, skipped };
+  const found = Object.entries(skipped).map(([reason, times]) => `${times} of ${reason}`);
   throw new DataError({
     where: file.path,
     expected: "lines of the language zh",
-    got: verbatim(`${others} lines of others`),
+    got: verbatim(found.join(", ") || "no lines"),
   });
 }
 

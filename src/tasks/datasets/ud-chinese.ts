@@ -2,9 +2,6 @@
 import { readTaggedColumns } from "../records/tagged-columns.ts";
 import { defineDataset } from "./dataset.ts";
 
-/** Columns of CoNLL-U. */
-const [FORM, UPOS] = [1, 3];
-
 const files = (split: string) => [`zh_gsdsimp-ud-${split}.conllu`];
 
 /** 3,997 + 500 + 500 sentences. */
@@ -20,9 +17,7 @@ export const udChinese = defineDataset({
     dev: { files: files("dev"), count: 500 },
     test: { files: files("test"), count: 500 },
   },
-  read: ({ path, text }) => ({
-    examples: readTaggedColumns(text, { path, unitColumn: FORM, tagColumn: UPOS, isUniversal: true }),
-  }),
+  read: ({ path, text }) => ({ examples: readTaggedColumns(text, { path }) }),
   primaryMetric: "accuracy",
   maxSeqLength: 256,
 });

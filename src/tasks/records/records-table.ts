@@ -70,9 +70,14 @@ function isEven(rows: readonly Row[]): boolean {
   return rows.every(({ fields }) => fields.length === rows[0]?.fields.length);
 }
 
+/** Files that were put together from several end some lines by CR LF and others by LF; the parser knows one kind for all. */
+function withEvenLineEnds(text: string): string {
+  return /\r\n/.test(text) && /(?<!\r)\n/.test(text) ? text.replaceAll("\r\n", "\n") : text;
+}
+
 async function quotedRows(path: string, text: string, separator: string): Promise<Row[]> {
   const { default: papaparse } = await import("papaparse");
-  const { data, errors } = papaparse.parse<string[]>(text, { delimiter: separator });
+  const { data, errors } = papaparse.parse<string[]>(withEvenLineEnds(text), { delimiter: separator });
   const lines: number[] = [];
   let line = 1;
   for (const fields of data) {

@@ -42,6 +42,14 @@ describe("tables", () => {
     expect((await readRecords("a.csv", text)).hasHeader).toBe(hasHeader);
   });
 
+  test("line ends of two kinds in one file", async () => {
+    const { rows } = await readRecords("a.csv", 'text,label\r\n好,1\n"差\n了",0\r\n');
+    expect(rows).toEqual([
+      ["好", "1"],
+      ["差\n了", "0"],
+    ]);
+  });
+
   test("semicolons and tabs in a .csv", async () => {
     expect((await readRecords("a.csv", "text;label\n好;1\n")).rows).toEqual([["好", "1"]]);
     expect((await readRecords("a.csv", "text\tlabel\n好\t1\n")).rows).toEqual([["好", "1"]]);
@@ -68,6 +76,11 @@ describe("JSON", () => {
     }
     await expect(readRecords("a.json", "[\n{,}]")).rejects.toThrow("a.json line 2, column 2: expected JSON");
     await expect(readRecords("a.jsonl", '{"text": "好"}\n{"text": "差')).rejects.toThrow("a.jsonl line 2, column");
+  });
+
+  test("records without a field in common are refused before each gets a cell for every name", async () => {
+    const lines = Array.from({ length: 5000 }, (_, i) => `{"text${i}": "好"}`).join("\n");
+    await expect(readRecords("a.jsonl", lines)).rejects.toThrow("5000 different fields in 5000 records");
   });
 
   test("what is no record is an error", async () => {

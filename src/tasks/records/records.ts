@@ -40,9 +40,11 @@ export interface RecordOptions {
 
 /** The layout of a file by the ending of its name, or by how its text begins. */
 export function recordFormat(path: string, text: string): RecordFormat {
-  const ending = /\.(csv|tsv|jsonl|json|conll|bio|bioes)(\.(gz|xz|zst))?$/i.exec(path)?.[1]?.toLowerCase();
+  const ending = /\.(csv|tsv|jsonl|json|conll|conllu|conllx|bio|bioes)(\.(gz|xz|zst))?$/i
+    .exec(path)?.[1]
+    ?.toLowerCase();
   if (ending === "json") return isJsonLines(text) ? "jsonl" : "json";
-  if (ending === "bio" || ending === "bioes") return "conll";
+  if (ending?.startsWith("conll") || ending?.startsWith("bio")) return "conll";
   if (ending !== undefined) return ending as RecordFormat;
   const start = text.trimStart();
   if (start.startsWith("{") || start.startsWith("[{") || start.startsWith("[["))
@@ -82,9 +84,9 @@ export async function readRecords(path: string, text: string, options: RecordOpt
     case "tsv":
       return readTable(path, text, format, options);
     case "jsonl":
-      return objectRecords(format, jsonLines(path, text));
+      return objectRecords(path, format, jsonLines(path, text));
     case "json":
-      return objectRecords(format, jsonObjects(path, text));
+      return objectRecords(path, format, jsonObjects(path, text));
     case "conll":
     case "words":
       throw new DataError({
@@ -142,11 +144,27 @@ function asObject(value: unknown, where: string): Readonly<Record<string, unknow
   throw new DataError({ where, expected: "a JSON object", got: value, hint });
 }
 
-function objectRecords(format: RecordFormat, objects: readonly PlacedObject[]): Records {
+/** A row has a cell for every column: where each record has fields of its own, these would be millions for each record. */
+const MAX_EMPTY_CELLS = 2 ** 24;
+
+function objectRecords(path: string, format: RecordFormat, objects: readonly PlacedObject[]): Records {
   const index = new Map<string, number>();
-  for (const { value } of objects)
-    for (const name of Object.keys(value)) if (!index.has(name)) index.set(name, index.size);
+  let cells = 0;
+  for (const { value } of objects) {
+    for (const name of Object.keys(value)) {
+      cells += 1;
+      if (!index.has(name)) index.set(name, index.size);
+    }
+  }
   const columns = [...index.keys()];
+  if (columns.length * objects.length - cells > MAX_EMPTY_CELLS) {
+    throw new DataError({
+      where: path,
+      expected: "records that have their fields in common",
+      got: verbatim(`${columns.length} different fields in ${objects.length} records, such as ${columns.at(-1)}`),
+      hint: "give what is data as values of fields that all records have, not as their names",
+    });
+  }
   return {
     format,
     columns,

@@ -64,9 +64,16 @@ describe("columns", () => {
         ],
       },
     ]);
-    const universal = "# text = 去北京\n1\t去\t去\tVERB\n2-3\t北京\t_\t_\n2\t北\t北\tPROPN\n3\t京\t京\tPROPN\n";
-    const columns = { unitColumn: 1, tagColumn: 3, isUniversal: true };
-    expect(read(universal, columns)).toMatchObject([{ text: "去北京", tags: ["VERB", "PROPN", "PROPN"] }]);
+    const rest = "\t_".repeat(6);
+    const words = ["1\t去\t去\tVERB", "2-3\t北京\t_\t_", "2\t北\t北\tPROPN", "3\t京\t京\tPROPN"];
+    const universal = `# text = 去北京\n${words.map((word) => `${word}${rest}\n`).join("")}`;
+    expect(read(universal)).toMatchObject([{ text: "去北京", tags: ["VERB", "PROPN", "PROPN"] }]);
+    expect(looksLikeTaggedColumns(universal)).toBe(true);
+    const x = "1\t去\t_\tVV\tVV\t_\t0\tROOT\t_\t_\n2\t京\t_\tNR\tNR\t_\t1\tobj\t_\t_\n";
+    expect(read(x)).toMatchObject([{ text: "去京", tags: ["VV", "NR"] }]);
+    expect(read(x, { tagColumn: 7 })[0]?.tags).toEqual(["ROOT", "obj"]);
+    // A number in a text of characters is a number.
+    expect(read("1\tB-DATE\n月\tI-DATE\n")).toMatchObject([{ text: "1月", tags: ["B-DATE", "I-DATE"] }]);
   });
 
   test("a line without a tag, or with more, is named", () => {

@@ -12,14 +12,12 @@ import { characterUnits, joinUnits } from "../ner/text-units.ts";
 export interface ColumnOptions {
   /** The name of the file, for messages. */
   readonly path: string;
-  /** Counted from 0; the first when left out. */
+  /** Counted from 0; the first when left out, that of the words in treebanks. */
   readonly unitColumn?: number;
-  /** Counted from 0; the last when left out. */
+  /** Counted from 0; the last when left out, that of the parts of speech in treebanks. */
   readonly tagColumn?: number;
   /** The tags that there may be; any when left out. */
   readonly tags?: ReadonlySet<string>;
-  /** Whether lines that begin with # are comments, and words whose number is not whole are passed over, as in CoNLL-U. */
-  readonly isUniversal?: boolean;
 }
 
 interface Sentence {
@@ -29,7 +27,8 @@ interface Sentence {
 
 /**
  * The sentences of a file of columns, parted by tabs or by spaces as its first line is. Where there are two columns, a
- * unit may be a space itself. Files without tags (one column) are read as well.
+ * unit may be a space itself. Files without tags (one column) are read as well. Of treebanks, whose first column numbers the
+ * words, comments and what is not one word are passed over.
  * @throws {DataError} with the line: where a column is missing, a tag is none of those there may be, or a character was
  * not decoded.
  */
@@ -40,14 +39,15 @@ export function readTaggedColumns(text: string, options: ColumnOptions): TaggedE
     if (open.tokens.length > 0) examples.push(exampleOf(open));
     open = { tokens: [], tags: [] };
   };
+  const isTreebank = looksLikeTreebank(text);
   let layout: Layout | undefined;
   for (const [number, line] of linesOf(text)) {
     if (line === "" || isBreak(line)) {
       close();
       continue;
     }
-    if (options.isUniversal && (line.startsWith("#") || /^\d+[-.]\d/u.test(line))) continue;
-    layout ??= layoutOf(line, options);
+    if (isTreebank && (line.startsWith("#") || /^\d+[-.]\d/u.test(line))) continue;
+    layout ??= layoutOf(line, isTreebank ? { ...TREEBANK_COLUMNS, ...options } : options);
     const [token, tag] = cells(line, layout, `${options.path} line ${number}`);
     open.tokens.push(token);
     if (tag === undefined) continue;
@@ -58,11 +58,22 @@ export function readTaggedColumns(text: string, options: ColumnOptions): TaggedE
   return examples;
 }
 
+/** The form of a word and its part of speech, in CoNLL-X and CoNLL-U. */
+const TREEBANK_COLUMNS = { unitColumn: 1, tagColumn: 3 } as const;
+/** Comments, a line of many columns that begins with 1, and one that goes on with 2, or ends the sentence. */
+const TREEBANK = /^(?:#[^\n]*\n|[ \t\r]*\n)*1(?:-\d+)?\t(?:[^\t\n]*\t){6,}[^\t\n]*(?:$|\n(?:$|\r?\n|[12][\t.-]))/u;
+
+/** Whether a text is a treebank in the layout of CoNLL-X or CoNLL-U. */
+function looksLikeTreebank(text: string): boolean {
+  return TREEBANK.test(text.slice(0, SAMPLE_CHARACTERS).replace(/^\ufeff/u, ""));
+}
+
 /** So much of a text shows its layout. */
 const SAMPLE_CHARACTERS = 8192;
 
 /** Whether a text is columns of units and tags with blank lines after sentences, whatever the file is called. */
 export function looksLikeTaggedColumns(text: string): boolean {
+  if (looksLikeTreebank(text)) return true;
   const sample = text.slice(0, SAMPLE_CHARACTERS);
   const lines = sample.split(/\r?\n/u).slice(0, sample.length < text.length ? -1 : undefined);
   const filled = lines.filter((line) => !isBlank(line));
