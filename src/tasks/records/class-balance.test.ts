@@ -18,6 +18,13 @@ test("labels by themselves: examples without for each with", () => {
   expect(weights).toEqual([1 / 3, 3, 1]);
 });
 
+test("examples without labels do not count, and a label that all have is still learned", () => {
+  const one = [{ label: "a" }, { label: "b" }, {}, {}, {}];
+  expect(balancedClassWeights({ ...base, task: "classify", labels: ["a", "b"] }, one)).toEqual([1, 1]);
+  const several = [{ labels: ["a", "b", "b"] }, { labels: ["a"] }, {}, {}];
+  expect(balancedClassWeights({ ...base, task: "multilabel", labels: ["a", "b"] }, several)).toEqual([1, 1]);
+});
+
 test("tasks without labels of texts are refused", () => {
   expect(() => balancedClassWeights({ ...base, task: "regress" }, [])).toThrow(ArgumentError);
 });

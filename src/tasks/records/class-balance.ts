@@ -15,8 +15,8 @@ const BALANCED: readonly string[] = ["classify", "match", "multilabel"];
 
 /**
  * The weights of labels, in the order of the task's, as `LossOptions.classWeights` takes them: of labels that exclude each
- * other n / (labels x count); of labels by themselves how many examples lack the label for each that has it. A label that no
- * example has weighs 1.
+ * other n / (labels x count); of labels by themselves how many examples lack the label for each that has it. Examples without
+ * labels do not count; a label that none has weighs 1, and so does one by itself that all have.
  * @throws {ArgumentError} of a task whose examples have no labels.
  * Source: compute_class_weight ("balanced") of scikit-learn, after King and Zeng 2001; pos_weight of torch.nn.BCEWithLogitsLoss.
  */
@@ -33,13 +33,14 @@ export function balancedClassWeights(
       got: verbatim(task),
     });
   }
-  const given = (examples as readonly LabelledExample[]).flatMap(({ label, labels: several }) =>
-    byItself ? (several ?? []) : label === undefined ? [] : [label],
-  );
-  const counts = countLabels(given);
+  const given = (examples as readonly LabelledExample[]).flatMap(({ label, labels: several }) => {
+    const own = byItself ? several : label === undefined ? undefined : [label];
+    return own === undefined ? [] : [[...new Set(own)]];
+  });
+  const counts = countLabels(given.flat());
   return labels.map((label) => {
     const count = counts.get(label) ?? 0;
-    if (count === 0) return 1;
-    return byItself ? (examples.length - count) / count : examples.length / (labels.length * count);
+    if (count === 0 || (byItself && count === given.length)) return 1;
+    return byItself ? (given.length - count) / count : given.length / (labels.length * count);
   });
 }

@@ -13,6 +13,7 @@ const kinds = (...args: Parameters<typeof dataNotes>) => dataNotes(...args).map(
 test("labels are ordered by number, others by their name, whatever the order of the examples", () => {
   expect(inferLabels(["10", "2", "-1", "2"])).toEqual(["-1", "2", "10"]);
   expect(inferLabels(["b", "10", "a"])).toEqual(["10", "a", "b"]);
+  expect(inferLabels(["1", "01", "0"])).toEqual(inferLabels(["01", "0", "1"]));
 });
 
 describe("labelled data", () => {
@@ -70,6 +71,15 @@ describe("labelled data", () => {
   test("one text with two labels", () => {
     const train = [...texts(10, "0"), ...texts(10, "1", 9)];
     expect(dataNotes("classify", { train })).toMatchObject([{ kind: "contradictions", measured: { texts: 1 } }]);
+  });
+
+  test("texts of signs alone are told apart by them", () => {
+    const signs = [
+      { text: "😀！", label: "1" },
+      { text: "😡！", label: "0" },
+    ];
+    const train = [...texts(10, "0"), ...texts(10, "1", 10), ...signs];
+    expect(dataNotes("classify", { train, dev: [{ text: "😭", label: "0" }] })).toEqual([]);
   });
 
   test("segmented text; spaces beside Latin words are none", () => {

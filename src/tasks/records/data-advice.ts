@@ -159,10 +159,15 @@ export function textsOf(example: AnyExample): readonly string[] {
   return "textPair" in example && example.textPair !== undefined ? [example.text, example.textPair] : [example.text];
 }
 
-/** What stays of a text when case, width, spaces and punctuation do not count: copies often differ in these alone. */
+/**
+ * What stays of a text when case, width, spaces and punctuation do not count: copies often differ in these alone. A text of
+ * nothing else is itself.
+ */
 function keyOf(example: AnyExample): string {
-  const key = textsOf(example).join("\u0001").normalize("NFKC").toLowerCase();
-  return key.replace(/[\p{P}\p{S}\s]+/gu, "");
+  const texts = textsOf(example);
+  const key = texts.join("\u0001").normalize("NFKC").toLowerCase();
+  const letters = key.replace(/[\p{P}\p{S}\s]+/gu, "");
+  return letters.length < texts.length ? key : letters;
 }
 
 function overlapNotes(task: TaskName, splits: ExampleSplits): DataNote[] {

@@ -2,12 +2,12 @@
 import type { Evaluation } from "../task.ts";
 
 /**
- * The labels in a stable order: whole numbers by size, others by their UTF-16 units, whatever the order of the examples, so
+ * The labels in a stable order: whole numbers by size (1 and 01 by their text), others by their UTF-16 units, whatever the order of the examples, so
  * that a shuffled or shortened copy of the data gives the same ids.
  */
 export function inferLabels(labels: Iterable<string>): string[] {
   const distinct = [...new Set(labels)];
-  if (distinct.every((label) => /^-?\d+$/.test(label))) return distinct.sort((a, b) => Number(a) - Number(b));
+  if (distinct.every((label) => /^-?\d+$/.test(label))) return distinct.sort().sort((a, b) => Number(a) - Number(b));
   return distinct.sort();
 }
 
