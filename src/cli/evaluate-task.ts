@@ -115,7 +115,7 @@ async function predictAll(model: TaskModel, examples: readonly Example[], contex
   } finally {
     progress.stop();
   }
-  noteTruncated(context, truncated, examples.length);
+  noteTruncated(context, model.task, truncated, examples.length);
   if (path !== undefined) await writePredictions(path, model, examples, predictions);
   return predictions;
 }

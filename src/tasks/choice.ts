@@ -1,5 +1,5 @@
 /** One of some answers to a question about a text: `[CLS] context [SEP] question choice [SEP]` for each, and a score. */
-import { ArgumentError, ConfigError, DataError, verbatim } from "../errors.ts";
+import { ArgumentError, DataError, verbatim } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
 import { encodeRows } from "../inference/token-rows.ts";
 import { multipleChoiceHead } from "../model/heads.ts";
@@ -7,7 +7,7 @@ import type { BertTokenizer } from "../text/tokenizer.ts";
 import { softmaxOf } from "../util/softmax.ts";
 import type { ChoiceExample } from "./examples.ts";
 import { classLoss, hideAbsent, IGNORED_LABEL, symmetricKl } from "./losses.ts";
-import { commonSettings, expectGiven } from "./sequence-task.ts";
+import { commonSettings, expectExamples, expectGiven } from "./sequence-task.ts";
 import type {
   EncodedExample,
   Evaluation,
@@ -21,6 +21,7 @@ import type {
   TaskRow,
   TaskSettings,
 } from "./task.ts";
+import { checkSettings, commonRules, type SettingRules, whole } from "./task-settings.ts";
 
 /** The settings of multiple choice. */
 export interface ChoiceSettings extends TaskSettings {
@@ -52,6 +53,8 @@ const DEFAULT_MAX_SEQ_LENGTH = 512;
 const LABELS = "labels";
 const PRESENT = "present_choices";
 
+const rules: SettingRules<ChoiceSettings> = { ...commonRules, choicesPerRow: whole(2, MAX_CHOICES_PER_ROW) };
+
 /** Multiple choice. Source: Devlin et al. 2018, section 4.4; the examples of Transformers (run_swag). */
 export const choice: TaskDefinition<ChoiceExample, ChoicePrediction, ChoiceSettings> = {
   name: "choice",
@@ -63,7 +66,8 @@ export const choice: TaskDefinition<ChoiceExample, ChoicePrediction, ChoiceSetti
     ...commonSettings("choice", { ...choices, maxSeqLength: choices.maxSeqLength ?? DEFAULT_MAX_SEQ_LENGTH }),
     choicesPerRow: choices.choicesPerRow ?? mostChoices(examples),
   }),
-  create: (settings) => new ChoiceTask(settings),
+  rules,
+  create: (settings) => new ChoiceTask(checkSettings(settings, rules)),
 };
 
 function mostChoices(examples: Iterable<ChoiceExample>): number {
@@ -88,10 +92,6 @@ class ChoiceTask implements Task<ChoiceExample, ChoicePrediction> {
 
   constructor(settings: ChoiceSettings) {
     const { choicesPerRow = DEFAULT_CHOICES_PER_ROW } = settings;
-    if (!Number.isInteger(choicesPerRow) || choicesPerRow < 2 || choicesPerRow > MAX_CHOICES_PER_ROW) {
-      const expected = `a whole number in 2 .. ${MAX_CHOICES_PER_ROW}`;
-      throw new ConfigError({ where: "choicesPerRow", expected, got: choicesPerRow });
-    }
     this.settings = { ...settings, choicesPerRow };
     this.sequencesPerRow = choicesPerRow;
     this.labelInputs = {
@@ -159,6 +159,7 @@ class ChoiceTask implements Task<ChoiceExample, ChoicePrediction> {
   }
 
   evaluate(examples: readonly ChoiceExample[], predictions: readonly ChoicePrediction[]): Evaluation {
+    expectExamples(examples, predictions);
     const expected = examples.map((example) => expectGiven(example.label, example, "the right choice"));
     const errors = examples.flatMap(({ id, context, question, choices }, i): EvaluationError[] => {
       const best = predictions[i]?.choices[0] as ScoredChoice;
@@ -169,7 +170,7 @@ class ChoiceTask implements Task<ChoiceExample, ChoicePrediction> {
       return [id === undefined ? found : { id, ...found }];
     });
     return {
-      metrics: { accuracy: (examples.length - errors.length) / Math.max(1, examples.length) },
+      metrics: { accuracy: (examples.length - errors.length) / examples.length },
       errors: errors.sort((a, b) => (b.score as number) - (a.score as number)),
     };
   }

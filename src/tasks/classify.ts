@@ -12,6 +12,7 @@ import {
   byScore,
   commonSettings,
   encodeTexts,
+  expectExamples,
   expectGiven,
   LabelIds,
   labelTable,
@@ -32,6 +33,7 @@ import type {
   TaskDefinition,
   TaskSettings,
 } from "./task.ts";
+import { checkSettings, commonRules, windowRules } from "./task-settings.ts";
 
 /** The labels of a text and how likely each is, the likeliest first. */
 export interface Classification {
@@ -79,6 +81,8 @@ interface ClassificationKind {
 
 /** A task of one label for each example. */
 export function classification(kind: ClassificationKind): TaskDefinition<TextExample, Classification> {
+  // Windows are of single texts: of a pair each one would need the other text whole.
+  const rules = kind.needsPair ? commonRules : windowRules;
   return {
     name: kind.name,
     reads: kind.needsPair ? "match" : "classify",
@@ -90,7 +94,8 @@ export function classification(kind: ClassificationKind): TaskDefinition<TextExa
       ...commonSettings(kind.name, choices),
       labels: choices.labels ?? labelsOf(examples),
     }),
-    create: (settings) => new ClassifyTask(settings, kind),
+    rules,
+    create: (settings) => new ClassifyTask(checkSettings(settings, rules), kind),
   };
 }
 
@@ -168,6 +173,7 @@ class ClassifyTask implements Task<TextExample, Classification> {
 
   /** Of two labels the second is the positive one of precision, recall, f1 and rocAuc. */
   evaluate(examples: readonly TextExample[], predictions: readonly Classification[]): Evaluation {
+    expectExamples(examples, predictions);
     const { labels } = this.#ids;
     const expected = examples.map((example) => this.#ids.idOf(expectGiven(example.label, example, "a label"), example));
     const best = predictions.map((prediction) => prediction.labels[0] as ScoredLabel);

@@ -2,7 +2,7 @@
  * Sentence vectors: an encoder trained so that texts which mean the same lie near each other by cosine, without labels
  * (the same text under two dropouts), with pairs, with pairs and negatives, or with scores.
  */
-import { ArgumentError, DataError, verbatim } from "../errors.ts";
+import { DataError, verbatim } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
 import { reshape } from "../graph/ops/reshape.ts";
 import { slice } from "../graph/ops/slice.ts";
@@ -14,7 +14,7 @@ import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { SimilarityExample } from "./examples.ts";
 import { expectPlainLoss, squareErrorLoss } from "./losses.ts";
 import { pearson, spearman } from "./metrics/regression-metrics.ts";
-import { commonSettings } from "./sequence-task.ts";
+import { commonSettings, expectExamples } from "./sequence-task.ts";
 import type {
   EncodedExample,
   Evaluation,
@@ -27,6 +27,16 @@ import type {
   TaskDefinition,
   TaskSettings,
 } from "./task.ts";
+import {
+  checkSettings,
+  commonRules,
+  number,
+  numberRange,
+  oneOf,
+  required,
+  type SettingRules,
+  truth,
+} from "./task-settings.ts";
 import { cosentLoss, inBatchLoss, pairCosines } from "./vector-losses.ts";
 
 /**
@@ -67,6 +77,15 @@ const DEFAULT_MAX_SEQ_LENGTH = 64;
 export const EMBED_TEMPERATURE = 0.05;
 const SCORES = "scores";
 
+const rules: SettingRules<EmbedSettings> = {
+  ...commonRules,
+  objective: required(oneOf(EMBED_OBJECTIVES)),
+  pooling: required(oneOf(EMBED_POOLINGS)),
+  temperature: required(number("a number above 0", (value) => value > 0)),
+  hasNegatives: required(truth),
+  scoreRange: required(numberRange),
+};
+
 /** Sentence vectors. Source: Gao et al. 2021 (SimCSE); Su 2022 (CoSENT); Reimers and Gurevych 2019. */
 export const embed: TaskDefinition<SimilarityExample, Similarity, EmbedSettings> = {
   name: "embed",
@@ -88,7 +107,8 @@ export const embed: TaskDefinition<SimilarityExample, Similarity, EmbedSettings>
       scoreRange: choices.scoreRange ?? found.scores,
     };
   },
-  create: (settings) => new EmbedTask(settings),
+  rules,
+  create: (settings) => new EmbedTask(checkSettings(settings, rules)),
 };
 
 /** Counts of what the examples hold. */
@@ -146,21 +166,6 @@ function isContrastive(objective: EmbedObjective): boolean {
   return objective === "simcse" || objective === "in-batch";
 }
 
-/** The settings may come from a file. */
-function checkSettings({ objective, pooling, temperature, scoreRange }: EmbedSettings): void {
-  const expectOneOf = (where: string, names: readonly string[], got: string) => {
-    if (!names.includes(got)) throw new ArgumentError({ where, expected: `one of ${names.join(", ")}`, got });
-  };
-  expectOneOf("objective", EMBED_OBJECTIVES, objective);
-  expectOneOf("pooling", EMBED_POOLINGS, pooling);
-  if (!(temperature > 0 && temperature < Number.POSITIVE_INFINITY)) {
-    throw new ArgumentError({ where: "temperature", expected: "a number above 0", got: temperature });
-  }
-  const [lowest, highest] = Array.isArray(scoreRange) ? scoreRange.map(Number) : [];
-  if (lowest !== undefined && highest !== undefined && lowest < highest) return;
-  throw new ArgumentError({ where: "scoreRange", expected: "the lowest and the highest score", got: scoreRange });
-}
-
 type Scores = Readonly<Record<string, Tensor>>;
 
 class EmbedTask implements Task<SimilarityExample, Similarity> {
@@ -171,7 +176,6 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
   readonly primaryMetric = "spearman";
 
   constructor(settings: EmbedSettings) {
-    checkSettings(settings);
     this.settings = settings;
     this.sequencesPerRow = settings.hasNegatives ? 3 : 2;
     const scores: LabelInput = { dtype: "float32", axis: "row", padding: 0 };
@@ -255,6 +259,7 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
   }
 
   evaluate(examples: readonly SimilarityExample[], predictions: readonly Similarity[]): Evaluation {
+    expectExamples(examples, predictions);
     const expected = examples.map(({ score, textPair }) => {
       if (score !== undefined && textPair !== undefined) return score;
       throw new DataError({

@@ -1,5 +1,5 @@
 /** Any number of labels for a text or a pair, each by itself. */
-import { ConfigError, DataError, verbatim } from "../errors.ts";
+import { DataError, verbatim } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
 import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
@@ -11,6 +11,7 @@ import {
   byScore,
   commonSettings,
   encodeTexts,
+  expectExamples,
   expectGiven,
   LabelIds,
   labelTable,
@@ -30,6 +31,7 @@ import type {
   TaskDefinition,
   TaskSettings,
 } from "./task.ts";
+import { checkSettings, number, type SettingRules, windowRules } from "./task-settings.ts";
 
 /** The settings of classification with any number of labels. */
 export interface MultiLabelSettings extends TaskSettings {
@@ -47,6 +49,11 @@ export interface MultiLabelPrediction {
 const DEFAULT_THRESHOLD = 0.5;
 const LABELS = "labels";
 
+const rules: SettingRules<MultiLabelSettings> = {
+  ...windowRules,
+  threshold: number("a probability between 0 and 1", (share) => share > 0 && share < 1),
+};
+
 /** Multi-label classification. Source: problem_type multi_label_classification of Transformers. */
 export const multilabel: TaskDefinition<MultiLabelExample, MultiLabelPrediction, MultiLabelSettings> = {
   name: "multilabel",
@@ -60,7 +67,8 @@ export const multilabel: TaskDefinition<MultiLabelExample, MultiLabelPrediction,
     labels: choices.labels ?? labelsOf(examples),
     threshold: choices.threshold ?? DEFAULT_THRESHOLD,
   }),
-  create: (settings) => new MultiLabelTask(settings),
+  rules,
+  create: (settings) => new MultiLabelTask(checkSettings(settings, rules)),
 };
 
 function labelsOf(examples: Iterable<MultiLabelExample>): string[] {
@@ -89,9 +97,6 @@ class MultiLabelTask implements Task<MultiLabelExample, MultiLabelPrediction> {
   constructor(settings: MultiLabelSettings) {
     const { labels = [], threshold = DEFAULT_THRESHOLD } = settings;
     this.#ids = new LabelIds(labels, 1);
-    if (!(threshold > 0 && threshold < 1)) {
-      throw new ConfigError({ where: "threshold", expected: "a probability between 0 and 1", got: threshold });
-    }
     this.settings = { ...settings, threshold };
     this.#threshold = threshold;
     this.labelInputs = { [LABELS]: { dtype: "float32", axis: labels.length, padding: 0 } } as const;
@@ -128,6 +133,7 @@ class MultiLabelTask implements Task<MultiLabelExample, MultiLabelPrediction> {
   }
 
   evaluate(examples: readonly MultiLabelExample[], predictions: readonly MultiLabelPrediction[]): Evaluation {
+    expectExamples(examples, predictions);
     const { labels } = this.#ids;
     const expected = examples.map((example) =>
       expectGiven(example.labels, example, "a list of labels").map((label) => this.#ids.idOf(label, example)),

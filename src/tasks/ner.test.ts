@@ -103,7 +103,7 @@ describe("settings follow from the data", () => {
 
   test("settings that cannot be are refused, those of other programs completed", () => {
     const bad = { task: "ner", maxSeqLength: 16, labels: ["O", "B-X"] };
-    expect(() => ner.create({ ...bad, scheme: "BIO" as never })).toThrow(/ner: scheme: expected IOB2/);
+    expect(() => ner.create({ ...bad, scheme: "BIO" as never })).toThrow(/ner: scheme: expected one of IOB2/);
     expect(() => ner.create({ task: "ner", maxSeqLength: 16 })).toThrow(/ner: labels/);
     expect(ner.create({ ...bad, labels: ["LABEL_0", "LABEL_1"] }).settings).toMatchObject({ scheme: "plain" });
     expect(ner.create({ ...bad, labels: ["O", "B-X", "I-X"] }).settings).toMatchObject({

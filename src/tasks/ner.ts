@@ -24,12 +24,13 @@ import {
   completeTagging,
   settleTagging,
   type TaggingSettings,
+  taggingRules,
 } from "./ner/ner-settings.ts";
 import { convertTags, detectScheme } from "./ner/tag-schemes.ts";
 import { characterUnits, unitsOfText } from "./ner/text-units.ts";
 import { UnitTokenizer } from "./ner/unit-pieces.ts";
 import { legalTransitions, type Transitions } from "./ner/viterbi.ts";
-import { LabelIds } from "./sequence-task.ts";
+import { expectExamples, LabelIds } from "./sequence-task.ts";
 import type {
   EncodedExample,
   HeadInputs,
@@ -40,6 +41,7 @@ import type {
   Task,
   TaskDefinition,
 } from "./task.ts";
+import { checkSettings } from "./task-settings.ts";
 
 /** An example as rows, with what decoding needs. */
 interface EncodedTagging extends EncodedExample {
@@ -55,7 +57,8 @@ export const ner: TaskDefinition<TaggedExample, Tagging, TaggingSettings> = {
   architecture: "BertForTokenClassification",
   summary: "named entities, words or parts of speech: a tag for each character or word",
   settle: settleTagging,
-  create: (settings) => new TaggingTask(settings),
+  rules: taggingRules,
+  create: (settings) => new TaggingTask(checkSettings(settings, taggingRules)),
 };
 
 const LABELS = "labels";
@@ -198,6 +201,7 @@ class TaggingTask implements Task<TaggedExample, Tagging, EncodedTagging> {
   }
 
   #pairsOf(examples: readonly TaggedExample[], predictions: readonly Tagging[]): TaggedPair[] {
+    expectExamples(examples, predictions);
     const { scheme } = this.settings;
     const data = detectScheme(examples.flatMap(({ tags }) => (tags === undefined ? [] : [tags])));
     const foreign = data === "IOB1" && scheme !== "plain" ? data : this.settings.dataScheme;

@@ -15,8 +15,10 @@ import {
   completeSettings,
   DEFAULT_MAX_SEQ_LENGTH,
   type QuestionAnsweringSettings,
+  questionAnsweringRules,
 } from "./qa/qa-settings.ts";
 import { type PassageWindow, type PassageWindows, passageWindows, piecesOfSpan, positionsIn } from "./qa/qa-windows.ts";
+import { expectExamples } from "./sequence-task.ts";
 import type {
   EncodedExample,
   HeadInputs,
@@ -28,6 +30,7 @@ import type {
   TaskChoices,
   TaskDefinition,
 } from "./task.ts";
+import { checkSettings } from "./task-settings.ts";
 
 const STARTS = "start_positions";
 const ENDS = "end_positions";
@@ -49,7 +52,8 @@ export const qa: TaskDefinition<QuestionExample, QuestionAnswer, QuestionAnsweri
   architecture: "BertForQuestionAnswering",
   summary: "the span of a passage that answers a question",
   settle: settleSettings,
-  create: (settings) => new QuestionAnsweringTask(settings),
+  rules: questionAnsweringRules,
+  create: (settings) => new QuestionAnsweringTask(checkSettings(settings, questionAnsweringRules)),
 };
 
 /** Questions that cannot be answered, or by yes and no, change what a model has to tell. */
@@ -184,6 +188,7 @@ class QuestionAnsweringTask implements Task<QuestionExample, QuestionAnswer, Enc
   }
 
   evaluate(examples: readonly QuestionExample[], answers: readonly QuestionAnswer[]) {
+    expectExamples(examples, answers);
     return evaluateAnswers(examples, answers, this.#complete.answerMetric);
   }
 

@@ -7,7 +7,15 @@ import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { ScoredExample } from "./examples.ts";
 import { expectPlainLoss, squareErrorLoss } from "./losses.ts";
 import { regressionMetrics } from "./metrics/regression-metrics.ts";
-import { commonSettings, encodeTexts, expectGiven, meanLogits, namedTexts, shownExample } from "./sequence-task.ts";
+import {
+  commonSettings,
+  encodeTexts,
+  expectExamples,
+  expectGiven,
+  meanLogits,
+  namedTexts,
+  shownExample,
+} from "./sequence-task.ts";
 import type {
   EncodedExample,
   Evaluation,
@@ -19,6 +27,7 @@ import type {
   TaskDefinition,
   TaskSettings,
 } from "./task.ts";
+import { checkSettings, numberRange, type SettingRules, windowRules } from "./task-settings.ts";
 
 /** The settings of regression. */
 export interface RegressSettings extends TaskSettings {
@@ -34,6 +43,8 @@ export interface Regression {
 const SCORES = "scores";
 /** What config.json calls the only output: its number tells Transformers that there is one. */
 const OUTPUT = "score";
+
+const rules: SettingRules<RegressSettings> = { ...windowRules, scoreRange: numberRange };
 
 /** Regression by the mean square error. Source: problem_type regression of Transformers; Devlin et al. 2018, table 1 (STS-B). */
 export const regress: TaskDefinition<ScoredExample, Regression, RegressSettings> = {
@@ -52,7 +63,8 @@ export const regress: TaskDefinition<ScoredExample, Regression, RegressSettings>
       ...(scoreRange === undefined ? {} : { scoreRange }),
     };
   },
-  create: (settings) => new RegressTask(settings),
+  rules,
+  create: (settings) => new RegressTask(checkSettings(settings, rules)),
 };
 
 function expectScores(examples: Iterable<ScoredExample>): void {
@@ -82,14 +94,10 @@ class RegressTask implements Task<ScoredExample, Regression> {
   constructor(settings: RegressSettings) {
     const { labels = [OUTPUT], scoreRange } = settings;
     if (labels.length !== 1) {
-      throw new ConfigError({ where: "labels", expected: "one output for regression", got: labels });
-    }
-    const range = scoreRange ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-    if (!Array.isArray(range) || range.length !== 2 || !(range[0] < range[1])) {
-      throw new ConfigError({ where: "scoreRange", expected: "the lowest and the highest score", got: scoreRange });
+      throw new ConfigError({ where: "regress: labels", expected: "one output for regression", got: labels });
     }
     this.settings = { ...settings, labels };
-    this.#range = range as readonly [number, number];
+    this.#range = scoreRange ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   }
 
   encode(example: ScoredExample, tokenizer: BertTokenizer): EncodedExample {
@@ -131,6 +139,7 @@ class RegressTask implements Task<ScoredExample, Regression> {
 
   /** The errors are those above the mean absolute error. */
   evaluate(examples: readonly ScoredExample[], predictions: readonly Regression[]): Evaluation {
+    expectExamples(examples, predictions);
     const expected = examples.map((example) => expectGiven(example.score, example, "a score"));
     const predicted = predictions.map(({ score }) => score);
     const metrics = regressionMetrics(expected, predicted);

@@ -1,5 +1,5 @@
 /** What the tasks share that give scores to whole texts or pairs: their rows, their labels, how their results name texts. */
-import { ConfigError, DataError, nearest, verbatim } from "../errors.ts";
+import { ArgumentError, ConfigError, DataError, nearest, verbatim } from "../errors.ts";
 import { encodeRows } from "../inference/token-rows.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { ClassFigures } from "./metrics/classification-metrics.ts";
@@ -96,6 +96,27 @@ export class LabelIds {
       hint: `the task does not know this label: ${near === undefined ? "correct it" : `did you mean ${near}`}, or train with examples of it`,
     });
   }
+}
+
+/**
+ * What every evaluation begins with.
+ * @throws {DataError} when there are no examples. @throws {ArgumentError} when there are not as many predictions.
+ */
+export function expectExamples(examples: readonly unknown[], predictions: readonly unknown[]): void {
+  if (examples.length === 0) {
+    throw new DataError({
+      where: "evaluation data",
+      expected: "examples to measure on",
+      got: verbatim("none"),
+      hint: "check which file or split is evaluated",
+    });
+  }
+  if (predictions.length === examples.length) return;
+  throw new ArgumentError({
+    where: "evaluate",
+    expected: `a prediction for each of ${examples.length} examples`,
+    got: predictions.length,
+  });
 }
 
 /**

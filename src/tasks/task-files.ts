@@ -3,13 +3,11 @@ import { ConfigError, verbatim } from "../errors.ts";
 import { type LoadedModel, TASK_FILE } from "../inference/load-model.ts";
 import { type BertConfig, configToJson } from "../model/config.ts";
 import type { AnyTask, AnyTaskDefinition, TaskSettings } from "./task.ts";
+import { checkSettings, commonRules } from "./task-settings.ts";
 import { findTaskDefinition, taskDefinitions } from "./tasks.ts";
 
 /** The class of sentence vectors, but also of any encoder that was fine-tuned for nothing. */
 const ENCODER_ALONE = "BertModel";
-
-/** Guards against hostile files: no task has nearly as many. */
-const MAX_LABELS = 1 << 16;
 
 /** The content of config.json for a fine-tuned model, as Transformers writes and reads it. */
 export function taskConfigJson(task: AnyTask, config: BertConfig): Record<string, unknown> {
@@ -44,30 +42,11 @@ export function taskOfModel(model: Pick<LoadedModel, "where" | "config" | "confi
 }
 
 function parseTaskSettings(json: unknown, where: string): TaskSettings {
-  const fields = typeof json === "object" && json !== null ? (json as Partial<TaskSettings>) : {};
-  const { task, maxSeqLength, labels } = fields;
-  const names = taskDefinitions.map(({ name }) => name);
-  if (typeof task !== "string" || !names.includes(task)) {
-    throw new ConfigError({ where: `${where}: task`, expected: `one of ${names.join(", ")}`, got: task });
-  }
-  if (typeof maxSeqLength !== "number" || !Number.isSafeInteger(maxSeqLength) || maxSeqLength < 4) {
-    throw new ConfigError({ where: `${where}: maxSeqLength`, expected: "a whole number from 4 on", got: maxSeqLength });
-  }
-  if (labels !== undefined) expectLabels(labels, `${where}: labels`);
-  expectChoice(fields.layerMix, [true, false], `${where}: layerMix`);
-  expectChoice(fields.longTexts, ["truncate", "windows"], `${where}: longTexts`);
-  return { ...fields, task, maxSeqLength };
-}
-
-function expectChoice(value: unknown, choices: readonly unknown[], where: string): void {
-  if (value === undefined || choices.includes(value)) return;
-  throw new ConfigError({ where, expected: choices.join(" or "), got: value });
-}
-
-function expectLabels(labels: unknown, where: string): asserts labels is readonly string[] {
-  const isList = Array.isArray(labels) && labels.every((label) => typeof label === "string");
-  if (isList && labels.length <= MAX_LABELS && new Set(labels).size === labels.length) return;
-  throw new ConfigError({ where, expected: `a list of up to ${MAX_LABELS} different texts`, got: labels });
+  const fields = typeof json === "object" && json !== null ? (json as TaskSettings) : { task: undefined };
+  const definition = taskDefinitions.find(({ name }) => name === fields.task);
+  if (definition !== undefined) return checkSettings(fields as TaskSettings, definition.rules, where);
+  const names = taskDefinitions.map(({ name }) => name).join(", ");
+  throw new ConfigError({ where: `${where}: task`, expected: `one of ${names}`, got: fields.task });
 }
 
 /** What config.json of Transformers says: the class of the model, the names of the labels. */
@@ -115,6 +94,6 @@ function labelsOf(id2label: unknown, where: string): readonly string[] | undefin
   if (entries.some(([id], place) => Number(id) !== place)) {
     throw new ConfigError({ where, expected: "labels by the numbers 0, 1, 2, ...", got: id2label });
   }
-  expectLabels(labels, where);
-  return labels;
+  if (commonRules.labels.holds(labels)) return labels as string[];
+  throw new ConfigError({ where, expected: commonRules.labels.expected, got: id2label });
 }

@@ -10,6 +10,7 @@ import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { Random } from "../util/random.ts";
 import type { TaskName } from "./datasets/dataset.ts";
 import type { Span } from "./examples.ts";
+import type { SettingRules } from "./task-settings.ts";
 
 /** What makes a task out of its definition; the content of task.json in a model's folder, as JSON. */
 export interface TaskSettings {
@@ -48,6 +49,8 @@ export interface TaskDefinition<Example, Prediction, Settings extends TaskSettin
   readonly architecture: string;
   /** One line for people. */
   readonly summary: string;
+  /** What its settings may be. */
+  readonly rules: SettingRules<Settings>;
   /** config.json's `problem_type`, where Transformers tells tasks of one class apart by it. */
   readonly problemType?: string;
   /**
@@ -218,7 +221,8 @@ export interface Task<Example, Prediction, Encoded extends EncodedExample = Enco
   result(example: Example, prediction: Prediction): Readonly<Record<string, unknown>>;
   /**
    * Compares predictions with the labels of their examples.
-   * @throws {DataError} when examples have no labels.
+   * @throws {DataError} when there are no examples, or they have no labels. @throws {ArgumentError} when there are not as many
+   * predictions.
    */
   evaluate(examples: readonly Example[], predictions: readonly Prediction[]): Evaluation;
   /**

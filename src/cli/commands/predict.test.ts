@@ -77,6 +77,30 @@ test("says how many texts were cut, and with --windows reads them to their end",
   expect(whole.labels).not.toEqual(cut.labels);
 });
 
+test.each([
+  [{ task: "ner", labels: ["O", "B-LOC"] }, /one for ner$/, /leave it out: models for ner read texts of any length/],
+  [{ task: "qa" }, /one for qa$/, /leave it out: models for qa/],
+  [{ task: "match", labels: ["0", "1"] }, /one for match$/, /a larger --max-seq-length/],
+  [{ task: "siamese", labels: ["0", "1"] }, /one for siamese$/, /a larger --max-seq-length/],
+])("--windows is refused where it would change nothing: %j", async (settings, message, hint) => {
+  const model = smallTaskFolder({ maxSeqLength: SMALL_LENGTH, ...settings });
+  try {
+    for (const command of [
+      ["predict", model.path, "--windows", "好"],
+      ["evaluate", model.path, "--windows", "--data", model.path],
+    ]) {
+      const attempt = runCommand(command, []);
+      await expect(attempt).rejects.toThrow(UsageError);
+      await expect(attempt).rejects.toMatchObject({
+        message: expect.stringMatching(message),
+        hint: expect.stringMatching(hint),
+      });
+    }
+  } finally {
+    model.remove();
+  }
+});
+
 test("people see labels with their probabilities before the text; control characters cannot move their cursor", async () => {
   const text = await predict(["好\u001b[2J天\u0007"]);
   expect(text).toMatch(/^\S+ \d+\.\d %, .*, .* {2}好\\u001b\[2J天\\u0007\n$/);

@@ -107,7 +107,7 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
     progress.stop();
     await target.commit(count);
     await explainer?.commit();
-    noteTruncated(context, truncated, count);
+    noteTruncated(context, task, truncated, count);
   } finally {
     progress.stop();
     await target.abort();

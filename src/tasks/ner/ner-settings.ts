@@ -1,10 +1,12 @@
 /** The settings of tagging: labels and scheme as the data has them, what plain text is cut into, how tags are decoded. */
 import { ConfigError, DataError, verbatim } from "../../errors.ts";
+import { addedTokenCount } from "../../text/encoding.ts";
 import type { TaggedExample } from "../examples.ts";
 import { inferLabels } from "../records/labels.ts";
 import { commonSettings } from "../sequence-task.ts";
 import type { TaskChoices, TaskSettings } from "../task.ts";
-import { detectScheme, type TagScheme, tagsOf, type WrittenScheme } from "./tag-schemes.ts";
+import { oneOf, readingRules, type SettingRules, truth, whole } from "../task-settings.ts";
+import { detectScheme, TAG_SCHEMES, type TagScheme, tagsOf, type WrittenScheme } from "./tag-schemes.ts";
 import { type UnitKind, unitKindOf } from "./text-units.ts";
 
 /** The schemes of a model's labels. */
@@ -98,9 +100,20 @@ function tagsOfType(type: string, scheme: WrittenScheme): string[] {
   return [...new Set([...whole, ...single])];
 }
 
+/** What the settings may be. */
+export const taggingRules: SettingRules<TaggingSettings> = {
+  ...readingRules,
+  scheme: oneOf(LABEL_SCHEMES),
+  dataScheme: oneOf(TAG_SCHEMES),
+  units: oneOf(UNIT_KINDS),
+  constrained: truth,
+  crf: truth,
+  windowOverlap: whole(0),
+};
+
 /**
  * The settings with their defaults; those of a model from elsewhere have nothing but labels.
- * @throws {ConfigError} when one is none of its choices: a task.json may say anything.
+ * @throws {ConfigError} when they do not fit each other.
  */
 export function completeTagging(settings: TaggingSettings): CompleteTaggingSettings {
   const { labels, constrained = false, crf = false, units = "runs" } = settings;
@@ -108,13 +121,11 @@ export function completeTagging(settings: TaggingSettings): CompleteTaggingSetti
     throw new ConfigError({ where: "ner: labels", expected: "two tags or more", got: labels });
   }
   const scheme = settings.scheme ?? labelScheme(detectScheme([labels, ...labels.map((label) => [label])]));
-  const choice = (name: string, value: unknown, choices: readonly unknown[]) => {
-    if (choices.includes(value)) return;
-    throw new ConfigError({ where: `ner: ${name}`, expected: choices.join(", "), got: value });
-  };
-  choice("scheme", scheme, LABEL_SCHEMES);
-  choice("units", units, UNIT_KINDS);
-  choice("constrained", constrained, [true, false]);
-  choice("crf", crf, [true, false]);
+  const { maxSeqLength, windowOverlap = 0 } = settings;
+  const room = maxSeqLength - addedTokenCount(1);
+  if (windowOverlap >= room) {
+    const expected = `at most ${room - 1}, below the tokens of a window`;
+    throw new ConfigError({ where: "ner: windowOverlap", expected, got: windowOverlap });
+  }
   return { ...settings, labels, scheme, units, constrained, crf };
 }

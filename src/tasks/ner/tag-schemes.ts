@@ -3,12 +3,14 @@
  * follow which. Spans count units (characters or words), with the end after the last one.
  */
 
+/** Every scheme by name. */
+export const TAG_SCHEMES = ["IOB1", "IOB2", "IOE1", "IOE2", "IOBES", "BILOU", "BMES", "words", "plain"] as const;
 /**
  * IOB2 is what people call BIO, IOBES is BIOES, BMES is it with M for I. IO has no mark for a beginning. In IOB1 (IOE1)
  * B (E) stands only between neighbours of one type. `words` are BMES without types, over everything: word segmentation.
  * `plain` tags stand alone: parts of speech.
  */
-export type TagScheme = "IOB1" | "IOB2" | "IOE1" | "IOE2" | "IOBES" | "BILOU" | "BMES" | "words" | "plain";
+export type TagScheme = (typeof TAG_SCHEMES)[number];
 
 /** Where the letter of a tag stands: `B-PER` or `PER-B`. */
 export type TagAffix = "prefix" | "suffix";

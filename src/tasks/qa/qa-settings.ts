@@ -2,8 +2,9 @@
 import { ConfigError } from "../../errors.ts";
 import { ANSWER_METRICS, type AnswerMetric } from "../metrics/qa-metrics.ts";
 import type { TaskSettings } from "../task.ts";
+import { number, oneOf, readingRules, type SettingRules, truth, whole } from "../task-settings.ts";
 import { SPAN_RULES, type SpanOptions, type SpanRule } from "./qa-decode.ts";
-import type { WindowOptions } from "./qa-windows.ts";
+import { QUESTION_SPECIAL_TOKENS, type WindowOptions } from "./qa-windows.ts";
 
 /** What a model for reading comprehension is fine-tuned and asked by; what is left out takes the default. */
 export interface QuestionAnsweringSettings extends TaskSettings {
@@ -55,54 +56,52 @@ const DEFAULT_MAX_QUERY_LENGTH = 64;
 const DEFAULT_MAX_ANSWER_LENGTH = 30;
 export const DEFAULT_N_BEST = 20;
 
+/** What the settings may be. */
+export const questionAnsweringRules: SettingRules<QuestionAnsweringSettings> = {
+  ...readingRules,
+  docStride: whole(1),
+  windowOverlap: whole(0),
+  maxQueryLength: whole(0),
+  maxAnswerLength: whole(1),
+  maxAnswerCharacters: whole(1),
+  nBest: whole(1),
+  spanRule: oneOf(SPAN_RULES),
+  widestContextOnly: truth,
+  noAnswer: truth,
+  noAnswerThreshold: number(),
+  answerKinds: truth,
+  maskScores: truth,
+  answerMetric: oneOf(ANSWER_METRICS),
+};
+
 /**
  * The settings with their defaults.
- * @throws {ConfigError} when one is out of its range: a task.json may say anything.
+ * @throws {ConfigError} when windows would not move on.
  */
 export function completeSettings(settings: QuestionAnsweringSettings): CompleteSettings {
-  const { maxSeqLength, windowOverlap, maxAnswerCharacters, noAnswerThreshold = 0 } = settings;
-  const whole = (name: keyof QuestionAnsweringSettings, otherwise: number, from = 1) => {
-    const value = settings[name] ?? otherwise;
-    if (typeof value === "number" && Number.isSafeInteger(value) && value >= from) return value;
-    throw new ConfigError({
-      where: `question answering: ${name}`,
-      expected: `a whole number from ${from} on`,
-      got: value,
-    });
-  };
-  const truth = (name: keyof QuestionAnsweringSettings, otherwise = false) => {
-    const value = settings[name] ?? otherwise;
-    if (typeof value === "boolean") return value;
-    throw new ConfigError({ where: `question answering: ${name}`, expected: "true or false", got: value });
-  };
-  const oneOf = <T extends string>(name: keyof QuestionAnsweringSettings, known: readonly T[], otherwise: T): T => {
-    const found = known.find((choice) => choice === (settings[name] ?? otherwise));
-    if (found !== undefined) return found;
-    throw new ConfigError({ where: `question answering: ${name}`, expected: known.join(" or "), got: settings[name] });
-  };
-  if (typeof noAnswerThreshold !== "number" || Number.isNaN(noAnswerThreshold)) {
-    throw new ConfigError({
-      where: "question answering: noAnswerThreshold",
-      expected: "a number",
-      got: noAnswerThreshold,
-    });
+  const { maxSeqLength, windowOverlap, maxAnswerCharacters } = settings;
+  // A short row keeps half of itself for the passage.
+  const { maxQueryLength = Math.min(DEFAULT_MAX_QUERY_LENGTH, maxSeqLength >> 1) } = settings;
+  const room = maxSeqLength - maxQueryLength - QUESTION_SPECIAL_TOKENS;
+  if (windowOverlap !== undefined && windowOverlap >= room) {
+    const expected = `below the ${room} passage tokens of a window`;
+    throw new ConfigError({ where: "qa: windowOverlap", expected, got: windowOverlap });
   }
   return {
     maxSeqLength,
-    docStride: whole("docStride", DEFAULT_DOC_STRIDE),
-    // A short row keeps half of itself for the passage.
-    maxQueryLength: whole("maxQueryLength", Math.min(DEFAULT_MAX_QUERY_LENGTH, maxSeqLength >> 1), 0),
-    maxAnswerLength: whole("maxAnswerLength", DEFAULT_MAX_ANSWER_LENGTH),
-    nBest: whole("nBest", DEFAULT_N_BEST),
-    ...(windowOverlap === undefined ? {} : { windowOverlap: whole("windowOverlap", 0, 0) }),
-    ...(maxAnswerCharacters === undefined ? {} : { maxAnswerCharacters: whole("maxAnswerCharacters", 1) }),
-    spanRule: oneOf("spanRule", SPAN_RULES, "sum"),
-    widestContextOnly: truth("widestContextOnly", true),
+    docStride: settings.docStride ?? DEFAULT_DOC_STRIDE,
+    maxQueryLength,
+    maxAnswerLength: settings.maxAnswerLength ?? DEFAULT_MAX_ANSWER_LENGTH,
+    nBest: settings.nBest ?? DEFAULT_N_BEST,
+    ...(windowOverlap === undefined ? {} : { windowOverlap }),
+    ...(maxAnswerCharacters === undefined ? {} : { maxAnswerCharacters }),
+    spanRule: settings.spanRule ?? "sum",
+    widestContextOnly: settings.widestContextOnly ?? true,
     mergeSame: true,
-    noAnswer: truth("noAnswer"),
-    noAnswerThreshold,
-    answerKinds: truth("answerKinds"),
-    maskScores: truth("maskScores"),
-    answerMetric: oneOf("answerMetric", ANSWER_METRICS, "cmrc"),
+    noAnswer: settings.noAnswer ?? false,
+    noAnswerThreshold: settings.noAnswerThreshold ?? 0,
+    answerKinds: settings.answerKinds ?? false,
+    maskScores: settings.maskScores ?? false,
+    answerMetric: settings.answerMetric ?? "cmrc",
   };
 }

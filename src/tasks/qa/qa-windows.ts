@@ -58,12 +58,12 @@ export function passageWindows(
 ): PassageWindows {
   const query = tokenizer.encodePieces(question).ids;
   const kept = query.subarray(0, maxQueryLength);
-  const room = maxSeqLength - kept.length - SPECIAL_TOKENS;
+  const room = maxSeqLength - kept.length - QUESTION_SPECIAL_TOKENS;
   if (room < 1) {
     throw new DataError({
       where,
       expected: `a question that leaves room for the passage in ${maxSeqLength} tokens`,
-      got: verbatim(`${kept.length} tokens of question and ${SPECIAL_TOKENS} special ones`),
+      got: verbatim(`${kept.length} tokens of question and ${QUESTION_SPECIAL_TOKENS} special ones`),
       hint: "lower the question's tokens (maxQueryLength) or raise maxSeqLength",
     });
   }
@@ -76,11 +76,12 @@ export function passageWindows(
   return { windows, pieces, isQuestionCut: kept.length < query.length };
 }
 
-const SPECIAL_TOKENS = 3;
+/** [CLS], and [SEP] after the question and after the passage. */
+export const QUESTION_SPECIAL_TOKENS = 3;
 
 function rowOf({ vocabulary }: BertTokenizer, query: Int32Array, passage: Int32Array): TokenSequence {
   const { cls, sep } = vocabulary.ids;
-  const ids = new Int32Array(query.length + passage.length + SPECIAL_TOKENS);
+  const ids = new Int32Array(query.length + passage.length + QUESTION_SPECIAL_TOKENS);
   ids[0] = cls;
   ids.set(query, 1);
   ids[query.length + 1] = sep;
