@@ -4,6 +4,7 @@ import { evaluateOnData, type PretrainingEvaluation } from "../node/evaluate-pre
 import { given } from "../util/given.ts";
 import type { CommandContext, Output, Progress } from "./command.ts";
 import { downloadOptions } from "./model.ts";
+import { engineChoice } from "./runtime-options.ts";
 
 /** Evaluates and prints; `data` is a folder that `zhbert data` wrote. */
 export async function evaluatePretrained(context: CommandContext, model: string, data: string): Promise<void> {
@@ -13,11 +14,12 @@ export async function evaluatePretrained(context: CommandContext, model: string,
   }
   const { stop, ...download } = downloadOptions(context);
   let progress: Progress | undefined;
-  const { masking, maskedLmProb, seed, split, maxExamples: maxInstances, batchSize, threads } = options;
+  const { masking, maskedLmProb, seed, split, maxExamples: maxInstances, batchSize } = options;
   const result = await evaluateOnData({
     model,
     data,
-    ...given({ masking, maskedLmProb, seed, split, maxInstances, batchSize, threads }),
+    ...given({ masking, maskedLmProb, seed, split, maxInstances, batchSize }),
+    ...engineChoice(context),
     download,
     signal,
     onNote: output.note,

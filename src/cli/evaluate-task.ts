@@ -2,7 +2,6 @@
 import { statSync } from "node:fs";
 import { DataError, verbatim } from "../errors.ts";
 import { createAtomicFile, writeFileAtomic } from "../node/files.ts";
-import { createOnnxRuntime } from "../node/onnxruntime.ts";
 import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "../node/task-data.ts";
 import { evaluationReport } from "../report/evaluation-report.ts";
 import { writtenMetric, writtenRows } from "../report/values.ts";
@@ -12,19 +11,18 @@ import type { Evaluation, EvaluationError } from "../tasks/task.ts";
 import { given } from "../util/given.ts";
 import type { CommandContext, Output } from "./command.ts";
 import { harmless } from "./output.ts";
-import { loadTaskModel, noteTruncated } from "./task-model.ts";
+import { type LoadedTaskModel, loadTaskModel, noteTruncated } from "./task-model.ts";
 import { textProgress } from "./text-input.ts";
 import { packageVersion } from "./version.ts";
 
-type TaskModel = Awaited<ReturnType<typeof loadTaskModel>>;
+type TaskModel = LoadedTaskModel["model"];
 type Example = Readonly<Record<string, unknown>>;
 
 /** Evaluates and prints; `data` is a file or a folder of labelled data. */
 export async function evaluateFineTuned(context: CommandContext, name: string, data: string): Promise<void> {
   const { options, output } = context;
-  const runtime = createOnnxRuntime(given({ threads: options["threads"] as number | undefined }));
+  const { model, engine, release } = await loadTaskModel(context, name);
   try {
-    const model = await loadTaskModel(context, name, { runtime });
     const { task } = model;
     const { loaded, split } = await loadExamples(context, task.settings.task, data);
     for (const { message, level, run } of loaded.notes) {
@@ -35,7 +33,7 @@ export async function evaluateFineTuned(context: CommandContext, name: string, d
     const evaluation = task.evaluate(examples, predictions);
     const { title } = loaded;
     const notes = loaded.notes.filter(({ level }) => level === "warning").map(({ message }) => message);
-    const facts = { model: name, data, task: task.settings.task, examples: examples.length };
+    const facts = { model: name, data, task: task.settings.task, examples: examples.length, engine };
     output.json({
       ...facts,
       split,
@@ -57,7 +55,7 @@ export async function evaluateFineTuned(context: CommandContext, name: string, d
     await writeFileAtomic(options["report"], report);
     output.note(`${options["report"]}: the report, ${(Buffer.byteLength(report) / 1e3).toFixed(0)} kB`);
   } finally {
-    await runtime.dispose();
+    await release();
   }
 }
 

@@ -6,7 +6,7 @@ import { attentionMaps, type ExplainOptions, type Explanation, explain } from ".
 import { given } from "../util/given.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
 import { wholeNumber } from "./numbers.ts";
-import type { loadTaskModel } from "./task-model.ts";
+import type { LoadedTaskModel } from "./task-model.ts";
 import { packageVersion } from "./version.ts";
 
 /** A page of more texts is too long to read and to load; attention maps are a picture for each head. */
@@ -45,7 +45,7 @@ export interface Explainer {
  */
 export function openExplainer(
   { args, options, isGiven, output, signal }: CommandContext,
-  model: Awaited<ReturnType<typeof loadTaskModel>>,
+  model: LoadedTaskModel["model"],
 ): Explainer | undefined {
   const path: string | undefined = options["explain"];
   if (path === undefined) {

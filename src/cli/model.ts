@@ -2,9 +2,9 @@
 import { missingParts } from "../model/loading-report.ts";
 import { BertModel } from "../node/bert-model.ts";
 import type { DownloadOptions, DownloadProgress } from "../node/hub.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import type { CommandArgument, CommandContext, CommandOption, Progress } from "./command.ts";
 import { inMegabytes } from "./numbers.ts";
+import { engineChoice } from "./runtime-options.ts";
 
 /** The argument that names a model. */
 export const modelArgument: CommandArgument = {
@@ -44,14 +44,10 @@ export function downloadOptions({
   };
 }
 
-/** Loads the model that a command was given, and says on stderr what was repaired and what of its encoder is missing. */
-export async function loadModel(
-  context: CommandContext,
-  name: string,
-  { runtime }: { readonly runtime: Runtime },
-): Promise<BertModel> {
+/** Loads the model that a command was given with the engine that was asked for, and says on stderr what was repaired and what of its encoder is missing. */
+export async function loadModel(context: CommandContext, name: string): Promise<BertModel> {
   const { stop, ...download } = downloadOptions(context);
-  const model = await BertModel.fromPretrained(name, { ...download, runtime });
+  const model = await BertModel.fromPretrained(name, { ...download, ...engineChoice(context) });
   stop();
   for (const note of model.notes) context.output.note(note);
   for (const { part, warning } of missingParts(model.report.missing)) {

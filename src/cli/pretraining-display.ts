@@ -6,6 +6,7 @@ import { METRICS_FILE } from "../node/run-folder.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
 import type { CommandContext, Output, Progress } from "./command.ts";
 import { formatCount } from "./numbers.ts";
+import { engineOfRun } from "./runtime-options.ts";
 
 /** What the user sees of a run. */
 export class PretrainingDisplay {
@@ -22,10 +23,9 @@ export class PretrainingDisplay {
     this.#output = output;
   }
 
-  /** What a run is told by a command: its threads, the signal that stops it, and who watches. */
-  environment({ options, signal }: CommandContext): PretrainEnvironment {
-    const { threads } = options;
-    return { signal, ...this.#hooks, ...(threads === undefined ? {} : { threads }) };
+  /** What a run is told by a command: its engine, the signal that stops it, and who watches. */
+  environment(context: CommandContext): PretrainEnvironment {
+    return { signal: context.signal, ...this.#hooks, ...engineOfRun(context) };
   }
 
   readonly #hooks: Pick<PretrainEnvironment, "onStart" | "onStep" | "onLog" | "onEvaluation"> = {

@@ -8,6 +8,7 @@ import type { CommandContext, CommandOption } from "./command.ts";
 import { nonNegativeNumber, positiveNumber, probability, share } from "./numbers.ts";
 import { presetOption } from "./preset-options.ts";
 import { givenOptions, type NamedOption, number, option, whole } from "./run-options.ts";
+import { runRuntimeOptions } from "./runtime-options.ts";
 
 const defaults = PRETRAINING_DEFAULTS;
 
@@ -135,7 +136,7 @@ export const runOptions: readonly CommandOption[] = [
   ...fixedOptions,
   SECOND_DATA,
   ...CHANGEABLE.map(([, given]) => given),
-  whole("--threads", "threads of the engine; a resumed run takes its own", "all processors"),
+  ...runRuntimeOptions,
 ];
 
 type Options = CommandContext["options"];

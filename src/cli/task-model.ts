@@ -1,13 +1,15 @@
 /** What predict and evaluate have in common: a fine-tuned model by its name, and what is said when it is loaded. */
 import { UsageError, verbatim } from "../errors.ts";
 import { loadPretrained } from "../node/bert-model.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { engineOf } from "../node/run-hooks.ts";
 import { taskModel } from "../tasks/pipeline/pipeline.ts";
 import type { AnyTask } from "../tasks/task.ts";
 import { taskOfModel } from "../tasks/task-files.ts";
 import { findTaskDefinition } from "../tasks/tasks.ts";
+import type { EngineIdentity } from "../train/trainer-state.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
 import { downloadOptions } from "./model.ts";
+import { openEngine } from "./runtime-options.ts";
 
 /** Of predict and evaluate. */
 export const windowsOption: CommandOption = {
@@ -57,25 +59,30 @@ function expectWindowsFor(task: string): void {
 /** Tasks that decide places in a text, whatever its length. */
 const READ_WHOLE = ["ner", "qa"];
 
+/** A model that predicts, and what it computes on. */
+export interface LoadedTaskModel {
+  readonly model: ReturnType<typeof taskModel>;
+  readonly engine: EngineIdentity;
+  release(): Promise<void>;
+}
+
 /**
- * Loads a fine-tuned model that a command was given, and says on stderr what was repaired.
+ * Loads a fine-tuned model that a command was given with the engine that was asked for, and says on stderr what was repaired.
  * @throws {ConfigError} when it was fine-tuned for nothing: the hint says what to run. @throws {UsageError} when an option is not
  * for its task.
  */
-export async function loadTaskModel(
-  context: CommandContext,
-  name: string,
-  { runtime }: { readonly runtime: Runtime },
-): Promise<ReturnType<typeof taskModel>> {
+export async function loadTaskModel(context: CommandContext, name: string): Promise<LoadedTaskModel> {
   const { stop, ...download } = downloadOptions(context);
   const loaded = await loadPretrained(name, download).finally(stop);
   for (const note of loaded.notes) context.output.note(note);
   const { windows, constrained } = context.options;
   if (windows) expectWindowsFor(taskOfModel(loaded).settings.task);
-  return taskModel(loaded, {
+  const { runtime, release } = await openEngine(context, "inference", loaded.config);
+  const model = taskModel(loaded, {
     runtime,
     name,
     ...(windows ? { longTexts: "windows" } : {}),
     ...(constrained ? { constrained: true } : {}),
   });
+  return { model, engine: engineOf(runtime), release };
 }

@@ -8,6 +8,7 @@ import { given } from "../util/given.ts";
 import type { CommandContext, CommandOption, Output, Progress } from "./command.ts";
 import { wholeNumber } from "./numbers.ts";
 import { openEndedProgress } from "./progress.ts";
+import { runtimeOptions } from "./runtime-options.ts";
 
 /** The texts of a file, or of standard input for `-` or nothing. */
 export async function openTexts(path: string | undefined, context: CommandContext): Promise<TextLines> {
@@ -71,11 +72,7 @@ export const engineOptions: readonly CommandOption[] = [
     description: "the most tokens of one run of the model, padding included (default: 1024)",
     parse: wholeNumber("--batch-tokens", 1),
   },
-  {
-    flags: "--threads <n>",
-    description: "threads of the engine (default: all processors)",
-    parse: wholeNumber("--threads", 1),
-  },
+  ...runtimeOptions,
 ];
 
 /** Texts done, with rate and time left where their number is known. */

@@ -4,7 +4,6 @@ import type { EmbedOptions } from "../../inference/embed.ts";
 import { POOLING_STRATEGIES } from "../../inference/pooling.ts";
 import { WINDOW_MERGES } from "../../inference/window-merge.ts";
 import type { BertModel } from "../../node/bert-model.ts";
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { createSegmenter } from "../../node/segmenters.ts";
 import type { TextLines } from "../../node/text-lines.ts";
 import { given } from "../../util/given.ts";
@@ -77,8 +76,7 @@ export default defineCommand({
     const { args, options, output } = context;
     checkOptions(context);
     const texts = await openTexts(args["file"], context);
-    const runtime = createOnnxRuntime(given({ threads: options["threads"] as number | undefined }));
-    const model = await loadModel(context, args["model"], { runtime });
+    const model = await loadModel(context, args["model"]);
     noteDefaults(model, context);
     const progress = textProgress(output, "embed", texts.count);
     const columns = model.embeddingSize(vectorOptions(options));
@@ -92,7 +90,7 @@ export default defineCommand({
     } finally {
       progress.stop();
       await target.abort();
-      await runtime.dispose();
+      await model.dispose();
     }
   },
 });

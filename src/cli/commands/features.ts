@@ -1,6 +1,5 @@
 /** zhbert features: every token's hidden states, in the layout of Google's extract_features.py. */
 import type { TextFeatures } from "../../inference/features.ts";
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { given } from "../../util/given.ts";
 import { defineCommand } from "../command.ts";
 import { hubOptions, loadModel, modelArgument } from "../model.ts";
@@ -34,11 +33,10 @@ export default defineCommand({
   examples: ["zhbert features hfl/chinese-bert-wwm texts.txt --layers=-1,-2,-3,-4 -o features.jsonl"],
   async run(context) {
     const { args, options, output, signal } = context;
-    const { output: path, layers, maxSeqLength, batchTokens, threads } = options;
+    const { output: path, layers, maxSeqLength, batchTokens } = options;
     expectVectorFile(path, [".jsonl"]);
     const texts = await openTexts(args["file"], context);
-    const runtime = createOnnxRuntime(given({ threads: threads as number | undefined }));
-    const model = await loadModel(context, args["model"], { runtime });
+    const model = await loadModel(context, args["model"]);
     const progress = textProgress(output, "features", texts.count);
     const target = await openVectorOutput(path, 0, output);
     async function* stripped() {
@@ -59,7 +57,7 @@ export default defineCommand({
     } finally {
       progress.stop();
       await target.abort();
-      await runtime.dispose();
+      await model.dispose();
     }
     if (truncated > 0) output.note(`${truncated} of ${index} texts had more than ${maxLength} tokens and were cut`);
   },

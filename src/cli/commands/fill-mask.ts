@@ -5,10 +5,10 @@ import { mlmHeadWarning } from "../../model/mlm-head.ts";
 import { MLM_HEAD } from "../../model/trainable.ts";
 import type { BertModel } from "../../node/bert-model.ts";
 import { jiebaWords, readWords } from "../../node/lexicon.ts";
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { type CommandContext, defineCommand, type Output } from "../command.ts";
 import { hubOptions, loadModel, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
+import { runtimeOptions } from "../runtime-options.ts";
 import { encodingOption } from "../text-input.ts";
 
 /** Lines of standard input in one run of the model. */
@@ -50,11 +50,7 @@ export default defineCommand({
         "fillings and beginnings of words that are followed (default: 10, or --top-k where that is more; beginnings of words 50)",
       parse: wholeNumber("--beam-size", 1),
     },
-    {
-      flags: "--threads <n>",
-      description: "threads of the engine (default: all processors)",
-      parse: wholeNumber("--threads", 1),
-    },
+    ...runtimeOptions,
     { ...encodingOption, description: "of standard input and of --lexicon" },
     ...hubOptions,
   ],
@@ -67,8 +63,7 @@ export default defineCommand({
   async run(context) {
     const { args, options, output, stdinLines } = context;
     const fillOptions = await readOptions(context);
-    const runtime = createOnnxRuntime(options["threads"] === undefined ? {} : { threads: options["threads"] });
-    const model = await loadModel(context, args["model"], { runtime });
+    const model = await loadModel(context, args["model"]);
     const warning = mlmHeadWarning(model.inspectMlmHead(), args["model"]);
     // Without its tensors the model refuses by itself.
     if (warning !== undefined && !model.report.missing.some((name) => name.startsWith(MLM_HEAD))) {
@@ -78,7 +73,7 @@ export default defineCommand({
     for await (const lines of texts.length > 0 ? [texts] : chunks(stdinLines(options["encoding"]))) {
       await fill(model, lines, fillOptions, output);
     }
-    await runtime.dispose();
+    await model.dispose();
   },
 });
 

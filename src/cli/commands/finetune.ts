@@ -5,7 +5,8 @@ import { type CommandContext, defineCommand } from "../command.ts";
 import { FineTuningDisplay } from "../finetune-display.ts";
 import { expectNoneGiven, fineTuneOptions, fineTuningOf } from "../finetune-options.ts";
 import { downloadOptions, hubOptions } from "../model.ts";
-import { option, whole } from "../run-options.ts";
+import { option } from "../run-options.ts";
+import { engineChoice, runRuntimeOptions } from "../runtime-options.ts";
 
 export default defineCommand({
   name: "finetune",
@@ -20,7 +21,7 @@ export default defineCommand({
   options: [
     option("--resume <folder>", "go on with the fine-tuning in this folder, bit for bit"),
     ...fineTuneOptions,
-    whole("--threads", "threads of the engine; a resumed run takes its own", "all processors"),
+    ...runRuntimeOptions,
     ...hubOptions,
   ],
   examples: [
@@ -30,14 +31,14 @@ export default defineCommand({
     "zhbert finetune --resume out/",
   ],
   async run(context) {
-    const { resume, threads } = context.options;
+    const { resume } = context.options;
     const display = new FineTuningDisplay(context.output);
     const { stop, ...download } = downloadOptions(context);
     const environment = {
       ...display.watcher,
       download,
       signal: context.signal,
-      ...(threads === undefined ? {} : { threads }),
+      ...engineChoice(context),
     };
     const work = () => {
       if (resume === undefined) return fineTune({ ...fineTuningOf(context.options, nameOf(context)), ...environment });

@@ -12,6 +12,7 @@ import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { inMegabytes, positiveNumber, sequenceLength, share, wholeNumber } from "../numbers.ts";
 import { PretrainingDisplay } from "../pretraining-display.ts";
 import { openEndedProgress } from "../progress.ts";
+import { runRuntimeOptions } from "../runtime-options.ts";
 import { encodingOption, openCorpusOf } from "../text-input.ts";
 
 const defaults = { ...PRETRAINING_DEFAULTS, ...MLM_HEAD_DEFAULTS };
@@ -69,7 +70,7 @@ export default defineCommand({
     whole("--logging-steps", "updates between measurements", defaults.loggingSteps),
     whole("--save-steps", "updates between checkpoints; 0: at the end only", defaults.saveSteps, 0),
     whole("--seed", "of the new head, order and masks", defaults.seed, 0),
-    whole("--threads", "threads of the engine; a resumed run takes its own", "all processors"),
+    ...runRuntimeOptions,
     ...hubOptions,
   ],
   examples: [

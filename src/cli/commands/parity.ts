@@ -1,11 +1,11 @@
 /** zhbert parity: how far the hidden states of two models, or of one model in two formats, lie apart. */
 import { type ComparedModel, comparedModel, compareModels } from "../../inference/compare-models.ts";
 import { openPretrained } from "../../node/bert-model.ts";
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { given } from "../../util/given.ts";
 import { defineCommand } from "../command.ts";
 import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
+import { openEngine, runtimeOptions } from "../runtime-options.ts";
 import { encodingOption, openTexts, pairOf } from "../text-input.ts";
 
 export default defineCommand({
@@ -19,11 +19,7 @@ export default defineCommand({
     { flags: "--texts <file>", description: "texts to run, one a line, `A ||| B` for a pair (default: random ids)" },
     encodingOption,
     { flags: "--seed <n>", description: "of the random ids", default: 0, parse: wholeNumber("--seed", 0) },
-    {
-      flags: "--threads <n>",
-      description: "threads of the engine (default: all processors)",
-      parse: wholeNumber("--threads", 1),
-    },
+    ...runtimeOptions,
     ...hubOptions,
   ],
   examples: [
@@ -32,12 +28,12 @@ export default defineCommand({
   ],
   async run(context) {
     const { args, options, output, signal } = context;
-    const { texts: path, seed, threads } = options;
+    const { texts: path, seed } = options;
     const opened = path === undefined ? undefined : await openTexts(path, context);
     async function* pairs() {
       for await (const line of opened?.lines ?? []) yield pairOf(line);
     }
-    const runtime = createOnnxRuntime(given({ threads: threads as number | undefined }));
+    const { runtime, release } = await openEngine(context, "inference");
     const models: ComparedModel[] = [];
     for (const name of [args["first"], args["second"]] as string[]) {
       const { stop, ...download } = downloadOptions(context);
@@ -58,6 +54,6 @@ export default defineCommand({
         cosine.toFixed(9),
       ]),
     );
-    await runtime.dispose();
+    await release();
   },
 });

@@ -2,7 +2,6 @@
 import { availableParallelism, loadavg } from "node:os";
 import { UsageError, verbatim } from "../../errors.ts";
 import { resolveConfig } from "../../node/model-files.ts";
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { type PlannedJob, type PlannedPhase, planTraining } from "../../node/plan-training.ts";
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
 import type { Choice } from "../../report/training-plan.ts";
@@ -10,6 +9,7 @@ import { OPTIMIZERS } from "../../train/optimizers.ts";
 import { type CommandContext, defineCommand, type Output } from "../command.ts";
 import { byteCount, share, tokenCount, wholeNumber } from "../numbers.ts";
 import { presetOption, printPresets, readPreset, withPlanPreset } from "../preset-options.ts";
+import { openEngine, runtimeOptions } from "../runtime-options.ts";
 
 /** BERT's own: a million updates of 256 sequences. */
 const DEFAULTS = { updates: 1_000_000, sequences: 256, seqLength: 128, secondSeqLength: 512 };
@@ -70,12 +70,7 @@ export default defineCommand({
       default: "adamw-bert",
       choices: OPTIMIZERS,
     },
-    { flags: "--runtime <name>", description: "the engine", default: "auto", choices: ["auto", "onnxruntime"] },
-    {
-      flags: "--threads <n>",
-      description: "threads of the engine (default: all processors)",
-      parse: wholeNumber("--threads", 1),
-    },
+    ...runtimeOptions,
     {
       flags: "--memory <size>",
       description: "memory of the process, such as 24GB (default: the machine's)",
@@ -97,7 +92,7 @@ export default defineCommand({
       throw new UsageError({ where: "--tokens", expected: "no --steps beside it", got: verbatim(`--steps ${steps}`) });
     }
     noteLoad(output, options["threads"] ?? availableParallelism());
-    const runtime = createOnnxRuntime(options["threads"] === undefined ? {} : { threads: options["threads"] });
+    const { runtime, release } = await openEngine(context, "training", config);
     const job = await planTraining({
       config,
       runtime,
@@ -110,7 +105,7 @@ export default defineCommand({
       ...(phase2Share > 0 ? { second: { seqLength: options["phase2SeqLength"], share: phase2Share, ...second } } : {}),
       ...(maxPredictionsPerSeq === undefined ? {} : { maxPredictions: maxPredictionsPerSeq }),
       ...(memory === undefined ? {} : { memoryBytes: memory }),
-    }).finally(() => runtime.dispose());
+    }).finally(release);
     const { name, version, precision, threads } = runtime;
     output.json({ config: options["config"], engine: { name, version, precision, threads }, ...job });
     output.print(`${options["config"]}: ${(job.parameters / 1e6).toFixed(1)} M parameters`);
@@ -204,6 +199,9 @@ function commandOf(
     ...(first === undefined ? [] : batches("", first)),
     ...(second === undefined ? [] : [`--phase2-data data-${second.seqLength}/`, ...batches("phase2-", second)]),
     ...(first?.best.recompute ? ["--recompute"] : []),
+    ...["runtime", "precision", "threads"].flatMap((name) =>
+      options[name] === undefined ? [] : [`--${name} ${options[name]}`],
+    ),
     ...(options["optimizer"] === "adamw-bert" || preset !== undefined ? [] : [`--optimizer ${options["optimizer"]}`]),
   ].join(" ");
 }

@@ -1,6 +1,5 @@
 /** zhbert predict: labels, entities, answers or scores of texts by a fine-tuned model. */
 import { createAtomicFile } from "../../node/files.ts";
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import type { QuestionAnswer } from "../../tasks/qa/qa-answer.ts";
 import { dataOfTask } from "../../tasks/tasks.ts";
 import { given } from "../../util/given.ts";
@@ -10,7 +9,7 @@ import { hubOptions, modelArgument } from "../model.ts";
 import { wholeNumber } from "../numbers.ts";
 import { lineReader, openPredictLines } from "../predict-lines.ts";
 import { type PredictionResult, predictionText } from "../prediction-text.ts";
-import { constrainedOption, loadTaskModel, noteTruncated, windowsOption } from "../task-model.ts";
+import { constrainedOption, type LoadedTaskModel, loadTaskModel, noteTruncated, windowsOption } from "../task-model.ts";
 import { engineOptions, textProgress } from "../text-input.ts";
 
 /** Labels that a terminal shows for a text. */
@@ -54,17 +53,16 @@ export default defineCommand({
     "zhbert predict out/ --json --file texts.jsonl > predictions.jsonl",
   ],
   async run(context) {
-    const { args, options } = context;
-    const runtime = createOnnxRuntime(given({ threads: options["threads"] as number | undefined }));
+    const { model, release } = await loadTaskModel(context, context.args["model"]);
     try {
-      await predictAll(context, await loadTaskModel(context, args["model"], { runtime }));
+      await predictAll(context, model);
     } finally {
-      await runtime.dispose();
+      await release();
     }
   },
 });
 
-type TaskModel = Awaited<ReturnType<typeof loadTaskModel>>;
+type TaskModel = LoadedTaskModel["model"];
 
 async function predictAll(context: CommandContext, model: TaskModel): Promise<void> {
   const { options, output, signal } = context;

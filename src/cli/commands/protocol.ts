@@ -1,13 +1,13 @@
 /** `zhbert protocol`: models x tasks x seeds from a YAML file, as publications run them. */
 
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { readProtocol, runProtocol } from "../../node/protocol.ts";
 import { cellRunner } from "../../node/protocol-cell.ts";
 import { checkInWords, optionsInWords, protocolTables } from "../../report/protocol-tables.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
 import type { ProtocolCell } from "../../tasks/protocol/protocol.ts";
 import { type CommandContext, defineCommand, type Progress } from "../command.ts";
-import { wholeNumber } from "../numbers.ts";
 import { readRunOption, runOptionsOf } from "../run-settings.ts";
+import { openEngine, runtimeOptions } from "../runtime-options.ts";
 import { packageVersion } from "../version.ts";
 
 export default defineCommand({
@@ -20,11 +20,7 @@ export default defineCommand({
       description: "of the runs and results (default: the file's output, or its name without .yaml)",
     },
     { flags: "--list", description: "print the runs that there would be, and end" },
-    {
-      flags: "--threads <n>",
-      description: "threads of the engine (default: all processors)",
-      parse: wholeNumber("--threads", 1),
-    },
+    ...runtimeOptions,
   ],
   examples: [
     "zhbert protocol baselines.yaml",
@@ -34,11 +30,11 @@ export default defineCommand({
   async run(context) {
     const { args, options } = context;
     if (options["list"]) return list(context);
-    const runtime = createOnnxRuntime(options["threads"] === undefined ? {} : { threads: options["threads"] });
+    const { runtime, release } = await openEngine(context, "training");
     try {
       await runAll(context, args["file"], runtime);
     } finally {
-      await runtime.dispose();
+      await release();
     }
   },
 });
@@ -55,11 +51,7 @@ async function list({ args, output }: CommandContext): Promise<void> {
   );
 }
 
-async function runAll(
-  { options, output, signal }: CommandContext,
-  file: string,
-  runtime: ReturnType<typeof createOnnxRuntime>,
-): Promise<void> {
+async function runAll({ options, output, signal }: CommandContext, file: string, runtime: Runtime): Promise<void> {
   let progress: Progress | undefined;
   const report = { version: packageVersion(), date: new Date().toISOString().slice(0, 10) };
   const runCell = cellRunner({ optionsOf: runOptionsOf, runtime, report, onNote: (text) => output.note(text) });

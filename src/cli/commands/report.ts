@@ -3,13 +3,12 @@ import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { writeFileAtomic } from "../../node/files.ts";
 import { measureMachinePeak } from "../../node/machine-peak.ts";
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { fillSamples, readRuns, SAMPLE_TEXTS } from "../../node/report-run.ts";
 import { openTextLines } from "../../node/text-lines.ts";
 import type { RunData } from "../../report/run-data.ts";
 import { runReport } from "../../report/run-report.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { wholeNumber } from "../numbers.ts";
+import { openEngine, runtimeOptions } from "../runtime-options.ts";
 import { packageVersion } from "../version.ts";
 
 /** As many as the charts have colours. */
@@ -33,11 +32,7 @@ export default defineCommand({
       flags: "--measure-peak",
       description: "measure this machine's matrix products, where the runs were made here: the throughput's share",
     },
-    {
-      flags: "--threads <n>",
-      description: "threads of the engine (default: all processors)",
-      parse: wholeNumber("--threads", 1),
-    },
+    ...runtimeOptions,
   ],
   examples: ["zhbert report out/", "zhbert report whole-word/ character/ -o masking.html"],
   async run(context) {
@@ -52,7 +47,7 @@ export default defineCommand({
     }
     const read = await readRuns(paths);
     const texts = await textsOf(context);
-    const runtime = createOnnxRuntime(options["threads"] === undefined ? {} : { threads: options["threads"] });
+    const { runtime, release } = await openEngine(context, "inference");
     const runs: RunData[] = [];
     try {
       const machinePeak = options["measurePeak"] ? await measureMachinePeak(runtime) : undefined;
@@ -61,7 +56,7 @@ export default defineCommand({
         runs.push({ ...run, samples, machinePeak });
       }
     } finally {
-      await runtime.dispose();
+      await release();
     }
     const file: string =
       options["output"] ?? (paths.length === 1 ? join(paths[0] as string, REPORT_FILE) : REPORT_FILE);

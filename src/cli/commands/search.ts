@@ -1,15 +1,14 @@
 /** `zhbert search`: the best learning rate (and other options) on dev, bad runs stopped early. */
 import { UsageError, verbatim } from "../../errors.ts";
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { type SearchResult, type SearchTrial, searchOptions } from "../../node/search.ts";
 import { optionsInWords } from "../../report/protocol-tables.ts";
 import { learningRateGrid } from "../../tasks/protocol/default-rates.ts";
 import type { OptionValue, OptionValues } from "../../tasks/protocol/protocol.ts";
 import { type CommandContext, defineCommand, type Progress } from "../command.ts";
 import { fineTuneOptions } from "../finetune-options.ts";
-import { wholeNumber } from "../numbers.ts";
 import { givenValue, longName } from "../run-options.ts";
 import { readRunOption, runOptionsOf } from "../run-settings.ts";
+import { openEngine, runtimeOptions } from "../runtime-options.ts";
 
 /** Options of a fine-tuning that a search sets itself; its rounds are epochs. */
 const OWN = [
@@ -34,11 +33,7 @@ export default defineCommand({
     { flags: "--batch-sizes <list>", description: "with commas between (default: as published for the data)" },
     { flags: "--epochs <list>", description: "with commas between (default: as published for the data)" },
     { flags: "--exhaustive", description: "train every run to its end" },
-    {
-      flags: "--threads <n>",
-      description: "threads of the engine (default: all processors)",
-      parse: wholeNumber("--threads", 1),
-    },
+    ...runtimeOptions,
   ],
   examples: [
     "zhbert search chnsenticorp --model hfl/rbt3 --data chnsenticorp/ -o search/",
@@ -50,7 +45,7 @@ export default defineCommand({
     if (model === undefined) {
       throw new UsageError({ where: "--model", expected: "a model to fine-tune", got: verbatim("none") });
     }
-    const runtime = createOnnxRuntime(options["threads"] === undefined ? {} : { threads: options["threads"] });
+    const { runtime, release } = await openEngine(context, "training");
     let progress: Progress | undefined;
     try {
       const result = await searchOptions({
@@ -81,7 +76,7 @@ export default defineCommand({
       print(context, result);
     } finally {
       progress?.stop();
-      await runtime.dispose();
+      await release();
     }
   },
 });

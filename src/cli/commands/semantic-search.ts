@@ -2,7 +2,6 @@
 import { POOLING_STRATEGIES } from "../../inference/pooling.ts";
 import { VectorIndex } from "../../inference/semantic-search.ts";
 import type { BertModel } from "../../node/bert-model.ts";
-import { createOnnxRuntime } from "../../node/onnxruntime.ts";
 import { given } from "../../util/given.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { hubOptions, loadModel, modelArgument } from "../model.ts";
@@ -40,9 +39,8 @@ export default defineCommand({
     const { args, options, output } = context;
     const texts: string[] = [];
     const source = await openTexts(args["file"], context);
-    const runtime = createOnnxRuntime(given({ threads: options["threads"] as number | undefined }));
+    const model = await loadModel(context, args["model"]);
     try {
-      const model = await loadModel(context, args["model"], { runtime });
       const progress = textProgress(output, "embed", source.count);
       const embedding = given({ pooling: options["pooling"], batchTokens: options["batchTokens"], normalize: true });
       const index = new VectorIndex(model.embeddingSize(embedding));
@@ -57,7 +55,7 @@ export default defineCommand({
       progress.stop();
       for await (const query of queriesOf(context)) await answer(query, { model, index, texts, embedding }, context);
     } finally {
-      await runtime.dispose();
+      await model.dispose();
     }
   },
 });
