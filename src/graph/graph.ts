@@ -176,9 +176,15 @@ export function input(name: string, dtype: DType, shape: Shape): Tensor {
   return inputOp([], { name, dtype, shape, parameter: false });
 }
 
-/** A weight, by its Hugging Face name; float32. */
-export function parameter(name: string, shape: readonly number[]): Tensor {
-  return inputOp([], { name, dtype: "float32", shape, parameter: true });
+/** A weight, by its Hugging Face name; float32 unless it is said otherwise. */
+export function parameter(name: string, shape: readonly number[], dtype: DType = "float32"): Tensor {
+  return inputOp([], { name, dtype, shape, parameter: true });
+}
+
+/** The name of a tensor that is a weight; undefined for every other one. */
+export function parameterName({ node }: Tensor): string | undefined {
+  const attributes = node.operator === inputOp.definition ? (node.attributes as InputAttributes) : undefined;
+  return attributes?.parameter ? attributes.name : undefined;
 }
 
 /** An input or weight of a finished graph. */

@@ -6,13 +6,9 @@ import { ConfigError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import { parameterShapes } from "../model/initialize.ts";
 import { maskedLmGraph } from "../model/masked-lm.ts";
-import {
-  expectNoFurtherLayers,
-  expectVocabularySize,
-  matchWeights,
-  type WeightsReport,
-} from "../model/match-weights.ts";
+import { expectNoFurtherLayers, expectVocabularySize, type WeightsReport } from "../model/match-weights.ts";
 import { inspectMlmHead, type MlmHeadInspection } from "../model/mlm-head.ts";
+import { dequantized, matchInferenceWeights } from "../model/quantized-weights.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Segmenter } from "../text/segmenter.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
@@ -83,7 +79,8 @@ export class BertModel {
   constructor(parts: BertModelParts) {
     const { config, weights, tokenizer, runtime, where = "weights", notes = [] } = parts;
     expectVocabularySize(config, tokenizer.vocabulary.size, parts.where);
-    const matched = matchWeights(weights, parameterShapes(config, { nextSentence: true }), where);
+    const shapes = parameterShapes(config, { nextSentence: true });
+    const matched = matchInferenceWeights(weights, shapes, where, config.quantization);
     expectNoFurtherLayers(matched.report, config, where);
     this.config = config;
     this.tokenizer = tokenizer;
@@ -115,7 +112,7 @@ export class BertModel {
    * @throws {CheckpointError} when one of them is damaged.
    */
   inspectMlmHead(): MlmHeadInspection {
-    return inspectMlmHead(this.#weights, this.config);
+    return inspectMlmHead(dequantized(this.#weights, this.#where), this.config);
   }
 
   /**

@@ -3,7 +3,8 @@ import { ArgumentError, ConfigError, verbatim } from "../errors.ts";
 import type { BertConfig } from "../model/config.ts";
 import { type HiddenStatesOptions, hiddenStateName, hiddenStatesGraph } from "../model/hidden-states.ts";
 import { parameterShapes } from "../model/initialize.ts";
-import { expectNoFurtherLayers, matchWeights, type WeightsReport } from "../model/match-weights.ts";
+import { expectNoFurtherLayers, type WeightsReport } from "../model/match-weights.ts";
+import { matchInferenceWeights } from "../model/quantized-weights.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { Random } from "../util/random.ts";
@@ -40,7 +41,8 @@ export function comparedModel({ config, named, tokenizer, where }: OpenedModel, 
     const hint = "take it from the folder or zip that the weights came in";
     throw new ConfigError({ where, expected, got: verbatim("none"), hint });
   }
-  const matched = matchWeights(named.tensors, parameterShapes(config, { nextSentence: true }), where);
+  const shapes = parameterShapes(config, { nextSentence: true });
+  const matched = matchInferenceWeights(named.tensors, shapes, where, config.quantization);
   expectNoFurtherLayers(matched.report, config, where);
   return {
     config,

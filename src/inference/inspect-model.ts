@@ -6,6 +6,7 @@ import { inferConfig } from "../model/config-repairs.ts";
 import { parameterShapes } from "../model/initialize.ts";
 import { matchWeights } from "../model/match-weights.ts";
 import { inspectMlmHead, type MlmHeadInspection } from "../model/mlm-head.ts";
+import { dequantized } from "../model/quantized-weights.ts";
 import { bytesPerElement, type DType, elementCount } from "../util/tensor.ts";
 import { chooseCheckpoint, type OpenedModel, type OpenModelOptions, openModel } from "./load-model.ts";
 
@@ -77,9 +78,9 @@ export async function inspectModel(files: ModelFiles, options: OpenModelOptions 
     tensors,
     parameters: [...named.tensors.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0),
     bytes: tensors.reduce((sum, { dtype, shape }) => sum + bytesPerElement(dtype) * elementCount(shape), 0),
-    report: shapes ? matchWeights(named.tensors, shapes, where).report : none,
+    report: shapes ? matchWeights(dequantized(named.tensors, where), shapes, where).report : none,
     ignored: named.ignored,
-    mlmHead: config && inspectMlmHead(named.tensors, config),
+    mlmHead: config && inspectMlmHead(dequantized(named.tensors, where), config),
     notes: [...notes, ...foreign],
   };
 }

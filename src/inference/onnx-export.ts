@@ -6,7 +6,9 @@ import type { Graph } from "../graph/graph.ts";
 import type { BertConfig } from "../model/config.ts";
 import { type ExportTask, exportGraph } from "../model/export-graphs.ts";
 import { parameterShapes } from "../model/initialize.ts";
-import { expectNoFurtherLayers, expectNoneMissing, matchWeights } from "../model/match-weights.ts";
+import { expectNoFurtherLayers, expectNoneMissing } from "../model/match-weights.ts";
+import { quantizedGraph } from "../model/quantized-graph.ts";
+import { matchInferenceWeights } from "../model/quantized-weights.ts";
 import { lowerGraph, OPSET } from "../onnx/lower.ts";
 import { OPSETS } from "../onnx/serialize.ts";
 import { streamModel } from "../onnx/stream.ts";
@@ -28,12 +30,12 @@ export interface OnnxExportOptions {
 
 /** An exported model. */
 export interface OnnxExport {
-  /** `onnx/model.onnx` and, with external data, `onnx/model.onnx_data`; `model_fp16` for float16. */
+  /** `onnx/model.onnx` and, with external data, `onnx/model.onnx_data`; `model_fp16` for float16, `model_quantized` of integers. */
   readonly files: readonly OutputFile[];
   readonly isExternal: boolean;
   /** Of all weights, in bytes. */
   readonly weightBytes: number;
-  /** Names of the weights that are written. */
+  /** Names of the weights that are written, whatever became of each. */
   readonly written: readonly string[];
 }
 
@@ -52,12 +54,16 @@ export function exportOnnx(
   { task = "features", opset = OPSET, dtype = "float32", externalData, onOverflow }: OnnxExportOptions = {},
 ): OnnxExport {
   expectOpset(opset);
-  const matched = matchWeights(weights, parameterShapes(config, { nextSentence: true }), where);
+  const shapes = parameterShapes(config, { nextSentence: true });
+  const matched = matchInferenceWeights(weights, shapes, where, config.quantization);
   expectNoFurtherLayers(matched.report, config, where);
+  if (matched.quantized !== undefined && dtype === "float16") throw mixedPrecision(where);
   const hasPooler = matched.weights.has("bert.pooler.dense.weight");
-  const graph = exportGraph(config, task, { pooler: hasPooler });
+  const floats = exportGraph(config, task, { pooler: hasPooler });
+  const needed = new Set(parameterNames(floats));
+  expectNoneMissing({ ...matched.report, missing: matched.report.missing.filter((name) => needed.has(name)) }, where);
+  const graph = matched.quantized === undefined ? floats : quantizedGraph(floats, matched.quantized);
   const names = new Set(parameterNames(graph));
-  expectNoneMissing({ ...matched.report, missing: matched.report.missing.filter((name) => names.has(name)) }, where);
   const used = new Map([...matched.weights].filter(([name]) => names.has(name)));
   const stored = convertDType(used, dtype, onOverflow);
   const weightBytes = [...stored.values()].reduce(
@@ -66,7 +72,7 @@ export function exportOnnx(
   );
   if (externalData === false && weightBytes > MAX_INLINE_BYTES) throw tooLarge(weightBytes);
   const isExternal = externalData ?? weightBytes > MAX_INLINE_BYTES;
-  const name = dtype === "float16" ? "model_fp16.onnx" : "model.onnx";
+  const name = matched.quantized === undefined ? FILE_NAMES[dtype] : "model_quantized.onnx";
   const lowered = lowerGraph(graph, { contrib: false, opset });
   const { model, externalData: beside } = streamModel(lowered, stored, isExternal ? `${name}_data` : undefined);
   // The weights first: a reader that sees the model finds its data there.
@@ -74,7 +80,19 @@ export function exportOnnx(
     ...(beside ? [{ path: `onnx/${name}_data`, chunks: beside }] : []),
     { path: `onnx/${name}`, chunks: model },
   ];
-  return { files, isExternal, weightBytes, written: [...used.keys()] };
+  return { files, isExternal, weightBytes, written: [...needed] };
+}
+
+/** As Optimum and transformers.js call them. */
+const FILE_NAMES = { float32: "model.onnx", float16: "model_fp16.onnx" } as const;
+
+function mixedPrecision(where: string): ArgumentError {
+  return new ArgumentError({
+    where: "dtype",
+    expected: "float32: what is not quantised stays float32",
+    got: "float16",
+    hint: `${where} is quantised: leave dtype out, or convert the float model that it was made from`,
+  });
 }
 
 function tooLarge(weightBytes: number): ArgumentError {

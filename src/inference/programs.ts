@@ -3,6 +3,8 @@ import { type LazyTensors, readTensors } from "../checkpoint/format.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { BertConfig } from "../model/config.ts";
 import { expectNoneMissing, type WeightsReport } from "../model/match-weights.ts";
+import { quantizedGraph } from "../model/quantized-graph.ts";
+import type { QuantizedLayers } from "../model/quantized-weights.ts";
 import type { Executable, Runtime } from "../runtime/runtime.ts";
 
 /** What programs are made of. */
@@ -11,9 +13,15 @@ export interface ProgramParts {
   /** float32 under Hugging Face's names; read when a program is compiled, and not kept. */
   readonly weights: LazyTensors;
   readonly report: WeightsReport;
+  /** Which of the weights are there as integers too, and how layers compute with them; none when left out. */
+  readonly quantized?: QuantizedLayers;
   readonly runtime: Runtime;
   /** Where the weights are from, for messages. */
   readonly where: string;
+}
+
+function parameterNames({ inputs }: Graph): Set<string> {
+  return new Set(inputs.filter(({ parameter }) => parameter).map(({ name }) => name));
 }
 
 /** Compiles the graphs of a model once each. */
@@ -51,10 +59,12 @@ export class ModelPrograms {
   }
 
   async #compile(graph: Graph): Promise<Executable> {
-    const { weights, report, runtime, where } = this.#parts;
-    const needed = new Set(graph.inputs.filter(({ parameter }) => parameter).map(({ name }) => name));
+    const { weights, report, quantized, runtime, where } = this.#parts;
+    const needed = parameterNames(graph);
     expectNoneMissing({ ...report, missing: report.missing.filter((name) => needed.has(name)) }, where);
-    const used = new Map([...weights].filter(([name]) => needed.has(name)));
-    return runtime.compile(graph, { weights: readTensors(used) });
+    const executed = quantized === undefined ? graph : quantizedGraph(graph, quantized);
+    const names = parameterNames(executed);
+    const used = new Map([...weights].filter(([name]) => names.has(name)));
+    return runtime.compile(executed, { weights: readTensors(used) });
   }
 }

@@ -1,6 +1,7 @@
 /** A BERT's configuration: config.json as published models have it, checked, with our names inside of the program. */
 import { ConfigError, verbatim } from "../errors.ts";
 import { expectBertShaped } from "./foreign-models.ts";
+import { parseQuantization, type QuantizationConfig } from "./quantization-config.ts";
 
 /** Activations that published BERT models use; `gelu` is the exact form, `gelu_new` the tanh form of Google's code. */
 export type Activation = "gelu" | "gelu_new" | "relu";
@@ -29,6 +30,8 @@ export interface BertConfig {
   readonly layerNormEps: number;
   readonly padTokenId: number;
   readonly positionEmbeddingType: PositionEmbeddingType;
+  /** How the weights and the arithmetic are rounded to 8 bits; in float when left out. */
+  readonly quantization?: QuantizationConfig;
 }
 
 /** Sizes that have a name: BERT-base and -large, RBT3, and the four-layer student of TextBrewer. */
@@ -95,6 +98,7 @@ export function parseConfig(json: unknown, where: string): BertConfig {
   const initClass = fields["init_class"];
   const isErnie = typeof initClass === "string" && initClass.startsWith("Ernie");
   const classifierDropout = read.optionalNumber("classifier_dropout", 1);
+  const quantization = parseQuantization(fields["quantization_config"]);
   const config: BertConfig = {
     vocabSize: read.size("vocab_size", MAX_SIZE),
     hiddenSize,
@@ -119,6 +123,7 @@ export function parseConfig(json: unknown, where: string): BertConfig {
       { absolute: "absolute", sinusoidal: "sinusoidal" },
       defaults.positionEmbeddingType,
     ),
+    ...(quantization === undefined ? {} : { quantization }),
   };
   expectHeadsDivide(config, where);
   return config;

@@ -27,6 +27,11 @@ export interface OnnxRuntimeOptions {
    * the processor, and outputs are read into the memory that they are given.
    */
   readonly provider?: "cpu" | "webgpu";
+  /**
+   * Opens memory of the engine's environment, which the programs that keep theirs share; called when it is first needed.
+   * It is closed with the runtime. Undefined where there is none.
+   */
+  readonly openArena?: () => { close(): void } | undefined;
 }
 
 /** Weights above this size go beside the model: its bytes are parsed and copied, those are not. */
@@ -37,23 +42,39 @@ const MAX_INLINE_BYTES = 1 << 20;
  * @param ort - the module `onnxruntime-node` or `onnxruntime-web`.
  */
 export function onnxRuntime(ort: OnnxRuntimeModule, engine: OnnxRuntimeOptions): Runtime {
-  const compiled = new CompiledGraphs((graph, options, onDispose) =>
-    compileSession(ort, graph, engine, options, onDispose),
-  );
+  let arena: { close(): void } | undefined;
+  let isAsked = false;
+  const sharesMemory = () => {
+    if (!isAsked) arena = engine.openArena?.();
+    isAsked = true;
+    return arena !== undefined;
+  };
+  const compiled = new CompiledGraphs((graph, options, onDispose) => {
+    const { weights, keepMemory = true } = options;
+    // Built-in weights would be laid into it, among what comes and goes.
+    const isShared = keepMemory && weights === undefined && sharesMemory();
+    return compileSession(ort, graph, { ...engine, isShared }, options, onDispose);
+  });
   return {
     name: engine.provider === "webgpu" ? "webgpu" : "onnxruntime",
     version: ort.env.versions.node ?? ort.env.versions.web ?? ort.env.versions.common,
     precision: "f32",
     threads: engine.threads,
+    get sharesMemory() {
+      return sharesMemory();
+    },
     compile: (graph, options) => compiled.compile(graph, options),
-    dispose: () => compiled.dispose(),
+    async dispose() {
+      await compiled.dispose();
+      arena?.close();
+    },
   };
 }
 
 async function compileSession(
   ort: OnnxRuntimeModule,
   graph: Graph,
-  { threads, provider = "cpu" }: OnnxRuntimeOptions,
+  { threads, provider = "cpu", isShared }: OnnxRuntimeOptions & { readonly isShared: boolean },
   { weights, keepMemory = true }: CompileOptions,
   onDispose: () => void,
 ): Promise<OnnxExecutable> {
@@ -75,6 +96,8 @@ async function compileSession(
       // From its second run on it would hold one more block for all results beside the arena that the first run filled.
       enableMemPattern: false,
       enableCpuMemArena: keepMemory,
+      // Without VNNI, sums of two products of uint8 and int8 are cut off at 16 bits; weights are then taken as uint8.
+      extra: { session: { x64quantprecision: "1", ...(isShared ? { use_env_allocators: "1" } : {}) } },
       logSeverityLevel: 3,
       externalData: [...externalData].map(([path, [data]]) => ({ path, data: data as Uint8Array })),
     });

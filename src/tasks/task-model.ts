@@ -3,16 +3,13 @@ import type { LazyTensors } from "../checkpoint/format.ts";
 import type { Graph } from "../graph/graph.ts";
 import { ModelPrograms } from "../inference/programs.ts";
 import type { BertConfig } from "../model/config.ts";
-import {
-  expectNoFurtherLayers,
-  expectVocabularySize,
-  matchWeights,
-  type WeightsReport,
-} from "../model/match-weights.ts";
+import { expectNoFurtherLayers, expectVocabularySize, type WeightsReport } from "../model/match-weights.ts";
+import { matchInferenceWeights } from "../model/quantized-weights.ts";
 import type { Executable, Runtime } from "../runtime/runtime.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { type PredictOptions, predictExamples } from "./predict-examples.ts";
-import type { Task } from "./task.ts";
+import type { RowScores, Task, TaskRow } from "./task.ts";
+import { scoresByRow, scoringBatch } from "./task-batch.ts";
 import { taskGraph, taskParameterShapes } from "./task-graph.ts";
 
 /** What a fine-tuned model is made of. */
@@ -39,7 +36,7 @@ export class TaskModel<Example, Prediction> {
   /** @throws {ConfigError} when a tensor's shape or the number of layers contradicts the config, or the vocabulary has another size. */
   constructor({ task, config, weights, tokenizer, runtime, where = "weights" }: TaskModelParts<Example, Prediction>) {
     expectVocabularySize(config, tokenizer.vocabulary.size, where);
-    const matched = matchWeights(weights, taskParameterShapes(task, config), where);
+    const matched = matchInferenceWeights(weights, taskParameterShapes(task, config), where, config.quantization);
     expectNoFurtherLayers(matched.report, config, where);
     this.task = task;
     this.config = config;
@@ -57,10 +54,23 @@ export class TaskModel<Example, Prediction> {
     examples: Iterable<Example> | AsyncIterable<Example>,
     options: PredictOptions = {},
   ): AsyncGenerator<Prediction> {
-    const program = await this.#programs.get(`task ${this.task.settings.task}`, (config) =>
-      taskGraph(this.task, config),
-    );
+    const program = await this.#scoring();
     yield* predictExamples(this.task, this.tokenizer, (inputs) => program.run(inputs), examples, options);
+  }
+
+  /** The scores of an example's rows, one after the other. */
+  async scores(rows: readonly TaskRow[]): Promise<RowScores[]> {
+    const program = await this.#scoring();
+    const scores: RowScores[] = [];
+    for (const row of rows) {
+      const batch = scoringBatch([row]);
+      scores.push(...scoresByRow(this.task, [row], batch, await program.run(batch.inputs)));
+    }
+    return scores;
+  }
+
+  #scoring(): Promise<Executable> {
+    return this.#programs.get(`task ${this.task.settings.task}`, (config) => taskGraph(this.task, config));
   }
 
   /**

@@ -2,7 +2,7 @@
 import { ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
 import { product, sameShape } from "../dims.ts";
-import { defineOp, type Tensor, type TensorType } from "../graph.ts";
+import { defineOp, type Node, type Tensor, type TensorType } from "../graph.ts";
 import { add } from "./arithmetic.ts";
 import { constant, constantValue, full } from "./constant.ts";
 import { cast, equal } from "./logic.ts";
@@ -50,6 +50,11 @@ const gatherOp = defineOp<object>({
  */
 export function gather(table: Tensor, indices: Tensor): Tensor {
   return gatherOp([table, indices], {});
+}
+
+/** Whether a node takes rows of a table: its inputs are those of `gather`. */
+export function isGather({ operator }: Node): boolean {
+  return operator === gatherOp.definition;
 }
 
 /**

@@ -2,7 +2,7 @@
 import { ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
 import { broadcastShapes, type Dim, product } from "../dims.ts";
-import { defineOp, type LowerContext, type LoweredNode, type Tensor, type TensorType } from "../graph.ts";
+import { defineOp, type LowerContext, type LoweredNode, type Node, type Tensor, type TensorType } from "../graph.ts";
 import { reduceSum, unbroadcast } from "./broadcast.ts";
 
 /** How matmul reads its inputs, and what it multiplies the product by. */
@@ -149,4 +149,9 @@ export function gemm(a: Tensor, b: Tensor, bias?: Tensor, transA = false, transB
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   return gemm(x, weight, bias, false, true);
+}
+
+/** Whether a node is a linear layer with a bias: its inputs are those of `linear`. */
+export function isLinear({ operator, inputs, attributes }: Node): boolean {
+  return operator === gemmOp.definition && inputs.length === 3 && attributes.transB && !attributes.transA;
 }
