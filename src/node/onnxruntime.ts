@@ -4,6 +4,7 @@ import * as ort from "onnxruntime-node";
 import { ArgumentError } from "../errors.ts";
 import { onnxRuntime } from "../runtime/onnxruntime.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { openEngineArena } from "./engine-arena.ts";
 
 /**
  * ONNX Runtime's CPU provider in this process.
@@ -15,5 +16,5 @@ export function createOnnxRuntime(options: { readonly threads?: number } = {}): 
   if (!Number.isInteger(threads) || threads < 1) {
     throw new ArgumentError({ where: "threads", expected: "a positive integer", got: threads });
   }
-  return onnxRuntime(ort, { threads });
+  return onnxRuntime(ort, { threads, openArena: openEngineArena });
 }

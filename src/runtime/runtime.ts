@@ -12,7 +12,7 @@ export interface CompileOptions {
   readonly weights?: NamedTensors;
   /**
    * False gives the memory of inner results back after each run: slower by up to a fifth where they are large. True, the
-   * default, keeps it for the next run; programs do not share what they keep.
+   * default, keeps it for the next run; programs share what they keep where `sharesMemory` says so.
    */
   readonly keepMemory?: boolean;
 }
@@ -43,6 +43,11 @@ export interface Runtime {
   readonly precision: string;
   /** Threads inside of one run. */
   readonly threads: number;
+  /**
+   * Whether programs without built-in weights share the memory that they keep between runs, which is then what the largest of
+   * them needs; false when left out.
+   */
+  readonly sharesMemory?: boolean;
   /**
    * Compiles a graph; the same graph without built-in weights is compiled once, until its executable is disposed of.
    * @throws {RuntimeError} when the engine refuses it, or when a weight has another dtype or shape than its parameter.

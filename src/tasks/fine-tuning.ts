@@ -72,7 +72,7 @@ export interface CompileTaskOptions extends LossOptions {
   readonly rDropAlpha?: number;
   /** Computes layers again for their gradients: less memory, more time. */
   readonly recompute?: boolean;
-  /** Tokens of the longest batches: only training on them keeps its memory between runs. */
+  /** Tokens of the longest batches: where programs do not share memory, only training on them keeps it between runs. */
   readonly longest?: number;
 }
 

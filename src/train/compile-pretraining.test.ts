@@ -35,6 +35,15 @@ test("only training on the longest batches keeps its memory between runs", async
   expect(await keeps()).toEqual([true, true, true]);
 });
 
+test("all programs keep their memory where they share it", async () => {
+  const log: (CompileOptions | undefined)[] = [];
+  const runtime = { ...recorder(log), sharesMemory: true };
+  const compile = compilePretraining(runtime, config, { nextSentence: true, longest: 8 });
+  await compile({ batchSize: 2, seqLength: 4, maxPredictions: 1 }, "train");
+  await compile({ batchSize: 2, seqLength: 8, maxPredictions: 1 }, "evaluate");
+  expect(log.map((given) => given?.keepMemory)).toEqual([true, true]);
+});
+
 test("dropout sites come in one order, with the rate of their place", async () => {
   const compile = compilePretraining(
     recorder([]),

@@ -17,8 +17,8 @@ export interface CompilePretrainingOptions {
    */
   readonly trainable?: Trainable;
   /**
-   * The length of the longest batches. Only training on them keeps its memory between runs: the memory of one program for
-   * each length would add up to several times theirs. All programs keep it when left out.
+   * The length of the longest batches. Where programs do not share memory, only training on them keeps it between runs: that of
+   * one program for each length would add up to several times theirs. All programs keep it when left out.
    */
   readonly longest?: number;
 }

@@ -5,8 +5,10 @@ import { DROPOUT_PREFIX } from "../model/context.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { CompiledStep, DropoutSite } from "./training-step.ts";
 
-/** Compiles a graph of training or evaluation. @param keepMemory - whether inner results keep theirs between runs. */
-export async function compileStep(runtime: Runtime, graph: Graph, keepMemory: boolean): Promise<CompiledStep> {
+/** Compiles a graph of training or evaluation. @param isLargest - whether no other program needs more memory. */
+export async function compileStep(runtime: Runtime, graph: Graph, isLargest: boolean): Promise<CompiledStep> {
+  // What each of them kept for itself would add up to several times the largest.
+  const keepMemory = isLargest || runtime.sharesMemory === true;
   const executable = await runtime.compile(graph, { keepMemory });
   return { executable, dropoutSites: dropoutSitesOf(graph), flops: graphCost(graph).flops };
 }
