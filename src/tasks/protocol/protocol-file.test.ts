@@ -1,6 +1,7 @@
 /** A protocol's runs are those of its file, in folders of their own; what is wrong in the file is said with its line. */
 import { describe, expect, test } from "vitest";
 import { DataError, UsageError } from "../../errors.ts";
+import { pointName } from "./protocol.ts";
 import { parseProtocol, type ReadOption } from "./protocol-file.ts";
 
 const text = `
@@ -58,6 +59,14 @@ describe("a protocol", () => {
     expect(parse(text).cells[4]?.folder).toContain("/评论/");
   });
 
+  test("long names that begin alike have folders of their own", () => {
+    const long = "一".repeat(100);
+    const { cells } = parse(`models: [${long}a, ${long}b]\ntasks: [x]\nruns: 1`);
+    expect(new Set(cells.map(({ folder }) => folder.split("/")[0])).size).toBe(2);
+    expect(pointName({ [long]: 1 })).not.toBe(pointName({ [long]: 2 }));
+    expect(pointName({ [long]: 1 })).toHaveLength(80);
+  });
+
   test("no name leads out of the protocol's folder", () => {
     const { cells } = parse("models: [../../etc, ...]\ntasks: ['../x']\nruns: 1");
     for (const { folder } of cells) expect(folder.split("/")).not.toContain("..");
@@ -86,6 +95,11 @@ describe("a protocol", () => {
     expect(seen).toContain("p.yaml line 14: tasks[1].epochs epochs=5");
     const renamed = parse(text, (name) => (name === "epochs" ? "numTrainEpochs" : name));
     expect(renamed.cells.some(({ options }) => options["numTrainEpochs"] === 5)).toBe(true);
+    const short: ReadOption = (name) => (name === "lr" ? "learningRate" : name);
+    for (const kind of ["options", "grid"]) {
+      const twice = `models: [a]\ntasks: [b]\n${kind}: { learning-rate: 1e-5, lr: 2e-5 }`;
+      expect(() => parse(twice, short)).toThrow(new RegExp(`line 3: ${kind}.lr: expected each option once, got "lr"`));
+    }
     const refuse: ReadOption = (name, value, where) => {
       throw new UsageError({ where, expected: "an option", got: `${name} ${value}` });
     };
@@ -110,6 +124,7 @@ describe("what is wrong in a protocol", () => {
     [`${valid}runs: many`, /runs: expected a number, got "many"/],
     [`${valid}seeds: [1, 1]`, /seeds: expected whole numbers of 0 or more, each once, got 1/],
     [`${valid}seeds: [-1]`, /got -1/],
+    [`${valid}seeds: 3`, /seeds: expected a list of numbers, got 3/],
     [`${valid}seeds: [1]\nruns: 2`, /seeds or runs, not both/],
     [`${valid}baseline: c`, /baseline: expected the name of one of the models/],
     [`${valid}options: { seed: 1 }`, /line 3: options\.seed: expected an option that the protocol does not set itself/],

@@ -142,18 +142,29 @@ function taskOf(
 
 function optionsOf(fields: YamlFields | undefined, readOption: ReadOption): OptionValues {
   if (fields === undefined) return {};
-  return Object.fromEntries(
-    fields.scalars().map(([key, value]) => {
-      expectFree(fields, key);
-      return [readOption(camelCased(key), value, fields.at(key)), value];
-    }),
-  );
+  const read = fields.scalars().map(([key, value]): [string, OptionValue] => {
+    expectFree(fields, key);
+    return [readOption(camelCased(key), value, fields.at(key)), value];
+  });
+  return eachOnce(fields, read);
+}
+
+/** Options may have several names: the same one twice would hide the first. */
+function eachOnce<Value>(fields: YamlFields, entries: readonly [name: string, value: Value][]): Record<string, Value> {
+  const names = entries.map(([name]) => name);
+  const twice = names.findIndex((name, i) => names.indexOf(name) !== i);
+  if (twice >= 0) {
+    const [key, first] = [twice, names.indexOf(names[twice] as string)].map((i) => fields.keys()[i] as string);
+    fields.fail(key as string, "each option once", key, `${first} is another name of it`);
+  }
+  return Object.fromEntries(entries);
 }
 
 function gridOf(fields: YamlFields | undefined, readOption: ReadOption): ProtocolTask["grid"] {
   if (fields === undefined) return {};
-  return Object.fromEntries(
-    fields.keys().map((key) => {
+  return eachOnce(
+    fields,
+    fields.keys().map((key): [string, readonly OptionValue[]] => {
       expectFree(fields, key);
       const values = fields.scalarList(key);
       if (values.length === 0 || new Set(values).size !== values.length) {

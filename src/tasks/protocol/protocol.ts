@@ -102,10 +102,14 @@ export function pointName(point: OptionValues): string {
   return folderName(named.length === 0 ? "all" : named.join("-"));
 }
 
-/** A name as a folder's: letters, digits, dots and dashes, Chinese ones too; never `..`. */
+/** File systems hold 255 bytes, which are 85 Chinese characters. */
+const MAX_NAME = 80;
+
+/** A name as a folder's: letters, digits, dots and dashes, Chinese ones too; never `..`. Long ones end in a digest. */
 export function folderName(name: string): string {
   const plain = name.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[.-]+|[.-]+$/g, "");
-  return plain === "" ? `x${digestOf(name).slice(0, 8)}` : plain.slice(0, 80);
+  if (plain === "") return `x${digestOf(name).slice(0, 8)}`;
+  return plain.length <= MAX_NAME ? plain : `${plain.slice(0, MAX_NAME - 9)}-${digestOf(name).slice(0, 8)}`;
 }
 
 /** 2e-5, not 0.00002. */

@@ -99,7 +99,9 @@ export class YamlFields {
   }
 
   numbers(key: string): number[] | undefined {
-    if (!this.keys().includes(key)) return undefined;
+    const node = this.#node(key);
+    if (node === undefined) return undefined;
+    if (!isSeq(node)) return this.fail(key, "a list of numbers", this.#valueOf(key, node), "for example: [1, 2, 3]");
     return this.scalarList(key).map((value) =>
       typeof value === "number" ? value : this.fail(key, "numbers", value, "for example: [1, 2, 3]"),
     );
