@@ -61,8 +61,14 @@ describe("docs/reproduce.md", () => {
       const { title, task } = findDataset(dataset) as AnyDataset;
       const sizes = { vocabSize: known.vocabSize, hiddenSize: known.hiddenSize };
       const shape = { ...sizes, numHiddenLayers: known.layers, hiddenAct: known.activation };
-      const { learningRate, epochs, batchSize } = fineTuningDefaults({ task, dataset: title, model: shape });
-      expect(runOptionsOf(dataset, run)).toMatchObject({ learningRate, epochs, batchSize });
+      const { learningRate, epochs, batchSize, publishedLength } = fineTuningDefaults({
+        task,
+        dataset: title,
+        model: shape,
+      });
+      const { task: settings, ...rest } = runOptionsOf(dataset, run);
+      expect(rest).toMatchObject({ learningRate, epochs, batchSize });
+      expect(settings?.maxSeqLength).toBe(publishedLength);
       const split = ["dev", "test", "challenge"];
       const metrics = task === "qa" ? ["exactMatch", "f1"] : ["accuracy"];
       const cells = bandsOf(title).get(model) ?? [];

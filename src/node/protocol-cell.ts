@@ -15,6 +15,7 @@ import type { AnyExample } from "../tasks/records/data-advice.ts";
 import { withLabelNames } from "../tasks/records/labels.ts";
 import { isLabelled } from "../tasks/records/split-examples.ts";
 import type { AnyTask, Evaluation } from "../tasks/task.ts";
+import type { EngineIdentity } from "../train/trainer-state.ts";
 import { loadPretrained } from "./bert-model.ts";
 import { writeFileAtomic } from "./files.ts";
 import { type FineTuneOptions, type FineTuneResult, fineTune, resumeFineTuning } from "./fine-tune.ts";
@@ -22,6 +23,7 @@ import type { FineTuneEnvironment } from "./fine-tuning-inputs.ts";
 import type { FineTuningRunResult } from "./fine-tuning-run.ts";
 import type { RunCell } from "./protocol.ts";
 import { readMetrics } from "./run-folder.ts";
+import { engineOf } from "./run-hooks.ts";
 import { type AnyTaskData, everySplit, loadTaskData } from "./task-data.ts";
 
 /** The options of a run as the library takes them. @param task - what follows `zhbert finetune`. */
@@ -70,6 +72,8 @@ export function cellRunner(runner: CellRunnerOptions): RunCell {
     const options = optionsOf(cell.task.task, cell.options);
     const tuned = await tune(cell, folder, options, environment, isResumed);
     const data = await loadTaskData({ ...options.data, splits: everySplit(options.data) });
+    // Training told those of train and dev; test has its own.
+    for (const note of data.notes) environment.onNote?.(note);
     onProgress?.(TRAINING_SHARE, {});
     const measured = await measure(folder, data, tuned, environment, runner);
     return {
@@ -82,6 +86,7 @@ export function cellRunner(runner: CellRunnerOptions): RunCell {
       evaluations: measured.evaluations,
       curve: await curveOf(folder, tuned.primaryMetric),
       circumstances: circumstancesOf(measured, data, tuned.best),
+      engine: engineOf(runtime),
       notes,
       seconds: (performance.now() - began) / 1000,
     };
@@ -122,7 +127,7 @@ interface Measured {
   readonly evaluations: readonly string[];
 }
 
-/** Measures the model on every labelled split but train; dev as the run has found it, where there is a test split. */
+/** Measures the model on the labelled examples of every split but train; dev as the run has found it, where there is a test split. */
 async function measure(
   folder: string,
   data: AnyTaskData,
@@ -132,9 +137,8 @@ async function measure(
 ): Promise<Measured> {
   const model = taskModel(await loadPretrained(folder), { runtime, name: folder });
   const labelled = Object.entries(data.splits).flatMap(([split, examples = []]) => {
-    const all = examples as readonly AnyExample[];
-    const isUseful = all.length > 0 && all.every((example) => isLabelled(data.kind, example));
-    return split !== "train" && isUseful ? [[split, all] as const] : [];
+    const useful = (examples as readonly AnyExample[]).filter((example) => isLabelled(data.kind, example));
+    return split !== "train" && useful.length > 0 ? [[split, useful] as const] : [];
   });
   const isDevNeeded = labelled.every(([split]) => split !== "test");
   const metrics: Record<string, Readonly<Record<string, number>>> = {};
@@ -153,7 +157,11 @@ async function measure(
       metrics[split] ??= found;
       if (report !== undefined) evaluations.push(split);
       if (report !== undefined)
-        await writeReport(folder, { data, split, task: model.task, examples, evaluation }, report);
+        await writeReport(
+          folder,
+          { data, split, task: model.task, examples, engine: engineOf(runtime), evaluation },
+          report,
+        );
       const each = exampleScores(model.task, examples, predictions, found[tuned.primaryMetric]);
       if (each !== undefined) scores[split] = each;
     }
@@ -171,12 +179,14 @@ function writeReport(
     split,
     task,
     examples,
+    engine,
     evaluation,
   }: {
     readonly data: AnyTaskData;
     readonly split: string;
     readonly task: AnyTask;
     readonly examples: readonly AnyExample[];
+    readonly engine: EngineIdentity;
     readonly evaluation: Evaluation;
   },
   options: ReportOptions,
@@ -187,6 +197,7 @@ function writeReport(
     data: `${data.title}, ${split}`,
     task: settings.task,
     examples: examples.length,
+    engine,
     primaryMetric,
     evaluation: withLabelNames(evaluation, data.labelNames),
   };
@@ -216,7 +227,7 @@ function circumstancesOf({ task, model }: Measured, data: AnyTaskData, run: Fine
     learningRate: run.learningRate,
     usualLearningRate: usual.learningRate,
     maxSeqLength: task.settings.maxSeqLength,
-    ...(dataset === undefined ? {} : { usualMaxSeqLength: dataset.maxSeqLength }),
+    ...(usual.publishedLength === undefined ? {} : { usualMaxSeqLength: usual.publishedLength }),
     trainingExamples: data.splits.train?.length ?? 0,
     ...(published === undefined ? {} : { usualTrainingExamples: [published].flat()[0] as number }),
   };

@@ -1,6 +1,6 @@
 /** A search trains what is good for longer, keeps what it has, and goes on where it was interrupted; cells are real runs. */
 import { existsSync, rmSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -38,6 +38,7 @@ beforeAll(async () => {
   ] as const) {
     await writeFile(join(folder, "data", `${name}.tsv`), lines(count));
   }
+  await appendFile(join(folder, "data", "test.tsv"), "\n我爱北京\t");
 });
 afterAll(async () => {
   model.remove();
@@ -181,5 +182,7 @@ test("a protocol's cell is measured on dev and test, with the scores of its exam
   expect(existsSync(join(folder, "p", first?.folder ?? "", "evaluation-test.html"))).toBe(true);
   expect(curve.map(([step]) => step)).toEqual([8, 16]);
   expect(progress).toEqual([...progress].sort((a, b) => a - b));
+  // The last example of test has no label: it is told, and the others are measured.
+  expect(notes).toContainEqual(expect.stringContaining("test has 1 of 11 examples without a label"));
   expect(notes.filter((note, i) => notes.indexOf(note) !== i)).toEqual([]);
 });

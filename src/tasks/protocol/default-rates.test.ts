@@ -36,6 +36,9 @@ describe("defaults of fine-tuning", () => {
     const large = fineTuningDefaults({ task: "classify", dataset: "ChnSentiCorp", model: base });
     expect(large).toMatchObject({ batchSize: 64, epochs: 3, warmupShare: 0.1 });
     expect(large.source).toContain("published");
+    // Reading comprehension was published with longer rows than its data sets take where nothing is said.
+    expect(fineTuningDefaults({ task: "qa", dataset: "CMRC 2018", model: base }).publishedLength).toBe(512);
+    expect(fineTuningDefaults({ task: "qa", model: base }).publishedLength).toBeUndefined();
     expect(fineTuningDefaults({ task: "classify", dataset: "ChnSentiCorp", model: rbt3 }).epochs).toBe(5);
     const own = fineTuningDefaults({ task: "classify", model: base });
     expect(own).toMatchObject({ batchSize: 32, epochs: 3 });

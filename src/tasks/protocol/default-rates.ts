@@ -3,7 +3,7 @@
  * the published runs.
  *
  * Sources: the learning rates are those of model/zoo.ts (ymcui/Chinese-BERT-wwm; iflytek/MiniRBT for small models). Batch
- * size and epochs: what the technical report of Chinese-BERT-wwm (arXiv:1906.08101) is known to use; those of CMRC 2018 and
+ * size, epochs and lengths: what the technical report of Chinese-BERT-wwm (arXiv:1906.08101) is known to use; those of CMRC 2018 and
  * LCQMC are confirmed by ymcui/Chinese-BERT-wwm, issues 11 and 36, the others are to be held against the report's table
  * before a reproduction is judged. MiniRBT (arXiv:2304.00717) tries 2, 3, 5 and 10 epochs. Warm-up: issue 11.
  * What stands for no data set: Devlin et al. 2018 (arXiv:1810.04805), appendix A.3.
@@ -34,22 +34,30 @@ export interface FineTuningDefaults {
   /** Examples of an update. */
   readonly batchSize: number;
   readonly epochs: number;
+  /** Tokens of a row in the published runs; undefined where there are none. */
+  readonly publishedLength?: number;
   /** The share of updates in which the learning rate rises, in [0, 1]. */
   readonly warmupShare: number;
   /** Where the learning rate comes from, in words. */
   readonly source: string;
 }
 
-/** How the published runs trained on a data set: examples of an update, and epochs. */
-const publishedCourses: Readonly<Record<string, { readonly batchSize: number; readonly epochs: number }>> = {
-  "CMRC 2018": { batchSize: 64, epochs: 2 },
-  DRCD: { batchSize: 64, epochs: 2 },
-  CJRC: { batchSize: 64, epochs: 2 },
-  XNLI: { batchSize: 64, epochs: 2 },
-  ChnSentiCorp: { batchSize: 64, epochs: 3 },
-  LCQMC: { batchSize: 64, epochs: 3 },
-  "BQ Corpus": { batchSize: 64, epochs: 3 },
-  THUCNews: { batchSize: 64, epochs: 3 },
+interface Course {
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly maxSeqLength?: number;
+}
+
+/** How the published runs trained on a data set: examples of an update, epochs, and tokens of a row. */
+const publishedCourses: Readonly<Record<string, Course>> = {
+  "CMRC 2018": { batchSize: 64, epochs: 2, maxSeqLength: 512 },
+  DRCD: { batchSize: 64, epochs: 2, maxSeqLength: 512 },
+  CJRC: { batchSize: 64, epochs: 2, maxSeqLength: 512 },
+  XNLI: { batchSize: 64, epochs: 2, maxSeqLength: 128 },
+  ChnSentiCorp: { batchSize: 64, epochs: 3, maxSeqLength: 256 },
+  LCQMC: { batchSize: 64, epochs: 3, maxSeqLength: 128 },
+  "BQ Corpus": { batchSize: 64, epochs: 3, maxSeqLength: 128 },
+  THUCNews: { batchSize: 64, epochs: 3, maxSeqLength: 512 },
 };
 
 /** Of data that nobody published rates for, what the published ones of the same task have, rounded to a usual rate. */
@@ -68,7 +76,7 @@ const SMALL_RATE = 1e-4;
 /** The best rates of ERNIE: 8e-5 for reading comprehension, 5e-5 for nearly all else. */
 const ERNIE_RATES = { qa: 8e-5, others: 5e-5 } as const;
 /** In the middle of what Devlin et al. try: 16 and 32 examples, 2 to 4 epochs. */
-const UNPUBLISHED_COURSE = { batchSize: 32, epochs: 3 } as const;
+const UNPUBLISHED_COURSE: Course = { batchSize: 32, epochs: 3 };
 /** Small models want more epochs; one of those that MiniRBT's authors try. */
 const SMALL_EPOCHS = 5;
 const WARMUP_SHARE = 0.1;
@@ -94,6 +102,7 @@ export function fineTuningDefaults(choice: FineTuningChoice): FineTuningDefaults
     learningRate: published ?? unpublishedRate(choice.task, family),
     batchSize: course.batchSize,
     epochs,
+    ...(course.maxSeqLength === undefined ? {} : { publishedLength: course.maxSeqLength }),
     warmupShare: WARMUP_SHARE,
     source:
       published === undefined
