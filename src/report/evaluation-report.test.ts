@@ -47,6 +47,11 @@ const textOf = (html: string) =>
     .replace(/\s+/g, " ");
 
 describe("the report", () => {
+  test("says what computed it", () => {
+    const engine = { name: "openvino", version: "2026.4", precision: "bf16" };
+    expect(textOf(evaluationReport({ ...data(), engine }, OPTIONS))).toContain("computed by openvino 2026.4 in bf16");
+  });
+
   test("shows metrics with the primary one first, classes, confusions and errors", () => {
     const text = textOf(evaluationReport(data(), OPTIONS));
     for (const expected of [

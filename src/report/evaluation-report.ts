@@ -3,6 +3,7 @@
  * the errors with their texts, by what was expected and what was predicted.
  */
 import type { Evaluation, EvaluationError } from "../tasks/task.ts";
+import type { EngineIdentity } from "../train/trainer-state.ts";
 import { type HtmlValue, html, type Markup, table } from "./html.ts";
 import { MARKED_TEXT_STYLE, markedText } from "./marked-text.ts";
 import { type ReportOptions, reportPage } from "./page.ts";
@@ -18,6 +19,8 @@ export interface EvaluationReportData {
   /** In words: `token classification`. */
   readonly task: string;
   readonly examples: number;
+  /** What computed it. */
+  readonly engine?: Omit<EngineIdentity, "threads">;
   /** The metric that models are compared by. */
   readonly primaryMetric: string;
   readonly evaluation: Evaluation;
@@ -33,11 +36,12 @@ const MAX_FACTS = 6;
  * @returns the HTML document; texts of at most some thousand errors are in it.
  */
 export function evaluationReport(data: EvaluationReportData, options: ReportOptions): string {
-  const { model, task, examples, evaluation, notes = [] } = data;
+  const { model, task, examples, engine, evaluation, notes = [] } = data;
+  const computed = engine && `; computed by ${engine.name} ${engine.version} in ${engine.precision}`;
   const { positiveLabel, tables = [], confusion, errors } = evaluation;
   const title = `Evaluation: ${model}`;
   const body = html`<header><h1>${title}</h1>
-<p class="lead">${task}; ${grouped(examples)} examples of ${data.data}</p>
+<p class="lead">${task}; ${grouped(examples)} examples of ${data.data}${computed}</p>
 ${facts(data)}</header>
 ${notes.map((note) => html`<p class="note">${note}</p>\n`)}
 <h2>Metrics</h2>

@@ -1,5 +1,6 @@
 /** What the runs of a protocol amount to: the best place of each grid, statistics over seeds, the published bands, significance. */
 
+import type { EngineIdentity } from "../../train/trainer-state.ts";
 import {
   type BootstrapResult,
   compareResampled,
@@ -48,6 +49,8 @@ export interface CellResult {
   /** The splits whose evaluation is written out beside the model. */
   readonly evaluations: readonly string[];
   readonly circumstances: RunCircumstances;
+  /** What it was trained and measured on; results of earlier versions do not say. */
+  readonly engine?: EngineIdentity;
   readonly notes: readonly string[];
   readonly seconds: number;
 }
