@@ -115,6 +115,19 @@ describe("published layouts", () => {
     });
   });
 
+  test("labels of no data set are counted one by one, many of them together", async () => {
+    const lines = (labels: readonly string[]) =>
+      `label\ttext_a\n1\t好\n${labels.map((one) => `${one}\t差\n`).join("")}`;
+    expect(await read("chnsenticorp", "train.tsv", lines(["2", "2", "toString"]))).toEqual({
+      examples: [{ text: "好", label: "1" }],
+      skipped: { 'the label "2"': 2, 'the label "toString"': 1 },
+    });
+    const many = Array.from({ length: 90 }, (_, i) => `第${i}句`);
+    const { skipped } = await read("chnsenticorp", "train.tsv", lines(many));
+    expect(Object.values(skipped ?? {})).toEqual([90]);
+    expect(Object.keys(skipped ?? {})[0]).toMatch(/^labels that the data set does not have: "第0句", .* and 85 more$/);
+  });
+
   test("THUCNews in one file and in folders", async () => {
     expect((await read("thucnews", "cnews.train.txt", "体育\t球队赢了。\n")).examples).toEqual([
       { text: "球队赢了。", label: "体育" },

@@ -37,20 +37,33 @@ export async function readPublished<Task extends "classify" | "match" | "regress
   const places = records.hasHeader ? findColumns(task, records, file.path).places : placesOf(order, records);
   const spelled = examplesOfRecords(task, records, places).map((example) => {
     const { label } = example as { label?: string };
-    const spelling = label === undefined ? undefined : spellings[label];
-    return spelling === undefined ? example : { ...example, label: spelling };
+    return label === undefined || !Object.hasOwn(spellings, label) ? example : { ...example, label: spellings[label] };
   });
+  const unknown = new Map<string, number>();
   const examples = spelled.filter((example) => {
     const { label } = example as { label?: string };
-    return (
-      label === undefined ||
-      labels === undefined ||
-      labels.includes(label) ||
-      skip(`the label ${JSON.stringify(label)}`)
-    );
+    if (label === undefined || labels === undefined || labels.includes(label)) return true;
+    unknown.set(label, (unknown.get(label) ?? 0) + 1);
+    return false;
   });
+  Object.assign(skipped, ofUnknownLabels(unknown));
   if (examples.length === 0) throw nothingFits(file, order, labels);
   return { examples, skipped };
+}
+
+/** A few labels are told one by one; of a wrong column there are as many as lines. */
+const MAX_LISTED = 5;
+
+/** How many records each label had that is none of the data set's. */
+function ofUnknownLabels(counts: ReadonlyMap<string, number>): Record<string, number> {
+  const named = (label: string) => JSON.stringify(label.slice(0, 30));
+  const entries = [...counts];
+  if (counts.size <= MAX_LISTED) {
+    return Object.fromEntries(entries.map(([label, times]) => [`the label ${named(label)}`, times]));
+  }
+  const shown = entries.slice(0, MAX_LISTED).map(([label]) => named(label));
+  const reason = `labels that the data set does not have: ${shown.join(", ")} and ${counts.size - MAX_LISTED} more`;
+  return { [reason]: entries.reduce((sum, [, times]) => sum + times, 0) };
 }
 
 /** The rows of a table whose quotes are text. */

@@ -64,6 +64,9 @@ test("no answer, a secret one, yes and no", () => {
   const yes = read(squadText([{ text: "YES", answer_start: -1 }]), { yesNo: true });
   expect(yes.examples[0]).toMatchObject({ answers: [{ text: "YES" }], yesNo: "yes" });
   expect(yes.repairs).toEqual([]);
+  const word = read(squadText([{ text: "constructor", answer_start: 0 }]), { yesNo: true });
+  expect(word.examples[0]?.yesNo).toBeUndefined();
+  expect(word.repairs).toMatchObject([{ text: "constructor", place: "absent" }]);
 });
 
 test("an annotator who found nothing stays one of three", () => {

@@ -112,13 +112,13 @@ class QuestionReader {
     if (given.some(({ text }) => HIDDEN_ANSWER.test(text))) return {};
     if (given.every(({ text }) => text === "")) return given.length > 0 || isImpossible ? { answers: [] } : {};
     const answers = given.map((answer) => this.#placed(answer, id, finder));
-    const first = this.#options.yesNo ? YES_NO[answers[0]?.text ?? ""] : undefined;
+    const first = this.#options.yesNo ? YES_NO.get(answers[0]?.text ?? "") : undefined;
     return first === undefined ? { answers } : { answers, yesNo: first };
   }
 
   #placed({ text, start: stated }: Answer, id: string, finder: AnswerFinder): Answer {
     // An annotator who says yes or no, or found nothing, points at no place.
-    if (text === "" || (this.#options.yesNo && text in YES_NO)) return { text };
+    if (text === "" || (this.#options.yesNo && YES_NO.has(text))) return { text };
     this.#answers += 1;
     const { kind, start } = finder.find(text, stated);
     if (kind !== "as stated") this.#repairs.push({ id, text, stated, place: kind, start });
@@ -128,7 +128,10 @@ class QuestionReader {
 
 /** What stands for the answers of a test whose answers are kept secret (CMRC 2018). */
 const HIDDEN_ANSWER = /^FAKE_ANSWER_\d+$/;
-const YES_NO: Readonly<Record<string, "yes" | "no">> = { YES: "yes", NO: "no" };
+const YES_NO: ReadonlyMap<string, "yes" | "no"> = new Map([
+  ["YES", "yes"],
+  ["NO", "no"],
+]);
 
 function statedAnswer(json: unknown, where: string): Answer {
   if (typeof json === "string" || typeof json === "number") return { text: answerText(json, where) };
