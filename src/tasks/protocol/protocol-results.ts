@@ -336,6 +336,7 @@ function relativeTo(
     const row = rows.find(({ task }) => task === name);
     return (row?.isLowerBetter ? [] : (row?.metrics ?? [])).map((metric) => ({ task: name, metric }));
   });
+  if (columns.length === 0) return { columns: [], relative: [] };
   const scored = [baseline, ...others].map((model) => ({
     name: model,
     scores: columns.map(({ task, metric }) => {
