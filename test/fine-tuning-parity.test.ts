@@ -7,11 +7,10 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { readSafetensors } from "../src/checkpoint/formats/safetensors.ts";
 import { parseConfig } from "../src/model/config.ts";
 import { gradientName } from "../src/model/pretraining.ts";
-import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
 import { compileTask, type FineTuningMeans, type TaskShape, taskObjective } from "../src/tasks/fine-tuning.ts";
 import type { AnyTask } from "../src/tasks/task.ts";
 import type { TaskBatch } from "../src/tasks/task-batch.ts";
@@ -21,10 +20,8 @@ import type { LoggedLine } from "../src/train/metrics.ts";
 import { runTraining } from "../src/train/training-run.ts";
 import type { CompileStep } from "../src/train/training-step.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../src/util/tensor.ts";
+import { describeRuntimes } from "./runtimes.ts";
 import { describeShared } from "./shared.ts";
-
-const runtime = createOnnxRuntime({ threads: 2 });
-afterAll(() => runtime.dispose());
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `label-${i}`);
 const create = (task: string, settings: object) =>
@@ -37,66 +34,68 @@ describeShared("reference/bert-tiny", "ten steps of fine-tuning equal PyTorch's"
   const json = (path: string) => JSON.parse(readFileSync(join(folder, path), "utf8"));
   const config = parseConfig(json("config.json"), "config.json");
 
-  test.each([
-    ["sequence-classification", "classify", { labels: names(3) }],
-    ["sequence-classification.accumulated", "classify", { labels: names(3) }],
-    ["token-classification", "ner", { labels: names(9) }],
-    ["question-answering", "qa", {}],
-  ])("%s", async (name, taskName, settings) => {
-    const task = create(taskName, settings);
-    const head = name.replace(".accumulated", "");
-    const run = json(`training/fine-tuning/${name}.json`);
-    const noise = new Set<string>(run.noise_tensors);
-    const stored = tensors(part(`${name}.batches`));
-    const shapes = taskParameterShapes(task, config);
-    const all = new Map([...tensors("model.safetensors"), ...tensors(part(`${head}.head`))]);
-    const weights: NamedTensors = new Map([...all].filter(([parameter]) => shapes.has(parameter)));
-    expect(weights.size).toBe(shapes.size);
+  describeRuntimes("of the task", (runtime) => {
+    test.each([
+      ["sequence-classification", "classify", { labels: names(3) }],
+      ["sequence-classification.accumulated", "classify", { labels: names(3) }],
+      ["token-classification", "ner", { labels: names(9) }],
+      ["question-answering", "qa", {}],
+    ])("%s", async (name, taskName, settings) => {
+      const task = create(taskName, settings);
+      const head = name.replace(".accumulated", "");
+      const run = json(`training/fine-tuning/${name}.json`);
+      const noise = new Set<string>(run.noise_tensors);
+      const stored = tensors(part(`${name}.batches`));
+      const shapes = taskParameterShapes(task, config);
+      const all = new Map([...tensors("model.safetensors"), ...tensors(part(`${head}.head`))]);
+      const weights: NamedTensors = new Map([...all].filter(([parameter]) => shapes.has(parameter)));
+      expect(weights.size).toBe(shapes.size);
 
-    const lines: LoggedLine<FineTuningMeans>[] = [];
-    await runTraining({
-      objective: taskObjective(task, config),
-      config,
-      weights,
-      phases: [
-        {
-          batches: { batchesPerEpoch: 20, batch: async (index) => batchOf(stored, index) },
-          compile: (trainable) => withPaddingIndex(compileTask(runtime, task, config)(trainable)),
+      const lines: LoggedLine<FineTuningMeans>[] = [];
+      await runTraining({
+        objective: taskObjective(task, config),
+        config,
+        weights,
+        phases: [
+          {
+            batches: { batchesPerEpoch: 20, batch: async (index) => batchOf(stored, index) },
+            compile: (trainable) => withPaddingIndex(compileTask(runtime, task, config)(trainable)),
+          },
+        ],
+        settings: {
+          steps: run.steps,
+          seed: 1,
+          optimizer: "adamw",
+          learningRate: run.peak,
+          warmupSteps: run.warmup,
+          weightDecay: run.weight_decay,
+          maxGradientNorm: run.clip,
+          gradientAccumulationSteps: run.accumulate,
         },
-      ],
-      settings: {
-        steps: run.steps,
-        seed: 1,
-        optimizer: "adamw",
-        learningRate: run.peak,
-        warmupSteps: run.warmup,
-        weightDecay: run.weight_decay,
-        maxGradientNorm: run.clip,
-        gradientAccumulationSteps: run.accumulate,
-      },
-      hooks: {
-        loggingSteps: 1,
-        onLog: (line) => void lines.push(line),
-        saveSteps: 0,
-        onSave: async () => {},
-        evalSteps: 0,
-        clock: () => performance.now(),
-      },
-    });
+        hooks: {
+          loggingSteps: 1,
+          onLog: (line) => void lines.push(line),
+          saveSteps: 0,
+          onSave: async () => {},
+          evalSteps: 0,
+          clock: () => performance.now(),
+        },
+      });
 
-    const { learning_rate: rates, loss: losses, gradient_norm: norms } = run.float64;
-    lines.forEach((line, i) => {
-      expect(Math.abs(line.learningRate - rates[i])).toBeLessThan(1e-12);
-      expect(Math.abs(line.loss - losses[i])).toBeLessThan(2e-5);
-      expect(Math.abs(line.gradientNorm / norms[i] - 1)).toBeLessThan(2e-5);
+      const { learning_rate: rates, loss: losses, gradient_norm: norms } = run.float64;
+      lines.forEach((line, i) => {
+        expect(Math.abs(line.learningRate - rates[i])).toBeLessThan(1e-12);
+        expect(Math.abs(line.loss - losses[i])).toBeLessThan(2e-5);
+        expect(Math.abs(line.gradientNorm / norms[i] - 1)).toBeLessThan(2e-5);
+      });
+      expect(lines).toHaveLength(run.steps);
+      for (const [parameter, { data }] of tensors(part(`${name}.final`))) {
+        if (noise.has(parameter)) continue;
+        const got = weights.get(parameter)?.data as Float32Array;
+        const differences = Array.from(got, (value, i) => Math.abs(value - Number(data[i])));
+        expect({ parameter, difference: Math.max(...differences) }).toSatisfy(({ difference }) => difference < 2e-5);
+      }
     });
-    expect(lines).toHaveLength(run.steps);
-    for (const [parameter, { data }] of tensors(part(`${name}.final`))) {
-      if (noise.has(parameter)) continue;
-      const got = weights.get(parameter)?.data as Float32Array;
-      const differences = Array.from(got, (value, i) => Math.abs(value - Number(data[i])));
-      expect({ parameter, difference: Math.max(...differences) }).toSatisfy(({ difference }) => difference < 2e-5);
-    }
   });
 });
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { lazyTensors } from "../src/checkpoint/format.ts";
 import { readSafetensors } from "../src/checkpoint/formats/safetensors.ts";
 import { buildGraph, input, type Tensor } from "../src/graph/graph.ts";
@@ -11,15 +11,12 @@ import { type BertConfig, parseConfig } from "../src/model/config.ts";
 import { modelContext } from "../src/model/context.ts";
 import { encoder } from "../src/model/encoder.ts";
 import { maskedLmHead, nextSentenceHead, pooler } from "../src/model/heads.ts";
-import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
 import { BertTokenizer } from "../src/text/tokenizer.ts";
 import { Vocabulary } from "../src/text/vocabulary.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../src/util/tensor.ts";
 import { expectClose, numbers } from "./graph-checks.ts";
+import { describeRuntimes, testRuntimes } from "./runtimes.ts";
 import { describeShared, shared } from "./shared.ts";
-
-const runtime = createOnnxRuntime({ threads: 2 });
-afterAll(() => runtime.dispose());
 
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/bert-tiny/${name}`, import.meta.url));
 const tensors = (path: string): NamedTensors => readSafetensors(readFileSync(path), path);
@@ -53,29 +50,31 @@ describe.each(["gelu", "gelu_new"] as const)("bert-tiny with %s", (hiddenAct) =>
   const expected = tensors(fixture("forward.safetensors"));
   const inputs = [...tensors(fixture("forward-inputs.safetensors"))].map(([name, tensor]) => [name, asInt32(tensor)]);
 
-  test.each([
-    ["static", 13, 7],
-    ["named", "batch", "seq"],
-  ])("equals PyTorch with %s axes", async (_, batch, seq) => {
-    const executable = await runtime.compile(forwardGraph(config, batch, seq), {
-      weights: tensors(fixture("model.safetensors")),
+  describeRuntimes("equals PyTorch", (runtime) => {
+    test.each([
+      ["static", 13, 7],
+      ["named", "batch", "seq"],
+    ])("with %s axes", async (_, batch, seq) => {
+      const executable = await runtime.compile(forwardGraph(config, batch, seq), {
+        weights: tensors(fixture("model.safetensors")),
+      });
+      const outputs = await executable.run(Object.fromEntries(inputs));
+      const want = (name: string) => numbers(expected.get(`${hiddenAct}.${name}`));
+      const states = want("hidden_states");
+      const size = states.length / (config.numHiddenLayers + 1);
+      for (let layer = 0; layer <= config.numHiddenLayers; layer++) {
+        const state = states.slice(layer * size, (layer + 1) * size);
+        expectClose(numbers(outputs[`hidden_states.${layer}`]), state, FORWARD_TOLERANCE);
+      }
+      for (const name of ["pooled_output", "mlm_logits", "nsp_logits"]) {
+        expectClose(numbers(outputs[name]), want(name), FORWARD_TOLERANCE);
+      }
     });
-    const outputs = await executable.run(Object.fromEntries(inputs));
-    const want = (name: string) => numbers(expected.get(`${hiddenAct}.${name}`));
-    const states = want("hidden_states");
-    const size = states.length / (config.numHiddenLayers + 1);
-    for (let layer = 0; layer <= config.numHiddenLayers; layer++) {
-      const state = states.slice(layer * size, (layer + 1) * size);
-      expectClose(numbers(outputs[`hidden_states.${layer}`]), state, FORWARD_TOLERANCE);
-    }
-    for (const name of ["pooled_output", "mlm_logits", "nsp_logits"]) {
-      expectClose(numbers(outputs[name]), want(name), FORWARD_TOLERANCE);
-    }
   });
 });
 
 describeShared("reference/bert-small-zh", "fill-mask with the published vocabulary equals Transformers", (folder) => {
-  test("tokens, order and scores of every mask", async () => {
+  test.each(testRuntimes)("tokens, order and scores of every mask ($name)", async (runtime) => {
     const json = (name: string) => JSON.parse(readFileSync(join(folder, name), "utf8"));
     const vocabulary = readFileSync(shared("assets/vocab.txt") as string, "utf8");
     const model = new BertModel({

@@ -4,24 +4,42 @@ import { expect } from "vitest";
 import { ShapeError } from "../src/errors.ts";
 import { vectorJacobianProduct } from "../src/graph/autodiff.ts";
 import type { Shape } from "../src/graph/dims.ts";
-import { buildGraph, input, type Tensor } from "../src/graph/graph.ts";
-import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
+import { buildGraph, type Graph, input, type Tensor } from "../src/graph/graph.ts";
 import { lowerGraph } from "../src/onnx/lower.ts";
 import { serializeModel } from "../src/onnx/serialize.ts";
+import type { Runtime } from "../src/runtime/runtime.ts";
 import { Random } from "../src/util/random.ts";
 import { elementCount, type HostTensor, hostTensor } from "../src/util/tensor.ts";
+import { testRuntimes } from "./runtimes.ts";
 
-export const runtime = createOnnxRuntime({ threads: 2 });
+export const runtime = testRuntimes[0] as Runtime;
 
-/** Runs a graph once over the given inputs. */
+/** Runs a graph once over the given inputs, on every engine. @returns what the first gives; the others give the same to round-off. */
 export async function evaluate(
   outputs: Readonly<Record<string, Tensor>>,
   inputs: Readonly<Record<string, HostTensor>> = {},
 ): Promise<Record<string, HostTensor>> {
-  const executable = await runtime.compile(buildGraph(outputs));
+  const graph = buildGraph(outputs);
+  const [first, ...others] = await Promise.all(testRuntimes.map((engine) => runOnce(engine, graph, inputs)));
+  for (const other of others) {
+    for (const name of Object.keys(outputs)) expectSame(other[name], first?.[name]);
+  }
+  return first as Record<string, HostTensor>;
+}
+
+async function runOnce(engine: Runtime, graph: Graph, inputs: Readonly<Record<string, HostTensor>>) {
+  const executable = await engine.compile(graph);
   const results = await executable.run(inputs);
   await executable.dispose();
   return results;
+}
+
+/** Round-off between two engines that compute the same sums in another order. */
+const ENGINE_TOLERANCE = 1e-5;
+
+function expectSame(actual: HostTensor | undefined, expected: HostTensor | undefined): void {
+  expect([actual?.dtype, actual?.shape]).toEqual([expected?.dtype, expected?.shape]);
+  expectClose(numbers(actual), numbers(expected), ENGINE_TOLERANCE);
 }
 
 /** Runs a graph lowered to ONNX's own operators only; fails when one of ONNX Runtime's is left. */
@@ -117,18 +135,20 @@ export async function checkOperator(check: OperatorCheck): Promise<void> {
   const feeds = Object.fromEntries(hosts.map((tensor, i) => [`x${i}`, tensor]));
   const output = check.build(...symbols);
   expect(output.shape).toEqual(check.shape);
-  const { y } = await evaluate({ y: output }, feeds);
-  expectClose(numbers(y), check.expected, check.tolerance ?? 1e-5);
-  if (check.differentiable === false) return;
-  await checkGradient(output, symbols.slice(0, check.inputs.length), feeds);
+  for (const engine of testRuntimes) {
+    const { y } = await runOnce(engine, buildGraph({ y: output }), feeds);
+    expectClose(numbers(y), check.expected, check.tolerance ?? 1e-5);
+    if (check.differentiable === false) continue;
+    await checkGradient(engine, output, symbols.slice(0, check.inputs.length), feeds);
+  }
 }
 
 /** Largest difference over the largest expected value. */
 export function expectClose(actual: readonly number[], expected: readonly number[], tolerance: number): void {
   expect(actual.length).toBe(expected.length);
-  const largest = Math.max(1e-6, ...expected.map(Math.abs));
+  const largest = Math.max(1e-6, ...expected.filter(Number.isFinite).map(Math.abs));
   expected.forEach((value, i) => {
-    if (!(Math.abs((actual[i] as number) - value) <= tolerance * largest)) {
+    if (!Object.is(actual[i], value) && !(Math.abs((actual[i] as number) - value) <= tolerance * largest)) {
       expect.fail(`element ${i}: expected ${value}, got ${actual[i]} (tolerance ${tolerance} of ${largest})`);
     }
   });
@@ -138,12 +158,17 @@ const STEP = 1e-2;
 /** Central differences of step 1e-2 in float32: truncation about 1e-4, round-off about 1e-5. */
 const GRADIENT_TOLERANCE = 2e-3;
 
-async function checkGradient(output: Tensor, symbols: readonly Tensor[], feeds: Record<string, HostTensor>) {
+async function checkGradient(
+  engine: Runtime,
+  output: Tensor,
+  symbols: readonly Tensor[],
+  feeds: Record<string, HostTensor>,
+) {
   const weights = randomTensor(99, output.shape as number[]);
   const seed = input("seed", "float32", output.shape);
   const grads = vectorJacobianProduct(output, seed, symbols);
   const named = Object.fromEntries(grads.map((grad, i) => [`g${i}`, grad]));
-  const executable = await runtime.compile(buildGraph({ ...named, y: output }));
+  const executable = await engine.compile(buildGraph({ ...named, y: output }));
   const run = (changed: Record<string, HostTensor>) => executable.run({ ...feeds, seed: weights, ...changed });
   const analytic = await run({});
   const weighted = (results: Record<string, HostTensor>) =>

@@ -1,11 +1,10 @@
 /** Reading comprehension against PyTorch and Transformers: scores, loss, gradients, windows, the best spans, the pipeline's answers. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { readSafetensors } from "../src/checkpoint/formats/safetensors.ts";
 import { parseConfig } from "../src/model/config.ts";
 import { gradientName } from "../src/model/pretraining.ts";
-import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
 import { bestSpans, type WindowScores } from "../src/tasks/qa/qa-decode.ts";
 import { passageWindows } from "../src/tasks/qa/qa-windows.ts";
 import type { AnyTask } from "../src/tasks/task.ts";
@@ -17,10 +16,8 @@ import { toFloat32 } from "../src/util/half.ts";
 import { softmaxOf } from "../src/util/softmax.ts";
 import { elementCount, type HostTensor, hostTensor, type NamedTensors } from "../src/util/tensor.ts";
 import { expectClose, numbers } from "./graph-checks.ts";
+import { describeRuntimes, testRuntimes } from "./runtimes.ts";
 import { describeShared, shared } from "./shared.ts";
-
-const runtime = createOnnxRuntime({ threads: 1 });
-afterAll(() => runtime.dispose());
 
 const qa = (settings: object): AnyTask => findTaskDefinition("qa").create({ task: "qa", ...settings } as never);
 const json = (path: string) => JSON.parse(readFileSync(path, "utf8"));
@@ -51,38 +48,40 @@ describeShared("reference/bert-tiny", "question answering of the reference model
     return { ...Object.fromEntries(inputs), row_weights: weights };
   }
 
-  test("scores and loss", async () => {
-    const expected = tensorsOf(join(folder, "expected/question-answering.safetensors"));
-    const task = qa({ maxSeqLength: 7 });
-    const shape = { rows: 13, seqLength: 7, gradients: false, dropout: false };
-    const graph = await runtime.compile(taskLossGraph(task, config, shape), { weights: weightsOf(task, expected) });
-    const { loss, start_logits, end_logits } = await graph.run(batchOf(expected));
-    await graph.dispose();
-    expectClose(numbers(start_logits), numbers(expected.get("float64.start_logits")), 1e-5);
-    expectClose(numbers(end_logits), numbers(expected.get("float64.end_logits")), 1e-5);
-    expectClose(numbers(loss), numbers(expected.get("float64.loss")), 1e-5);
-  });
+  describeRuntimes("equals PyTorch's", (runtime) => {
+    test("scores and loss", async () => {
+      const expected = tensorsOf(join(folder, "expected/question-answering.safetensors"));
+      const task = qa({ maxSeqLength: 7 });
+      const shape = { rows: 13, seqLength: 7, gradients: false, dropout: false };
+      const graph = await runtime.compile(taskLossGraph(task, config, shape), { weights: weightsOf(task, expected) });
+      const { loss, start_logits, end_logits } = await graph.run(batchOf(expected));
+      await graph.dispose();
+      expectClose(numbers(start_logits), numbers(expected.get("float64.start_logits")), 1e-5);
+      expectClose(numbers(end_logits), numbers(expected.get("float64.end_logits")), 1e-5);
+      expectClose(numbers(loss), numbers(expected.get("float64.loss")), 1e-5);
+    });
 
-  test("the gradient of every parameter", async () => {
-    const part = (name: string) => join(folder, "training/fine-tuning", `question-answering.${name}`);
-    const [batches, head] = [tensorsOf(part("batches.safetensors")), tensorsOf(part("head.safetensors"))];
-    const task = qa({ maxSeqLength: 11 });
-    const shape = { rows: 5, seqLength: 11, gradients: true, dropout: false };
-    const graph = await runtime.compile(taskLossGraph(task, config, shape), { weights: weightsOf(task, head) });
-    const { loss, ...gradients } = await graph.run(batchOf(batches, 0));
-    await graph.dispose();
-    expectClose(numbers(loss), [json(part("json")).first_batch.float64.loss], 1e-5);
-    const noise = new Set<string>(json(part("json")).noise_tensors);
-    const expected = tensorsOf(part("gradients.safetensors"));
-    for (const [name, tensor] of expected) {
-      const got = numbers(gradients[gradientName(name)]);
-      // The loss is over padding too. PyTorch gives the vector of [PAD] no gradient (padding_idx); TensorFlow does, as here.
-      const first = name.endsWith("word_embeddings.weight") ? config.hiddenSize : 0;
-      const tolerance = noise.has(name) ? 1e-6 : 1e-4 * largest(numbers(tensor));
-      const apart = largest(numbers(tensor).map((value, i) => (i < first ? 0 : value - (got[i] as number))));
-      expect({ name, isClose: apart <= tolerance }).toEqual({ name, isClose: true });
-    }
-    expect(expected.size).toBeGreaterThan(80);
+    test("the gradient of every parameter", async () => {
+      const part = (name: string) => join(folder, "training/fine-tuning", `question-answering.${name}`);
+      const [batches, head] = [tensorsOf(part("batches.safetensors")), tensorsOf(part("head.safetensors"))];
+      const task = qa({ maxSeqLength: 11 });
+      const shape = { rows: 5, seqLength: 11, gradients: true, dropout: false };
+      const graph = await runtime.compile(taskLossGraph(task, config, shape), { weights: weightsOf(task, head) });
+      const { loss, ...gradients } = await graph.run(batchOf(batches, 0));
+      await graph.dispose();
+      expectClose(numbers(loss), [json(part("json")).first_batch.float64.loss], 1e-5);
+      const noise = new Set<string>(json(part("json")).noise_tensors);
+      const expected = tensorsOf(part("gradients.safetensors"));
+      for (const [name, tensor] of expected) {
+        const got = numbers(gradients[gradientName(name)]);
+        // The loss is over padding too. PyTorch gives the vector of [PAD] no gradient (padding_idx); TensorFlow does, as here.
+        const first = name.endsWith("word_embeddings.weight") ? config.hiddenSize : 0;
+        const tolerance = noise.has(name) ? 1e-6 : 1e-4 * largest(numbers(tensor));
+        const apart = largest(numbers(tensor).map((value, i) => (i < first ? 0 : value - (got[i] as number))));
+        expect({ name, isClose: apart <= tolerance }).toEqual({ name, isClose: true });
+      }
+      expect(expected.size).toBeGreaterThan(80);
+    });
   });
 });
 
@@ -119,7 +118,7 @@ describeShared("reference/bert-small-zh", "answers of the reference model with t
     });
   });
 
-  test("the model scores them the same", async () => {
+  test.each(testRuntimes)("the model scores them the same ($name)", async (runtime) => {
     const config = parseConfig(json(join(folder, "config.json")), "config.json");
     const task = qa(settings);
     const files = [tensorsOf(join(folder, "model.safetensors")), tensorsOf(join(folder, "qa-head.safetensors"))];

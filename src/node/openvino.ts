@@ -10,6 +10,7 @@ import type { CompileOptions, Executable, Runtime } from "../runtime/runtime.ts"
 import { expectOk, type Handle, type OpenVinoApi } from "./openvino/c-api.ts";
 import { OpenVinoExecutable } from "./openvino/executable.ts";
 import { type FoundOpenVino, findOpenVino, OLDEST_OPENVINO, openVinoApi } from "./openvino/find.ts";
+import { divideWeights } from "./openvino/weights.ts";
 
 /** How OpenVINO is used. */
 export interface OpenVinoOptions {
@@ -30,8 +31,11 @@ export interface OpenVinoOptions {
 /** A precision of matrix products; sums and everything outside of products are float32 where the engine allows. */
 export type OpenVinoPrecision = "f32" | "bf16";
 
-/** Weights below this size are inside of the model; the engine reads larger ones where they lie. */
-const MIN_SHARED_BYTES = 1 << 10;
+/** From version 18 on reductions have their axes as an input; of the attribute before it, ReduceLogSumExp is read without. */
+const OPENVINO_OPSET = 18;
+
+/** Weights below this size are inside of the model; the engine takes its copy of larger ones from where they lie. */
+const MIN_APART_BYTES = 1 << 10;
 
 /**
  * OpenVINO in this process.
@@ -130,15 +134,16 @@ async function compileGraph(
   onDispose: () => void,
 ): Promise<Executable> {
   if (weights) checkWeights("openvino", graph.inputs, weights);
-  const lowered = lowerGraph(graph, { contrib: true });
+  const lowered = lowerGraph(graph, { contrib: true, opset: OPENVINO_OPSET });
+  const { constants, fed } = divideWeights(lowered, weights ?? new Map());
   const { model } = serializeModel(lowered, {
-    ...(weights ? { weights } : {}),
-    addressOf: ({ data }) => (data.byteLength < MIN_SHARED_BYTES ? undefined : api.address(data)),
+    weights: constants,
+    addressOf: ({ data }) => (data.byteLength < MIN_APART_BYTES ? undefined : api.address(data)),
   });
   const compiled = await compileModel(api, core, device, model);
-  const inputs = graph.inputs.filter(({ name, parameter }) => !(parameter && weights?.has(name)));
+  const inputs = graph.inputs.filter(({ name, parameter }) => !(parameter && constants.has(name)));
   try {
-    return new OpenVinoExecutable({ api, compiled, inputs, outputs: graph.outputs, weights, onDispose });
+    return new OpenVinoExecutable({ api, compiled, inputs, outputs: graph.outputs, fed, onDispose });
   } catch (error) {
     api.freeCompiled(compiled);
     throw error;

@@ -2,7 +2,7 @@
 import { RuntimeError, verbatim } from "../errors.ts";
 import { bindShape, type Dim, namesOf, type Shape } from "../graph/dims.ts";
 import type { GraphInput, TensorType } from "../graph/graph.ts";
-import { formatType, type HostTensor, type NamedTensors } from "../util/tensor.ts";
+import { elementCount, formatType, type HostTensor, type NamedTensors } from "../util/tensor.ts";
 
 /** The size of each named axis in one run. */
 export type AxisSizes = Record<string, number>;
@@ -63,6 +63,7 @@ function expectTensor(where: string, type: TensorType, tensor: HostTensor | unde
     shape.every((dim, axis) => fitsAxis(dim, tensor.shape[axis] as number, found));
   if (fits) {
     Object.assign(sizes, found);
+    expectLength(where, tensor);
     return;
   }
   throw new RuntimeError({
@@ -72,12 +73,25 @@ function expectTensor(where: string, type: TensorType, tensor: HostTensor | unde
   });
 }
 
+/** Engines read as much memory as the shape says. */
+function expectLength(where: string, { dtype, shape, data }: HostTensor): void {
+  const count = elementCount(shape);
+  if (data.length === count) return;
+  const expected = `${count} elements for ${formatType(dtype, shape)}`;
+  throw new RuntimeError({ where, expected, got: verbatim(`${data.length}`) });
+}
+
 function fitsAxis(dim: Dim, size: number, sizes: AxisSizes): boolean {
   if (typeof dim === "number") return dim === size;
   const unknown = namesOf(dim).filter((name) => sizes[name] === undefined);
   if (unknown.length === 0) return bindShape("axis", [dim], sizes)[0] === size;
-  if (unknown[0] === dim) sizes[dim] = size;
-  return true;
+  const [name] = unknown;
+  if (unknown.length > 1 || name === undefined) return true;
+  // The one name that is not known yet follows from the size: of 4*batch = 12 it is 3.
+  const [others] = bindShape("axis", [dim], { ...sizes, [name]: 1 }) as [number];
+  if (others === 0) return size === 0;
+  sizes[name] = size / others;
+  return Number.isInteger(sizes[name]);
 }
 
 /** The sizes that other tensors gave to named axes: ` with n = 1`. */

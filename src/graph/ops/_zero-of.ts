@@ -10,5 +10,7 @@ export function zeroOf<A>({ names, inputs, emit, int64s, scalar }: LowerContext<
   const axes = (inputs[input] as Tensor).shape.map((_, axis) => axis);
   const bounds = [axes.map(() => 0), axes.map(() => 1), axes].map(int64s);
   const first = emit({ opType: "Slice", inputs: [names[input] as string, ...bounds] });
-  return emit({ opType: "Mul", inputs: [emit({ opType: "Squeeze", inputs: [first] }), scalar("float32", 0)] });
+  // With the axes named, since OpenVINO must know the rank where sizes are not known.
+  const element = emit({ opType: "Squeeze", inputs: [first, int64s(axes)] });
+  return emit({ opType: "Mul", inputs: [element, scalar("float32", 0)] });
 }

@@ -7,9 +7,9 @@ import {
   expectShapeError,
   numbers,
   randomTensor,
-  runtime,
   tabulate,
 } from "../../../test/graph-checks.ts";
+import { testRuntimes } from "../../../test/runtimes.ts";
 import { Random } from "../../util/random.ts";
 import { hostTensor } from "../../util/tensor.ts";
 import { gradients } from "../autodiff.ts";
@@ -53,7 +53,7 @@ describe.each([
   });
 });
 
-test("a named number of indices", async () => {
+test.each(testRuntimes)("a named number of indices ($name)", async (runtime) => {
   const y = gather(input("table", "float32", [20, 3]), input("indices", "int32", ["n"]));
   expect(y.shape).toEqual(["n", 3]);
   const executable = await runtime.compile(buildGraph({ y }));
@@ -85,7 +85,7 @@ describe("scatterAdd", () => {
     });
   });
 
-  test("20 runs with two threads give the same bits", async () => {
+  test.each(testRuntimes)("20 runs with two threads give the same bits ($name)", async (runtime) => {
     const [rows, width, n] = [50, 16, 4000];
     const random = new Random(7);
     const many = hostTensor(

@@ -1,6 +1,7 @@
 /** Recomputation: the same values and gradients as without, from a body that occurs twice. */
 import { describe, expect, test } from "vitest";
-import { evaluate, expectClose, numbers, randomTensor, runtime } from "../../../test/graph-checks.ts";
+import { evaluate, expectClose, numbers, randomTensor } from "../../../test/graph-checks.ts";
+import { testRuntimes } from "../../../test/runtimes.ts";
 import type { HostTensor } from "../../util/tensor.ts";
 import { gradients } from "../autodiff.ts";
 import { buildGraph, type Graph, input, parameter, type Tensor } from "../graph.ts";
@@ -110,7 +111,7 @@ describe("recompute", () => {
     for (const name of ["gw0", "gw1"]) expectClose(numbers(actual[name]), numbers(expected[name]), 1e-5);
   });
 
-  test("named axes, two sizes through one session", async () => {
+  test.each(testRuntimes)("named axes, two sizes through one session ($name)", async (runtime) => {
     const weight = parameter("w0", [4, 4]);
     const x = input("x", "float32", ["n", 4]);
     const y = recompute((inner) => tanh(linear(inner, weight)), x);

@@ -1,6 +1,7 @@
 /** Reshape: values, gradient, the axis left over, named axes. */
 import { expect, test } from "vitest";
-import { checkOperator, expectShapeError, numbers, randomTensor, runtime } from "../../../test/graph-checks.ts";
+import { checkOperator, expectShapeError, numbers, randomTensor } from "../../../test/graph-checks.ts";
+import { testRuntimes } from "../../../test/runtimes.ts";
 import { buildGraph, input, type Tensor } from "../graph.ts";
 import { reshape } from "./reshape.ts";
 import { tanh } from "./tanh.ts";
@@ -51,7 +52,7 @@ test("reshapes of reshapes are one, and one to the same shape is none", () => {
   expect(reshape(reshape(x, [12]), [2, 6])).toBe(x);
 });
 
-test("one session runs named axes of several sizes", async () => {
+test.each(testRuntimes)("one session runs named axes of several sizes ($name)", async (runtime) => {
   const x = input("x", "float32", ["batch", "seq", 4]);
   const heads = reshape(tanh(reshape(x, ["batch*seq", 4])), ["batch", "seq", 2, 2]);
   const executable = await runtime.compile(buildGraph({ y: heads }));

@@ -1,6 +1,7 @@
 /** Slices, concatenation and splitting: values, gradients, named sizes. */
 import { describe, expect, test } from "vitest";
-import { at, checkOperator, expectShapeError, randomTensor, runtime, tabulate } from "../../../test/graph-checks.ts";
+import { at, checkOperator, expectShapeError, randomTensor, tabulate } from "../../../test/graph-checks.ts";
+import { testRuntimes } from "../../../test/runtimes.ts";
 import { GraphError } from "../../errors.ts";
 import { gradients } from "../autodiff.ts";
 import { buildGraph, input, type Tensor } from "../graph.ts";
@@ -34,7 +35,7 @@ describe("slice", () => {
     expect(slice(symbol, 0, 0, "batch")).toBe(symbol);
   });
 
-  test("a named size follows the run, through one session", async () => {
+  test.each(testRuntimes)("a named size follows the run, through one session ($name)", async (runtime) => {
     const table = input("table", "float32", [6, 2]);
     const symbol = input("x", "float32", ["batch", "seq", 2]);
     const executable = await runtime.compile(buildGraph({ y: add(symbol, slice(table, 0, 0, "seq")) }));

@@ -125,10 +125,15 @@ export function loadApi(path: string): OpenVinoApi {
   };
 }
 
+/** INVALID_C_PARAM of ov_status_e. */
+const INVALID_PARAMETER = -14;
+
 /** @throws {RuntimeError} with the library's own words when a call did not succeed. */
 export function expectOk(api: OpenVinoApi, status: number, where: string, expected: string, hint?: string): void {
   if (status === 0) return;
-  const got = verbatim(oneLine(api.lastError()) || `error ${status}`);
+  // Of such a failure the library keeps no message: the last one is of another call.
+  const message = status === INVALID_PARAMETER ? "" : oneLine(api.lastError());
+  const got = verbatim(message || `error ${status}`);
   throw new RuntimeError({ where: `openvino: ${where}`, expected, got, ...(hint === undefined ? {} : { hint }) });
 }
 

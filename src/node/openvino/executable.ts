@@ -31,18 +31,19 @@ function free({ api, request, compiled }: Handles): void {
 export interface OpenVinoProgram {
   readonly api: OpenVinoApi;
   readonly compiled: Handle;
-  /** Inputs that are fed, in the order of the model. */
+  /** In the order of the model. */
   readonly inputs: readonly GraphInput[];
   /** In the order of the model. */
   readonly outputs: ReadonlyMap<string, TensorType>;
-  /** Memory that the compiled graph reads in place. */
-  readonly weights: NamedTensors | undefined;
+  /** Inputs that are the same at each run: weights that the engine must not have as constants. */
+  readonly fed: NamedTensors;
   readonly onDispose: () => void;
 }
 
 /** A compiled graph with its one request; runs that are asked for meanwhile wait for each other. */
 export class OpenVinoExecutable implements Executable {
   readonly #program: OpenVinoProgram;
+  readonly #fed: Tensors;
   readonly #handles: Handles;
   #pending: Promise<unknown> = Promise.resolve();
   #disposed = false;
@@ -53,12 +54,14 @@ export class OpenVinoExecutable implements Executable {
     const request: Handle[] = [0n];
     expectOk(api, api.createRequest(compiled, request), "compile", "memory for the graph's inner results", MEMORY_HINT);
     this.#program = program;
+    this.#fed = Object.fromEntries(program.fed);
     this.#handles = { api, compiled, request: request[0] as Handle };
     forgotten.register(this, this.#handles, this);
   }
 
-  async run(inputs: Tensors, outputs: Tensors = {}): Promise<Record<string, HostTensor>> {
+  async run(given: Tensors, outputs: Tensors = {}): Promise<Record<string, HostTensor>> {
     if (this.#disposed) throw disposed();
+    const inputs = { ...given, ...this.#fed };
     const sizes = checkInputs("openvino", this.#program.inputs, inputs);
     checkOutputs("openvino", this.#program.outputs, outputs, sizes);
     const run = this.#pending.then(() => this.#execute(inputs, this.#allOutputs(outputs, sizes)));
@@ -106,7 +109,7 @@ export class OpenVinoExecutable implements Executable {
   #bind(set: OpenVinoApi["setInput"], index: number, where: string, { dtype, shape, data }: HostTensor): void {
     const { api, request } = this.#handles;
     const tensor: Handle[] = [0n];
-    const status = api.createTensor(elementType[dtype], { rank: shape.length, dims: shape }, data, tensor);
+    const status = api.createTensor(elementType[dtype], { rank: shape.length, dims: shape }, memoryOf(data), tensor);
     expectOk(api, status, where, "memory that the engine can use");
     try {
       expectOk(api, set(request, index, tensor[0] as Handle), where, "a tensor that the engine accepts");
@@ -115,6 +118,13 @@ export class OpenVinoExecutable implements Executable {
     }
   }
 }
+
+/** An empty array has no address, and the library takes none that is null. */
+function memoryOf(data: HostTensor["data"]): HostTensor["data"] {
+  return data.length === 0 ? NOTHING : data;
+}
+
+const NOTHING = new Float64Array(1);
 
 const MEMORY_HINT = "out of memory? lower the batch size or the sequence length";
 
