@@ -8,6 +8,7 @@ interface Modules {
   readonly "node/fine-tune": typeof import("../src/node/fine-tune.ts");
   readonly "node/index": typeof import("../src/node/index.ts");
   readonly "node/model-source": typeof import("../src/node/model-source.ts");
+  readonly "node/pass-workers": typeof import("../src/node/pass-workers.ts");
   readonly "tasks/cmrc-metrics": typeof import("../src/tasks/metrics/cmrc-metrics.ts");
   readonly "tasks/pipeline": typeof import("../src/tasks/pipeline/pipeline.ts");
   readonly "tasks/task-files": typeof import("../src/tasks/task-files.ts");

@@ -68,19 +68,21 @@ async function ourStep(size: Size, settings: Settings): Promise<Work> {
     await built("train/pretraining-step"),
   ];
   const { clipScale, globalNorm } = await built("train/clipping");
+  const { PassWorkers } = await built("node/pass-workers");
   const { batch, seq, threads } = sizes(settings);
   const config = builtinConfig(size, VOCAB_SIZE);
   const { runtime, takeSeconds } = await timedRuntime(threads);
   const weights = initializeWeights(config, new Random(0), { nextSentence: true });
   const step = new PretrainingStep(weights, compilePretraining(runtime, config, { nextSentence: true }), 0);
-  const optimizer = new AdamW(weights, { name: "adamw" });
+  const passes = new PassWorkers(threads);
+  const optimizer = new AdamW(weights, { name: "adamw", passes });
   const random = new Random(0);
   const batches = Array.from({ length: 4 }, () => randomBatch(sizes(settings), random));
   let turn = 0;
   const run = async (): Promise<Facts> => {
     const { loss } = await step.train(batches[turn % batches.length] as PretrainingBatch, turn++);
-    const scale = clipScale(globalNorm(step.gradients), MAX_GRADIENT_NORM, "pytorch");
-    optimizer.update(step.gradients, LEARNING_RATE, scale);
+    const scale = clipScale(await globalNorm(step.gradients, passes), MAX_GRADIENT_NORM, "pytorch");
+    await optimizer.update(step.gradients, LEARNING_RATE, scale);
     return { loss, engineSeconds: takeSeconds() };
   };
   return { version: engineVersion(), amounts: { tokens: batch * seq, examples: batch }, run };

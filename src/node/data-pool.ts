@@ -1,8 +1,9 @@
 /** Who works on blocks: worker threads, each with a short queue so that memory is bounded, or this thread alone. */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { fromFailure, workerFailed } from "./data-failure.ts";
 import type { BlockTask, BlockWork, DataJob } from "./data-job.ts";
 import type { WorkerReply } from "./data-worker.ts";
+import { startThread } from "./threads.ts";
 
 /** Takes blocks and works on them. */
 export interface BlockPool {
@@ -76,7 +77,7 @@ export class WorkerPool implements BlockPool {
   }
 
   #start(job: DataJob): void {
-    const thread = startThread(job);
+    const thread = startThread("data-worker", { workerData: job, resourceLimits });
     const blocks: number[] = [];
     this.#workers.push({ thread, blocks });
     thread.on("message", (reply: WorkerReply) => {
@@ -114,12 +115,3 @@ export class WorkerPool implements BlockPool {
 
 /** Room for new objects: they are words and lines that are soon forgotten, and more room holds more of them. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 };
-
-function startThread(workerData: DataJob): Worker {
-  const options = { workerData, resourceLimits };
-  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./data-worker.js", import.meta.url), options);
-  // From the sources (tests), where threads do not inherit the loader for TypeScript.
-  const program = JSON.stringify(new URL("./data-worker.ts", import.meta.url).href);
-  const code = `import("tsx/esm/api").then(({ register }) => { register(); return import(${program}); });`;
-  return new Worker(code, { ...options, eval: true });
-}

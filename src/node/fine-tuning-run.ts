@@ -29,6 +29,7 @@ import { EngineWatch } from "./engine-watch.ts";
 import { readBytes, readText } from "./files.ts";
 import { type FineTuningPlan, trainableOfTask, withDropoutOf } from "./fine-tuning-plan.ts";
 import { knownMachinePeak } from "./machine-peak.ts";
+import { PassWorkers } from "./pass-workers.ts";
 import { INITIALIZATION_STREAM } from "./pretrain.ts";
 import { checkpointSteps, MODEL_FILE, RESULT_FILE, RunFolder, readCheckpoint } from "./run-folder.ts";
 import { engineOf, folderHooks, type RunWatcher } from "./run-hooks.ts";
@@ -201,6 +202,7 @@ async function trainIn(run: FineTuningRun, folder: RunFolder, beginning: Beginni
   });
   const notes: RunNotes = { averaged: resume?.average ?? new Map() };
   const evaluate = dev && evaluatorOf(run, dev);
+  const passes = new PassWorkers(run.runtime.threads);
   const summary = await runTraining({
     ...graphs,
     config,
@@ -215,8 +217,9 @@ async function trainIn(run: FineTuningRun, folder: RunFolder, beginning: Beginni
     ],
     settings: plan.settings,
     hooks: hooksOf(run, { folder, weights, notes, watch }),
+    passes,
     ...(resume === undefined ? {} : { resume }),
-  });
+  }).finally(() => passes.close());
   await promote(run, folder, weights, notes.averaged);
   const { step, best, isStoppedEarly } = summary;
   const result: FineTuningRunResult = {

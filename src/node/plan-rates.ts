@@ -12,8 +12,10 @@ import { accumulate, globalNorm } from "../train/clipping.ts";
 import { compilePretraining } from "../train/compile-pretraining.ts";
 import type { OptimizerName } from "../train/optimizers.ts";
 import { createOptimizer } from "../train/optimizers.ts";
+import type { PassRunner } from "../train/pass-runner.ts";
 import { PretrainingStep } from "../train/pretraining-step.ts";
 import { Random } from "../util/random.ts";
+import { PassWorkers } from "./pass-workers.ts";
 
 /** What is measured. */
 export interface MeasureOptions {
@@ -38,8 +40,9 @@ const MILLISECONDS = 4000;
 /** The rates of a machine on a model at one length: the best of some runs, as on a machine that does nothing else. */
 export async function measureRates(runtime: Runtime, options: MeasureOptions): Promise<MeasuredRates> {
   const batchSize = Math.max(1, Math.floor(TOKENS / options.seqLength));
-  const bare = new MeasuredModel(runtime, options, 0, batchSize);
-  const layered = new MeasuredModel(runtime, options, LAYERS, batchSize);
+  const passes = new PassWorkers(runtime.threads);
+  const bare = new MeasuredModel(runtime, passes, options, 0, batchSize);
+  const layered = new MeasuredModel(runtime, passes, options, LAYERS, batchSize);
   try {
     // The first runs compile, and fill the engine's memory.
     await bare.run();
@@ -56,6 +59,7 @@ export async function measureRates(runtime: Runtime, options: MeasureOptions): P
   } finally {
     await bare.dispose();
     await layered.dispose();
+    await passes.close();
   }
 }
 
@@ -88,20 +92,23 @@ function least(a: Times, b: Times): Times {
 class MeasuredModel {
   readonly parameters: number;
   readonly #step: PretrainingStep;
-  readonly #update: () => void;
+  readonly #update: () => Promise<void>;
+  readonly #passes: PassRunner;
   readonly #sums: Map<string, Float32Array>;
   readonly #batch: PretrainingBatch;
   #runs = 0;
 
-  constructor(runtime: Runtime, options: MeasureOptions, layers: number, batchSize: number) {
+  constructor(runtime: Runtime, passes: PassRunner, options: MeasureOptions, layers: number, batchSize: number) {
     const { nextSentence, optimizer: name } = options;
     const config = { ...options.config, numHiddenLayers: layers };
     const weights = initializeWeights(config, new Random(0), { nextSentence });
     this.#step = new PretrainingStep(weights, compilePretraining(runtime, config, { nextSentence }), 0);
-    const optimizer = createOptimizer(name, weights, {});
-    this.#update = () => {
+    const optimizer = createOptimizer(name, weights, { passes });
+    this.#passes = passes;
+    this.#update = async () => {
+      const norm = await globalNorm(this.#step.gradients, passes);
       // So small that the weights stay as they are: the speed of processors may depend on numbers.
-      optimizer.update(this.#step.gradients, 1e-9, Math.min(1, 1 / globalNorm(this.#step.gradients)));
+      await optimizer.update(this.#step.gradients, 1e-9, Math.min(1, 1 / norm));
     };
     this.#sums = new Map([...this.#step.gradients].map(([key, { length }]) => [key, new Float32Array(length)]));
     this.#batch = randomBatch(options, batchSize);
@@ -112,9 +119,9 @@ class MeasuredModel {
     const began = performance.now();
     await this.#step.train(this.#batch, this.#runs++);
     const trained = performance.now();
-    accumulate(this.#sums, this.#step.gradients);
+    await accumulate(this.#sums, this.#step.gradients, this.#passes);
     const accumulated = performance.now();
-    this.#update();
+    await this.#update();
     const seconds = (from: number, to: number) => (to - from) / 1000;
     return {
       step: seconds(began, trained),

@@ -22,6 +22,7 @@ import type { HostTensor, NamedTensors } from "../util/tensor.ts";
 import { drawCurves, LOSS_CURVE_FILE } from "./curves.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { knownMachinePeak } from "./machine-peak.ts";
+import { PassWorkers } from "./pass-workers.ts";
 import { type PretrainingPlan, trainableOf } from "./pretraining-plan.ts";
 import { checkpointSteps, type RunFolder } from "./run-folder.ts";
 import { engineOf, folderHooks } from "./run-hooks.ts";
@@ -122,6 +123,7 @@ async function runLocked(run: FolderRun): Promise<PretrainResult> {
     initialized: run.initialized,
   });
   const watch = new EngineWatch(await knownMachinePeak(runtime));
+  const passes = new PassWorkers(runtime.threads);
   try {
     const summary = await runPretraining({
       config,
@@ -131,6 +133,7 @@ async function runLocked(run: FolderRun): Promise<PretrainResult> {
       trainable,
       settings: plan.settings,
       hooks: hooksOf(run, watch),
+      passes,
       ...(resume === undefined ? {} : { resume }),
       ...(run.replay === undefined ? {} : { replay: run.replay }),
     });
@@ -151,6 +154,8 @@ async function runLocked(run: FolderRun): Promise<PretrainResult> {
         : error.hint,
       cause: error,
     });
+  } finally {
+    await passes.close();
   }
 }
 

@@ -1,10 +1,7 @@
-/**
- * Adam with decoupled weight decay, in BERT's form and in PyTorch's, as one pass over typed arrays for each tensor.
- *
- * An element costs four loads, three stores, a root and a division: the pass runs near the speed of memory.
- */
+/** Adam with decoupled weight decay, in BERT's form and in PyTorch's, as one pass over the parameters. */
 import type { NamedTensors } from "../util/tensor.ts";
-import { MomentOptimizer, type OptimizerOptions, type Slot } from "./optimizer.ts";
+import { MomentOptimizer, momentArrays, type OptimizerOptions, type SlotUpdate } from "./optimizer.ts";
+import type { PassTask } from "./passes.ts";
 
 /** `adamw-bert`: no bias correction, epsilon 1e-6. `adamw`: PyTorch's, with bias correction, epsilon 1e-8. */
 export type AdamWName = "adamw-bert" | "adamw";
@@ -18,6 +15,7 @@ const EPSILON: Readonly<Record<AdamWName, number>> = { "adamw-bert": 1e-6, adamw
 
 /**
  * Adam with decoupled weight decay; updates the weights' arrays in place.
+ * BERT's `w - lr (m / (sqrt(v) + eps) + decay w)` is PyTorch's `(1 - lr decay) w - lr m / (sqrt(v) + eps)`.
  * Source: AdamWeightDecayOptimizer.apply_gradients of google-research/bert; torch.optim.AdamW.
  */
 export class AdamW extends MomentOptimizer {
@@ -30,12 +28,20 @@ export class AdamW extends MomentOptimizer {
     this.name = name;
   }
 
-  protected override updateSlot(slot: Slot, gradient: Float32Array, learningRate: number, scale: number): void {
+  protected override async updateSlots(updates: readonly SlotUpdate[], scale: number): Promise<void> {
+    await this.passes.run(
+      "adamw",
+      updates.map((update) => this.#task(update, scale)),
+    );
+  }
+
+  #task(update: SlotUpdate, scale: number): PassTask<"adamw"> {
     const { beta1, beta2 } = this;
+    const { number, learningRate, slot } = update;
     const isBert = this.name === "adamw-bert";
-    const correction1 = isBert ? 1 : 1 - beta1 ** this.updatesOf(slot);
-    const correction2 = isBert ? 1 : Math.sqrt(1 - beta2 ** this.updatesOf(slot));
-    updateTensor(slot.weight.data, gradient, slot.first.data, slot.second.data, {
+    const correction1 = isBert ? 1 : 1 - beta1 ** number;
+    const correction2 = isBert ? 1 : Math.sqrt(1 - beta2 ** number);
+    const factors = {
       beta1,
       beta2,
       scale,
@@ -43,37 +49,7 @@ export class AdamW extends MomentOptimizer {
       rate: (learningRate * correction2) / correction1,
       epsilon: correction2 * this.epsilon,
       keep: 1 - learningRate * slot.decay,
-    });
-  }
-}
-
-interface Factors {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly scale: number;
-  readonly rate: number;
-  readonly epsilon: number;
-  readonly keep: number;
-}
-
-/**
- * w = keep w - rate m / (sqrt(v) + epsilon), with m and v moved towards the gradient and its square.
- * BERT's `w - lr (m / (sqrt(v) + eps) + decay w)` is the same with keep = 1 - lr decay.
- */
-function updateTensor(
-  weight: Float32Array,
-  gradient: Float32Array,
-  first: Float32Array,
-  second: Float32Array,
-  { beta1, beta2, scale, rate, epsilon, keep }: Factors,
-): void {
-  const [rest1, rest2] = [(1 - beta1) * scale, (1 - beta2) * scale * scale];
-  for (let i = 0; i < weight.length; i++) {
-    const g = gradient[i] as number;
-    const m = beta1 * (first[i] as number) + rest1 * g;
-    const v = beta2 * (second[i] as number) + rest2 * g * g;
-    first[i] = m;
-    second[i] = v;
-    weight[i] = keep * (weight[i] as number) - (rate * m) / (Math.sqrt(v) + epsilon);
+    };
+    return { arrays: momentArrays(update), factors };
   }
 }

@@ -1,4 +1,5 @@
 /** Sums over all gradients: accumulation over micro-batches, the global norm, and how far it is clipped. */
+import { type PassRunner, serialPasses } from "./pass-runner.ts";
 
 /** Gradients by parameter name; each has the size of its parameter. */
 export type Gradients = ReadonlyMap<string, Float32Array>;
@@ -8,32 +9,12 @@ export type ClipRule = "google" | "pytorch";
 
 /**
  * The Euclidean norm of all gradients together, summed in float64 in a fixed order; NaN or Infinity where one is.
- * @param gradients - float32, any shapes.
+ * @param gradients - float32, any shapes. @param passes - who adds up.
  */
-export function globalNorm(gradients: Gradients): number {
-  let sum = 0;
-  for (const gradient of gradients.values()) sum += sumOfSquares(gradient);
-  return Math.sqrt(sum);
-}
-
-/** Four running sums, since one alone would wait for the latency of every addition. */
-function sumOfSquares(values: Float32Array): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  const whole = values.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    const [w, x, y, z] = [
-      values[i] as number,
-      values[i + 1] as number,
-      values[i + 2] as number,
-      values[i + 3] as number,
-    ];
-    a += w * w;
-    b += x * x;
-    c += y * y;
-    d += z * z;
-  }
-  for (let i = whole; i < values.length; i++) a += (values[i] as number) ** 2;
-  return a + b + (c + d);
+export async function globalNorm(gradients: Gradients, passes: PassRunner = serialPasses): Promise<number> {
+  const tasks = [...gradients.values()].map((gradient) => ({ arrays: [gradient] as const, factors: {} }));
+  const sums = await passes.run("sumOfSquares", tasks);
+  return Math.sqrt(sums.reduce((sum, [squares]) => sum + squares, 0));
 }
 
 /**
@@ -46,10 +27,15 @@ export function clipScale(norm: number, limit: number, rule: ClipRule): number {
   return rule === "google" ? limit / Math.max(norm, limit) : Math.min(1, limit / (norm + 1e-6));
 }
 
-/** Adds gradients to running sums of the same names and sizes, in float32. */
-export function accumulate(sums: Gradients, gradients: Gradients): void {
-  for (const [name, sum] of sums) {
-    const gradient = gradients.get(name) as Float32Array;
-    for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (gradient[i] as number);
-  }
+/** Adds gradients to running sums of the same names and sizes, in float32. @param passes - who adds. */
+export async function accumulate(
+  sums: Gradients,
+  gradients: Gradients,
+  passes: PassRunner = serialPasses,
+): Promise<void> {
+  const tasks = [...sums].map(([name, sum]) => ({
+    arrays: [sum, gradients.get(name) as Float32Array] as const,
+    factors: {},
+  }));
+  await passes.run("add", tasks);
 }

@@ -11,17 +11,17 @@ const one = (value: number): NamedTensors =>
   new Map<string, HostTensor>([["w", hostTensor("float32", [1], Float32Array.of(value))]]);
 const read = (tensors: NamedTensors) => tensors.get("w")!.data[0];
 
-test("the first update takes the weights, the next ones a share of them; a stored average goes on", () => {
+test("the first update takes the weights, the next ones a share of them; a stored average goes on", async () => {
   const weights = one(8);
   const follower = new MovingAverage(weights, 0.75);
-  follower.update();
+  await follower.update();
   expect(read(follower.average)).toBe(8);
   (weights.get("w")!.data as Float32Array)[0] = 4;
-  follower.update();
+  await follower.update();
   expect(read(follower.average)).toBe(7);
   const resumed = new MovingAverage(weights, 0.75);
   resumed.restore(structuredClone(follower.average));
-  resumed.update();
+  await resumed.update();
   expect(read(resumed.average)).toBe(6.25);
 });
 
@@ -37,14 +37,14 @@ describeShared("reference/optim/averages.safetensors", "PyTorch's AveragedModel 
   const entry = (name: string, step: number) =>
     (stored.get(name)!.data as Float32Array).slice(step * 12, step * 12 + 12);
 
-  test.each([0.9, 0.99])("decay %f", (decay) => {
+  test.each([0.9, 0.99])("decay %f", async (decay) => {
     const start = Float32Array.from(stored.get("in.start")!.data as Float32Array);
     const weights = new Map<string, HostTensor>([["w", hostTensor("float32", [3, 4], start)]]);
     const optimizer = new AdamW(weights, { name: "adamw" });
     const follower = new MovingAverage(weights, decay);
     for (let step = 0; step < 12; step++) {
-      optimizer.update(new Map([["w", entry("in.grads", step)]]), 1e-2);
-      follower.update();
+      await optimizer.update(new Map([["w", entry("in.grads", step)]]), 1e-2);
+      await follower.update();
       const expected = entry(`ema_${decay}.average`, step);
       expected.forEach((value, i) => void expect(follower.average.get("w")!.data[i]).toBeCloseTo(value, 6));
     }

@@ -1,19 +1,25 @@
 /** A moving average of the weights, which often predicts better than the weights that it follows. */
 import { CheckpointError, verbatim } from "../errors.ts";
 import { formatType, type NamedTensors, zeros } from "../util/tensor.ts";
+import { type PassRunner, serialPasses } from "./pass-runner.ts";
 
 /** The exponential moving average of weights over the updates. */
 export class MovingAverage {
   readonly #weights: NamedTensors;
   readonly #decay: number;
+  readonly #passes: PassRunner;
   /** float32 by the names of the weights; changed by `update`. */
   readonly average: NamedTensors;
   #isEmpty = true;
 
-  /** @param weights - float32, followed from now on. @param decay - the share that stays at each update, in (0, 1). */
-  constructor(weights: NamedTensors, decay: number) {
+  /**
+   * @param weights - float32, followed from now on. @param decay - the share that stays at each update, in (0, 1).
+   * @param passes - who goes over them.
+   */
+  constructor(weights: NamedTensors, decay: number, passes: PassRunner = serialPasses) {
     this.#weights = weights;
     this.#decay = decay;
+    this.#passes = passes;
     this.average = new Map([...weights].map(([name, { shape }]) => [name, zeros("float32", shape)]));
   }
 
@@ -21,12 +27,15 @@ export class MovingAverage {
    * Takes the weights in; the first time it becomes them.
    * Source: torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn.
    */
-  update(): void {
+  async update(): Promise<void> {
     const keep = this.#isEmpty ? 0 : this.#decay;
     this.#isEmpty = false;
-    for (const [name, { data }] of this.#weights) {
-      follow(this.average.get(name)?.data as Float32Array, data as Float32Array, keep);
-    }
+    const arrays = (name: string, data: Float32Array) => [this.average.get(name)?.data as Float32Array, data] as const;
+    const tasks = [...this.#weights].map(([name, { data }]) => ({
+      arrays: arrays(name, data as Float32Array),
+      factors: { keep },
+    }));
+    await this.#passes.run("follow", tasks);
   }
 
   /** Goes on from a stored average. @throws {CheckpointError} when a tensor is missing or has another shape. */
@@ -42,9 +51,4 @@ export class MovingAverage {
     }
     this.#isEmpty = false;
   }
-}
-
-function follow(average: Float32Array, weights: Float32Array, keep: number): void {
-  const take = 1 - keep;
-  for (let i = 0; i < weights.length; i++) average[i] = keep * (average[i] as number) + take * (weights[i] as number);
 }

@@ -2,6 +2,7 @@
 import { CheckpointError, TrainingError } from "../errors.ts";
 import { formatType, type HostTensor, type NamedTensors, zeros } from "../util/tensor.ts";
 import type { Gradients } from "./clipping.ts";
+import { type PassRunner, serialPasses } from "./pass-runner.ts";
 
 /** Changes weights in place by their gradients. */
 export interface Optimizer {
@@ -11,8 +12,9 @@ export interface Optimizer {
    * One update of all weights.
    * @param gradients - float32 by parameter name, the size of the parameter; not changed.
    * @param learningRate - of this update. @param scale - factor for every gradient (clipping, accumulation).
+   * @throws {RuntimeError} when a thread that has part in it ends: the weights may be changed in part.
    */
-  update(gradients: Gradients, learningRate: number, scale?: number): void;
+  update(gradients: Gradients, learningRate: number, scale?: number): Promise<void>;
   /** All that the next update depends on besides the weights, by name, not copied; for a checkpoint. */
   state(): NamedTensors;
   /**
@@ -34,6 +36,8 @@ export interface OptimizerOptions {
   readonly rateFactor?: (name: string) => number;
   /** The number of updates before a parameter's own first one; 0 for each. */
   readonly beginsAt?: (name: string) => number;
+  /** Who makes the passes over the parameters; this thread alone when left out. */
+  readonly passes?: PassRunner;
 }
 
 /** Whether weight decay applies to a parameter. Source: exclude_from_weight_decay in BERT's optimization.py. */
@@ -54,11 +58,26 @@ export interface Slot {
   readonly begin: number;
 }
 
+/** What one update is to a weight. */
+export interface SlotUpdate {
+  readonly slot: Slot;
+  readonly gradient: Float32Array;
+  readonly learningRate: number;
+  /** The number of the weight's update, counted from 1: what its bias correction goes by. */
+  readonly number: number;
+}
+
+/** What a pass over the moments works on. */
+export function momentArrays({ slot: { weight, first, second }, gradient }: SlotUpdate) {
+  return [weight.data, gradient, first.data, second.data] as const;
+}
+
 /** An optimiser of moving averages of the gradient and of its square: Adam and what follows from it. */
 export abstract class MomentOptimizer implements Optimizer {
   protected readonly beta1: number;
   protected readonly beta2: number;
   protected readonly epsilon: number;
+  protected readonly passes: PassRunner;
   readonly #slots: readonly Slot[];
   #updates = 0;
 
@@ -70,6 +89,7 @@ export abstract class MomentOptimizer implements Optimizer {
     this.beta1 = options.beta1 ?? 0.9;
     this.beta2 = options.beta2 ?? 0.999;
     this.epsilon = options.epsilon;
+    this.passes = options.passes ?? serialPasses;
     const weightDecay = options.weightDecay ?? 0.01;
     this.#slots = [...weights].map(([name, weight]) => ({
       name,
@@ -86,22 +106,19 @@ export abstract class MomentOptimizer implements Optimizer {
     return this.#updates;
   }
 
-  update(gradients: Gradients, learningRate: number, scale = 1): void {
+  async update(gradients: Gradients, learningRate: number, scale = 1): Promise<void> {
     this.#updates++;
-    for (const slot of this.#slots) {
-      if (slot.begin >= this.#updates) continue;
+    const updates = this.#slots.flatMap((slot): SlotUpdate[] => {
+      const number = this.#updates - slot.begin;
+      if (number <= 0) return [];
       const gradient = gradients.get(slot.name) as Float32Array;
-      this.updateSlot(slot, gradient, learningRate * slot.rateFactor, scale);
-    }
+      return [{ slot, gradient, learningRate: learningRate * slot.rateFactor, number }];
+    });
+    await this.updateSlots(updates, scale);
   }
 
-  /** The update of one weight. */
-  protected abstract updateSlot(slot: Slot, gradient: Float32Array, learningRate: number, scale: number): void;
-
-  /** The number of a weight's update, counted from 1: what its bias correction goes by. */
-  protected updatesOf({ begin }: Slot): number {
-    return this.#updates - begin;
-  }
+  /** Changes weights and moments. @param scale - factor for every gradient. */
+  protected abstract updateSlots(updates: readonly SlotUpdate[], scale: number): Promise<void>;
 
   /** The moments as tensors `first.<parameter>` and `second.<parameter>`. */
   state(): NamedTensors {

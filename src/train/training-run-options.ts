@@ -4,6 +4,7 @@ import type { Trainable } from "../model/trainable.ts";
 import type { NamedTensors } from "../util/tensor.ts";
 import type { BestSoFar } from "./best.ts";
 import type { LoggedLine, RunPosition } from "./metrics.ts";
+import type { PassRunner } from "./pass-runner.ts";
 import type { CommonSums } from "./run-meter.ts";
 import type { TrainingSettings } from "./settings.ts";
 import type { BudgetState } from "./time-budget.ts";
@@ -112,6 +113,8 @@ export interface TrainingRunOptions<Batch, Shape extends object, Sums extends Co
   readonly resume?: TrainingProgress;
   /** With `hours`: the time of another run by step, to repeat that run. */
   readonly replay?: readonly number[];
+  /** Who makes the passes over all parameters (norm, update, sums); this thread alone when left out. */
+  readonly passes?: PassRunner;
 }
 
 /** What a finished run says. */

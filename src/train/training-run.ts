@@ -68,7 +68,7 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
   #last = { rate: 0, norm: 0, batchSize: 0 };
 
   constructor(options: TrainingRunOptions<Batch, Shape, Sums, Means, Evaluation>) {
-    const { settings, weights, resume, hooks, config, objective, trainable = "all" } = options;
+    const { settings, weights, resume, hooks, config, objective, trainable = "all", passes } = options;
     this.#options = options;
     checkSettings(settings, hooks);
     expectPhases(options);
@@ -79,7 +79,7 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
       this.#unfreezing = { every: unfreezeEvery, layers: config.numHiddenLayers, trainable };
     const trained = this.#partOf(trainable);
     this.#optimizer = createOptimizer(settings.optimizer, trained, this.#optimizerOptions());
-    this.#average = averageDecay === undefined ? undefined : new MovingAverage(trained, averageDecay);
+    this.#average = averageDecay === undefined ? undefined : new MovingAverage(trained, averageDecay, passes);
     this.#perturbation = adversarial === undefined ? undefined : new EmbeddingPerturbation(trained, adversarial);
     if (resume !== undefined) {
       this.#optimizer.restore(resume.moments, resume.step);
@@ -141,9 +141,9 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
   }
 
   #optimizerOptions() {
-    const { settings, config } = this.#options;
+    const { settings, config, passes } = this.#options;
     const { layerDecay = 1, rateFactors = {}, weightDecay, beta1, beta2, epsilon } = settings;
-    const given = Object.entries({ beta1, beta2, epsilon }).filter(([, value]) => value !== undefined);
+    const given = Object.entries({ beta1, beta2, epsilon, passes }).filter(([, value]) => value !== undefined);
     const rateFactor = (name: string) =>
       layerRateFactor(name, layerDecay, config.numHiddenLayers) * namedRateFactor(name, rateFactors);
     const unfreezing = this.#unfreezing;
@@ -199,7 +199,7 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
 
   /** One update: the micro-batches, the norm, the optimiser. */
   async #update(): Promise<void> {
-    const { settings, hooks, objective } = this.#options;
+    const { settings, hooks, objective, passes } = this.#options;
     const { microBatches: count, learningRate: rate } = planUpdate(settings, this.#done, this.#parts);
     const sums = objective.emptySums();
     const batches: Batch[] = [];
@@ -208,14 +208,14 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
     const gradients = isOnePass ? this.#step.gradients : this.#clearedSums();
     for (let micro = 0; micro < count; micro++) {
       addSums(sums, await this.#microBatch(micro, batches));
-      if (!isOnePass) accumulate(gradients, this.#step.gradients);
+      if (!isOnePass) await accumulate(gradients, this.#step.gradients, passes);
       if (isPerturbed) await this.#perturbed(micro, batches.at(-1) as Batch, gradients, sums);
     }
-    const norm = globalNorm(gradients) / count;
+    const norm = (await globalNorm(gradients, passes)) / count;
     if (!Number.isFinite(sums.loss) || !Number.isFinite(norm)) await this.#failOn(batches, sums.loss / count, norm);
     const scale = clipScale(norm, settings.maxGradientNorm, clipRuleOf(settings.optimizer)) / count;
-    this.#optimizer.update(gradients, rate, scale);
-    this.#average?.update();
+    await this.#optimizer.update(gradients, rate, scale);
+    await this.#average?.update();
     this.#done++;
     this.#microBatches += count;
     this.#dataPosition += count;
@@ -252,7 +252,7 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
     } finally {
       perturbation.end();
     }
-    accumulate(gradients, this.#step.gradients);
+    await accumulate(gradients, this.#step.gradients, this.#options.passes);
   }
 
   async #failOn(batches: readonly Batch[], loss: number, norm: number): Promise<never> {
