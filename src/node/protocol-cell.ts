@@ -47,6 +47,9 @@ const TRAINING_SPLITS = ["train", "dev"];
 /** What of a cell's time is training; the rest is measuring. */
 const TRAINING_SHARE = 0.95;
 
+/** What the circumstances of a run hold by themselves, next to the published ones. */
+const COMPARED: readonly string[] = ["learning-rate", "batch-size"];
+
 /** The function that runs cells. */
 export function cellRunner(runner: CellRunnerOptions): RunCell {
   const { optionsOf, runtime, onNote } = runner;
@@ -58,9 +61,9 @@ export function cellRunner(runner: CellRunnerOptions): RunCell {
     const environment: FineTuneEnvironment = {
       runtime,
       ...(signal === undefined ? {} : { signal }),
-      onNote: ({ level, message, run }) => {
+      onNote: ({ kind, level, message, run }) => {
         const text = run === undefined ? message : `${message} (${run})`;
-        if (level === "warning") notes.push(message);
+        if (level === "warning" && !COMPARED.includes(kind)) notes.push(message);
         if (!told.has(text)) onNote?.(text);
         told.add(text);
       },

@@ -182,6 +182,9 @@ test("a protocol's cell is measured on dev and test, with the scores of its exam
   expect(existsSync(join(folder, "p", first?.folder ?? "", "evaluation-test.html"))).toBe(true);
   expect(curve.map(([step]) => step)).toEqual([8, 16]);
   expect(progress).toEqual([...progress].sort((a, b) => a - b));
+  // The rate is far from the published one; what to check says so of the circumstances, once.
+  expect(notes).toContainEqual(expect.stringMatching(/^a learning rate of 3e-3 is/));
+  expect(first?.result.notes.filter((note) => note.includes("learning rate"))).toEqual([]);
   // The last example of test has no label: it is told, and the others are measured.
   expect(notes).toContainEqual(expect.stringContaining("test has 1 of 11 examples without a label"));
   expect(notes.filter((note, i) => notes.indexOf(note) !== i)).toEqual([]);

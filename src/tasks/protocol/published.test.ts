@@ -39,7 +39,9 @@ describe("the published band", () => {
     const found = compareWithPublished({ ...hotel, model: "hfl/rbt3" }, statisticsOf([0.92]));
     expect(found?.position).toBe("within");
     expect(found?.lowest).toBeCloseTo(0.919, 10);
-    expect(compareWithPublished({ ...hotel, model: "hfl/rbt3" }, statisticsOf([0.91]))?.position).toBe("below");
+    const below = compareWithPublished({ ...hotel, model: "hfl/rbt3" }, statisticsOf([0.91]));
+    expect(below?.position).toBe("below");
+    expect(below?.message).toContain("is below 91.9 to 92.8, the published maximum less the widest distance");
   });
 
   test("of unknown models nothing is said", () => {

@@ -104,13 +104,19 @@ function inWords(
   { position, band, lowest }: Pick<PublishedComparison, "position" | "band" | "lowest">,
 ): string {
   const what = `${model} on ${dataset}, ${split}, ${metric === "exactMatch" ? "exact match" : metric}`;
-  const published =
-    band.max === undefined ? `the published mean ${percent(lowest)}` : `${percent(lowest)} to ${percent(band.max)}`;
-  if (position === "within") return `${what}: ${percent(results.max)} lies within the published ${published}`;
+  const published = bandInWords(band, lowest);
+  if (position === "within") return `${what}: ${percent(results.max)} lies within ${published}`;
   const best = results.runs === 1 ? "the only run" : `the best of ${results.runs} runs`;
-  if (position === "above") return `${what}: ${best}, ${percent(results.max)}, is above the published ${published}`;
+  if (position === "above") return `${what}: ${best}, ${percent(results.max)}, is above ${published}`;
   const chance = results.runs < 3 ? "; of so few runs all may be below the mean by chance" : "";
-  return `${what}: ${best}, ${percent(results.max)}, is below the published ${published}${chance}`;
+  return `${what}: ${best}, ${percent(results.max)}, is below ${published}${chance}`;
+}
+
+/** What was published, and what was not. */
+function bandInWords({ mean, max }: PublishedBand, lowest: number): string {
+  if (max === undefined) return `the published mean ${percent(lowest)}`;
+  if (mean !== undefined) return `the published ${percent(mean)} to ${percent(max)}`;
+  return `${percent(lowest)} to ${percent(max)}, the published maximum less the widest distance of any model's mean from its own`;
 }
 
 /** 94.7 */
