@@ -168,6 +168,7 @@ export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./
 export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
 export type { ScoredChoice } from "./tasks/choice.ts";
 export { type AnswerRepair, type QuestionFile, readQuestionFile } from "./tasks/datasets/question-file.ts";
+export type { SourcePlace, SourceText } from "./tasks/explained/explained.ts";
 export { scoreCjrcAnswer } from "./tasks/metrics/cjrc-metrics.ts";
 export {
   type AnswerScore,
@@ -210,13 +211,15 @@ export {
   tagsOf,
   type WrittenScheme,
 } from "./tasks/ner/tag-schemes.ts";
-export type { AttentionMaps, ExplainOptions, Explanation, TokenAttribution } from "./tasks/pipeline/explain.ts";
+export type { AttentionMaps } from "./tasks/pipeline/attention.ts";
+export type { ExplainOptions, Explanation, TokenAttribution } from "./tasks/pipeline/explain.ts";
 export { type PipelineOptions, pipeline } from "./tasks/pipeline/pipeline.ts";
 export type {
   AnswerSpan,
   CallOptions,
   ChoiceInput,
   ClassificationOptions,
+  Explainable,
   FeatureExtractionOptions,
   FeatureExtractionPipeline,
   FeatureTensor,

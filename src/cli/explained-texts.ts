@@ -2,7 +2,9 @@
 import { UsageError } from "../errors.ts";
 import { writeFileAtomic } from "../node/files.ts";
 import { type ExplainedText, explanationReport } from "../report/explanation-report.ts";
-import { attentionMaps, type ExplainOptions, type Explanation, explain } from "../tasks/pipeline/explain.ts";
+import { attentionMaps } from "../tasks/pipeline/attention.ts";
+import { type ExplainOptions, type Explanation, explain } from "../tasks/pipeline/explain.ts";
+import { dataOfTask } from "../tasks/tasks.ts";
 import { given } from "../util/given.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
 import { wholeNumber } from "./numbers.ts";
@@ -17,7 +19,7 @@ export const explainOptions: readonly CommandOption[] = [
   {
     flags: "--explain <file>",
     description:
-      "also explain each label by integrated gradients: coloured characters as HTML; with --json beside the result",
+      "also explain each score by integrated gradients: coloured characters as HTML; with --json beside the result",
   },
   {
     flags: "--explain-steps <n>",
@@ -34,7 +36,10 @@ export const explainOptions: readonly CommandOption[] = [
 
 /** Explains texts as they are predicted. */
 export interface Explainer {
-  explain(example: { readonly text: string; readonly textPair?: string }): Promise<Explanation>;
+  /** What `--json` has beside a result: an explanation, or of tagging one for each entity. */
+  explain(
+    example: object,
+  ): Promise<{ readonly explanation: Explanation } | { readonly explanations: readonly Explanation[] }>;
   /** Writes the page. */
   commit(): Promise<void>;
 }
@@ -60,19 +65,20 @@ export function openExplainer(
   let leftOut = 0;
   return {
     explain: async (example) => {
-      const explanation = await explain(model, example, { ...given({ steps, baseline }), signal });
-      const { text, textPair } = example;
+      const explanations = await explain(model, example, { ...given({ steps, baseline }), signal });
+      const [explanation] = explanations;
+      const { text = "" } = example as { readonly text?: string };
       const hasAttention = options["attention"] === true && texts.length < MAX_TEXTS.withAttention;
       if (texts.length >= MAX_TEXTS.explained) leftOut += 1;
       else {
         texts.push({
-          text,
-          ...(textPair === undefined ? {} : { textPair }),
-          explanation,
+          texts: explanation?.texts ?? [{ name: "text", text }],
+          explanations,
           ...(hasAttention ? { attention: await attentionMaps(model, example) } : {}),
         });
       }
-      return explanation;
+      const isOne = explanation !== undefined && dataOfTask(model.task.settings.task) !== "ner";
+      return isOne ? { explanation } : { explanations };
     },
     commit: async () => {
       const date = new Date().toISOString().slice(0, 10);

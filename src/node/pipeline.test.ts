@@ -74,7 +74,8 @@ describe("text-classification", () => {
     expect(tokens.map(({ text }) => text)).toEqual([..."我爱北京"]);
     const [best] = await classify("我爱北京");
     expect([label, score]).toEqual([best?.label, expect.closeTo(best?.score as number, 5)]);
-    expect((await classify.attention(["我爱", "北京"])).tokens).toHaveLength(7);
+    const [maps] = await classify.attention(["我爱", "北京"]);
+    expect(maps?.tokens).toHaveLength(7);
   });
 
   test("refuses what is no text, and numbers of labels that cannot be", async () => {
@@ -125,6 +126,9 @@ describe("text-similarity", () => {
     expect(scores[0]?.score).toBeLessThan(0.99999);
     expect(scores[1]?.score).toBeCloseTo(1, 5);
     await expect(compare("一" as string, undefined as never)).rejects.toThrow(ArgumentError);
+    const refused = await compare.explain(["好", "好"]).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(ConfigError);
+    expect((refused as ConfigError).message).toContain("expected a model fine-tuned for regress or embed");
     await compare.dispose();
   });
 });
@@ -182,6 +186,16 @@ describe("token-classification", () => {
     expect(words.map(({ text: own }) => own).join("")).toBe(units.map(({ text: own }) => own).join(""));
     await expect(find("好", { aggregationStrategy: "mean" as never })).rejects.toThrow("aggregationStrategy");
   });
+
+  test("explains each entity", async () => {
+    const find = await pipeline("ner", folder.path, { runtime });
+    const entities = await find("我爱北京");
+    const explained = await find.explain("我爱北京", { steps: 2 });
+    expect(explained.map(({ label, span }) => [label, span?.start, span?.text])).toEqual(
+      entities.map(({ entity, start, text: own }) => [entity, start, own]),
+    );
+    expect(await find.attention("我爱北京")).toHaveLength(1);
+  });
 });
 
 describe("question-answering", () => {
@@ -207,6 +221,10 @@ describe("question-answering", () => {
     expect(three[0]).toEqual(best);
     for (const { answer: text, start, end } of three) expect(text).toBe(context.slice(start, end));
     await expect(answer("我在", undefined as never)).rejects.toThrow("context");
+    expect((await answer.explain({ question: "我在", context }, { steps: 2 })).span).toMatchObject({
+      text: best.answer,
+      start: best.start,
+    });
   });
 });
 
@@ -224,6 +242,8 @@ describe("multiple-choice", () => {
     expect(first?.[0]?.choice).toBe(found[0]?.choice);
     expect(second).toHaveLength(2);
     await expect(choose({ question: "人", choices: ["一"] })).rejects.toThrow(DataError);
+    expect((await choose.explain(input, { steps: 2 })).label).toBe(found[0]?.choice);
+    expect(await choose.attention(input)).toHaveLength(3);
   });
 });
 
@@ -235,6 +255,7 @@ describe("a model that gives a number", () => {
     const compare = await pipeline("sentence-similarity", folder.path, { runtime });
     const { score } = await compare("我爱北京", "天气");
     expect((await compare([["我爱北京", "天气"]]))[0]?.score).toBeCloseTo(score, 5);
+    expect((await compare.explain(["我爱北京", "天气"], { steps: 2 })).score).toBeCloseTo(score, 4);
     const classify = await pipeline("text-classification", folder.path, { runtime });
     expect(await classify({ text: "我爱北京", textPair: "天气" })).toEqual([{ label: "score", score }]);
   });

@@ -1,18 +1,21 @@
 /** Explanations as one HTML file: each text with its characters coloured by what they add to the score, and take from it. */
-import type { AttentionMaps, Explanation, TokenAttribution } from "../tasks/pipeline/explain.ts";
+import type { SourceText } from "../tasks/explained/explained.ts";
+import type { AttentionMaps } from "../tasks/pipeline/attention.ts";
+import type { Explanation, TokenAttribution } from "../tasks/pipeline/explain.ts";
 import { grayImage } from "./gray-image.ts";
 import { html, type Markup, table } from "./html.ts";
 import { type ReportOptions, reportPage } from "./page.ts";
 import { grouped } from "./run-facts.ts";
 import { writtenMetric } from "./values.ts";
 
-/** A text or a pair, and what its score comes from. */
+/** An example, and what its scores come from. */
 export interface ExplainedText {
-  readonly text: string;
-  readonly textPair?: string;
-  readonly explanation: Explanation;
-  /** Shown beneath, where it is there. */
-  readonly attention?: AttentionMaps;
+  /** What it is made of: a text, a pair, a question and its passage. */
+  readonly texts: readonly SourceText[];
+  /** One for each score; none of a text that no entity was found in. */
+  readonly explanations: readonly Explanation[];
+  /** Shown beneath, where it is there: of each sequence that was read. */
+  readonly attention?: readonly AttentionMaps[];
 }
 
 /** The explanations of one model. */
@@ -33,10 +36,9 @@ export function explanationReport(
   const [first] = texts;
   const body = html`<header><h1>${title}</h1>
 <p class="lead">Integrated gradients: what each character adds to the score (<span class="adds">green</span>) or takes from it
-(<span class="takes">red</span>), against a text of ${first?.explanation.baseline === "pad" ? "[PAD]" : "[MASK]"} alone. The
-attributions sum up to the difference of the two scores but for the completeness error.${
-    leftOut > 0 ? ` ${grouped(leftOut)} further texts are left out.` : ""
-  }</p></header>
+(<span class="takes">red</span>), against texts of ${first?.explanations[0]?.baseline === "pad" ? "[PAD]" : "[MASK]"} alone. The
+attributions sum up to the difference of the two scores but for the completeness error. A line is around the entity, answer or choice
+whose score it is.${leftOut > 0 ? ` ${grouped(leftOut)} further texts are left out.` : ""}</p></header>
 ${texts.map(section)}`;
   return reportPage({ title, body, style: STYLE }, options);
 }
@@ -47,6 +49,8 @@ const STYLE = `
 .takes { background: color-mix(in srgb, #e03131 45%, transparent); }
 .explained { font-size: 1.35rem; line-height: 1.9; overflow-wrap: anywhere; max-width: none; white-space: pre-wrap; }
 .explained span { border-radius: .15rem; }
+.explained b { font-weight: inherit; outline: 2px solid #1971c2; outline-offset: 1px; border-radius: .15rem; }
+.source { font-size: .75rem; color: var(--muted); margin: .4rem 0 0; }
 .maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .6rem; }
 .maps figcaption { font-size: .75rem; color: var(--muted); padding: .15rem .35rem; }
 .maps img { image-rendering: pixelated; aspect-ratio: 1; }
@@ -55,36 +59,60 @@ const STYLE = `
 summary { cursor: pointer; margin: .5rem 0; }
 `;
 
-function section({ text, textPair, explanation, attention }: ExplainedText): Markup {
-  const { label, score, baselineScore, completenessError, steps, tokens } = explanation;
+function section({ texts, explanations, attention }: ExplainedText): Markup {
+  const nothing = html`<h2>Nothing was found</h2><p class="explained" lang="zh">${texts[0]?.text}</p>\n`;
+  return html`<section>${explanations.length === 0 ? nothing : explanations.map(explained)}
+${attention === undefined ? "" : attentionSection(attention)}</section>\n`;
+}
+
+/** One score: its texts with their colours, and the numbers. */
+function explained(explanation: Explanation): Markup {
+  const { label, span, score, baselineScore, completenessError, steps, tokens, texts } = explanation;
   const largest = tokens.reduce((most, { attribution }) => Math.max(most, Math.abs(attribution)), 0);
-  const sides = textPair === undefined ? [text] : [text, textPair];
   const written = (value: number) => (label === undefined ? value.toFixed(4) : writtenMetric("share", value));
   const strongest = [...tokens].sort((a, b) => Math.abs(b.attribution) - Math.abs(a.attribution)).slice(0, STRONGEST);
-  return html`<section><h2>${label ?? "score"}: ${written(score)}</h2>
-${sides.map((side, i) => html`<p class="explained" lang="zh">${coloured(side, tokens, i, largest)}</p>\n`)}
+  const title = [...new Set([label, span?.text])].filter((part) => part !== undefined).join(" ") || "score";
+  return html`<h2>${title}: ${written(score)}</h2>
+${texts.map(({ name, text }, source) => {
+  if (text === "") return "";
+  const caption = texts.length === 1 ? "" : html`<p class="source">${name}</p>`;
+  return html`${caption}<p class="explained" lang="zh">${coloured(text, explanation, source, largest)}</p>\n`;
+})}
 <p class="note">Baseline: ${written(baselineScore)}; ${steps} steps; completeness error ${completenessError.toPrecision(2)}.</p>
 <details><summary>The strongest</summary>
 ${table(
   ["character", "at", "attribution"],
-  strongest.map(({ text: own, start, side, attribution }) => [
+  strongest.map(({ text: own, start, source, attribution }) => [
     html`<span lang="zh">${own}</span>`,
-    sides.length === 1 ? `${start}` : `${side === 0 ? "A" : "B"} ${start}`,
+    texts.length === 1 ? `${start}` : `${texts[source]?.name} ${start}`,
     attribution.toFixed(4),
   ]),
-)}</details>
-${attention === undefined ? "" : attentionSection(attention)}</section>\n`;
+)}</details>\n`;
 }
 
 const STRONGEST = 12;
 
-/** The text with the tokens' colours; what belongs to no token (spaces, what was cut off) has none. */
-function coloured(text: string, tokens: readonly TokenAttribution[], side: number, largest: number): Markup[] {
+/** The text with the tokens' colours, the span that has the score with a line around; what belongs to no token has no colour. */
+function coloured(text: string, { tokens, span }: Explanation, source: number, largest: number): Markup {
+  const own = tokens.filter((token) => token.source === source);
+  if (span?.source !== source) return html`${colouredPart(text, 0, text.length, own, largest)}`;
+  const part = (from: number, to: number) => colouredPart(text, from, to, own, largest);
+  return html`${part(0, span.start)}<b>${part(span.start, span.end)}</b>${part(span.end, text.length)}`;
+}
+
+/** A part of a text; tokens stand in one part alone. */
+function colouredPart(
+  text: string,
+  from: number,
+  to: number,
+  tokens: readonly TokenAttribution[],
+  largest: number,
+): Markup[] {
   const parts: Markup[] = [];
-  let done = 0;
-  for (const { start, end, attribution } of tokens.filter((token) => token.side === side)) {
-    if (start < done) continue;
-    if (start > done) parts.push(html`${text.slice(done, start)}`);
+  let done = from;
+  for (const { start, end, attribution } of tokens) {
+    if (start < done || end > to) continue;
+    if (start > done) parts.push(html`${unread(text.slice(done, start))}`);
     const strength = largest === 0 ? 0 : Math.round((80 * Math.abs(attribution)) / largest);
     const color = attribution >= 0 ? "#2f9e44" : "#e03131";
     parts.push(
@@ -92,17 +120,43 @@ function coloured(text: string, tokens: readonly TokenAttribution[], side: numbe
     );
     done = end;
   }
-  if (done < text.length) parts.push(html`<span class="note">${text.slice(done)}</span>`);
+  if (done < to) parts.push(html`<span class="note">${unread(text.slice(done, to))}</span>`);
   return parts;
+}
+
+/** Characters of a passage that are shown on each side of what was not read. */
+const UNREAD = 60;
+
+/** A passage of any length around the window that was read. */
+function unread(text: string): string {
+  const all = [...text];
+  if (all.length <= 2 * UNREAD) return text;
+  return `${all.slice(0, UNREAD).join("")} … ${all.slice(-UNREAD).join("")}`;
 }
 
 /** A table of more tokens is wider than a page. */
 const MAX_TABLE_TOKENS = 32;
 
+/** Bytes of pictures of a text, one for each number of a map: a page of more loads slowly. */
+const MAX_PICTURES = 48e6;
+
+/** The maps of each sequence that was read, as many as there is room for. */
+function attentionSection(maps: readonly AttentionMaps[]): Markup {
+  let room = MAX_PICTURES;
+  const shown = maps.filter(({ tokens, layers }, i) => {
+    room -= tokens.length ** 2 * layers.reduce((sum, heads) => sum + heads.length, 0);
+    return i === 0 || room >= 0;
+  });
+  const leftOut = maps.length - shown.length;
+  return html`${shown.map((map, i) => sequenceMaps(map, maps.length === 1 ? "" : ` in sequence ${i + 1} of ${maps.length}`))}
+${leftOut === 0 ? "" : html`<p class="note">The attention in ${leftOut} further sequences is left out.</p>`}`;
+}
+
 /** Each head's map as a picture, dark where a token attends much; and each layer's mean as a table where it fits. */
-function attentionSection({ tokens, layers }: AttentionMaps): Markup {
+function sequenceMaps({ tokens, layers }: AttentionMaps, which: string): Markup {
   const size = tokens.length;
-  return html`<details><summary>Attention: ${layers.length} layers of ${layers[0]?.length ?? 0} heads, from ${size} tokens (rows) to ${size} (columns)</summary>
+  return html`<details><summary>Attention${which}: ${layers.length} layers of ${layers[0]?.length ?? 0} heads, from ${size} tokens (rows) to ${size} (columns)</summary>
+${which === "" ? "" : html`<p class="note" lang="zh">${unread(tokens.join(" "))}</p>`}
 ${layers.map(
   (heads, layer) => html`<h3>Layer ${layer + 1}</h3>
 <div class="maps">${heads.map(

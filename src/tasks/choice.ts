@@ -6,6 +6,8 @@ import { multipleChoiceHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { softmaxOf } from "../util/softmax.ts";
 import type { ChoiceExample } from "./examples.ts";
+import type { ExplainedTask } from "./explained/explained.ts";
+import { explainedChoice } from "./explained/explained-choice.ts";
 import { classLoss, hideAbsent, IGNORED_LABEL, symmetricKl } from "./losses.ts";
 import { commonSettings, expectExamples, expectGiven } from "./sequence-task.ts";
 import type {
@@ -89,11 +91,13 @@ class ChoiceTask implements Task<ChoiceExample, ChoicePrediction> {
   readonly scoreAxes = { logits: "row" } as const;
   readonly primaryMetric = "accuracy";
   readonly settings: ChoiceSettings;
+  readonly explaining: ExplainedTask<ChoiceExample>;
 
   constructor(settings: ChoiceSettings) {
     const { choicesPerRow = DEFAULT_CHOICES_PER_ROW } = settings;
     this.settings = { ...settings, choicesPerRow };
     this.sequencesPerRow = choicesPerRow;
+    this.explaining = explainedChoice(choicesPerRow, joined);
     this.labelInputs = {
       [LABELS]: { dtype: "int32", axis: "row", padding: IGNORED_LABEL },
       [PRESENT]: { dtype: "float32", axis: choicesPerRow, padding: 0 },

@@ -5,6 +5,8 @@ import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { softmaxOf } from "../util/softmax.ts";
 import type { TextExample } from "./examples.ts";
+import type { ExplainedTask } from "./explained/explained.ts";
+import { explainedLabels } from "./explained/explained-labels.ts";
 import { classLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
 import { type ClassMetrics, classMetrics, rocAuc } from "./metrics/classification-metrics.ts";
 import { inferLabels } from "./records/labels.ts";
@@ -124,6 +126,7 @@ class ClassifyTask implements Task<TextExample, Classification> {
   readonly scoreAxes = { logits: "row" } as const;
   readonly primaryMetric = "accuracy";
   readonly settings: TaskSettings;
+  readonly explaining: ExplainedTask<TextExample>;
   readonly #ids: LabelIds;
   readonly #needsPair: boolean;
   readonly #reading: TextReading;
@@ -135,6 +138,7 @@ class ClassifyTask implements Task<TextExample, Classification> {
     this.#needsPair = needsPair;
     this.#reading = reading;
     this.sequencesPerRow = reading.sequencesPerRow;
+    this.explaining = explainedLabels("softmax", labels, reading.sequencesPerRow > 1);
   }
 
   encode(example: TextExample, tokenizer: BertTokenizer): EncodedExample {

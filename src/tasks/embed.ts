@@ -12,6 +12,8 @@ import type { BertConfig } from "../model/config.ts";
 import { meanPooling } from "../model/pooling.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { SimilarityExample } from "./examples.ts";
+import type { ExplainedTask } from "./explained/explained.ts";
+import { explainedSimilarity } from "./explained/explained-similarity.ts";
 import { expectPlainLoss, squareErrorLoss } from "./losses.ts";
 import { pearson, spearman } from "./metrics/regression-metrics.ts";
 import { commonSettings, expectExamples } from "./sequence-task.ts";
@@ -174,10 +176,12 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
   readonly labelInputs: Readonly<Record<string, LabelInput>>;
   readonly scoreAxes = { vectors: "row" } as const;
   readonly primaryMetric = "spearman";
+  readonly explaining: ExplainedTask<SimilarityExample>;
 
   constructor(settings: EmbedSettings) {
     this.settings = settings;
     this.sequencesPerRow = settings.hasNegatives ? 3 : 2;
+    this.explaining = explainedSimilarity(this.sequencesPerRow);
     const scores: LabelInput = { dtype: "float32", axis: "row", padding: 0 };
     this.labelInputs = isContrastive(settings.objective) ? {} : { [SCORES]: scores };
   }

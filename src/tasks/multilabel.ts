@@ -4,6 +4,8 @@ import type { Tensor } from "../graph/graph.ts";
 import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { MultiLabelExample } from "./examples.ts";
+import type { ExplainedTask } from "./explained/explained.ts";
+import { explainedLabels } from "./explained/explained-labels.ts";
 import { labelsLoss, symmetricLabelsKl } from "./losses.ts";
 import { labelMetrics, type PrecisionRecallF1 } from "./metrics/classification-metrics.ts";
 import { inferLabels } from "./records/labels.ts";
@@ -91,6 +93,7 @@ class MultiLabelTask implements Task<MultiLabelExample, MultiLabelPrediction> {
   readonly scoreAxes = { logits: "row" } as const;
   readonly primaryMetric = "microF1";
   readonly settings: MultiLabelSettings;
+  readonly explaining: ExplainedTask<MultiLabelExample>;
   readonly #ids: LabelIds;
   readonly #threshold: number;
 
@@ -99,6 +102,7 @@ class MultiLabelTask implements Task<MultiLabelExample, MultiLabelPrediction> {
     this.#ids = new LabelIds(labels, 1);
     this.settings = { ...settings, threshold };
     this.#threshold = threshold;
+    this.explaining = explainedLabels("sigmoid", labels);
     this.labelInputs = { [LABELS]: { dtype: "float32", axis: labels.length, padding: 0 } } as const;
   }
 

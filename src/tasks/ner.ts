@@ -10,14 +10,17 @@ import { broadcastTo } from "../graph/ops/broadcast.ts";
 import { full } from "../graph/ops/constant.ts";
 import { equal, where } from "../graph/ops/logic.ts";
 import { reshape } from "../graph/ops/reshape.ts";
-import { type EncodedText, pieceRows, Role, rowOptions } from "../inference/token-rows.ts";
+import { pieceRows, rowOptions } from "../inference/token-rows.ts";
 import { tokenClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
+import { given } from "../util/given.ts";
 import type { Random } from "../util/random.ts";
 import type { Span, TaggedExample } from "./examples.ts";
+import type { ExplainedTask } from "./explained/explained.ts";
+import { explainedTags, type TaggedRows } from "./explained/explained-tags.ts";
 import { classLoss, expectPlainLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
 import { crfLoss, crfParameters, initializeCrf, packCrf } from "./ner/crf.ts";
-import { decodeTags, type Tagging } from "./ner/ner-decode.ts";
+import { decidedIn, decodeTags, type Tagging } from "./ner/ner-decode.ts";
 import { countSpans, evaluateTags, pairOf, type TaggedPair } from "./ner/ner-evaluation.ts";
 import {
   type CompleteTaggingSettings,
@@ -31,23 +34,8 @@ import { characterUnits, unitsOfText } from "./ner/text-units.ts";
 import { UnitTokenizer } from "./ner/unit-pieces.ts";
 import { legalTransitions, type Transitions } from "./ner/viterbi.ts";
 import { expectExamples, LabelIds } from "./sequence-task.ts";
-import type {
-  EncodedExample,
-  HeadInputs,
-  LabelInput,
-  LabelTensors,
-  LossOptions,
-  RowScores,
-  Task,
-  TaskDefinition,
-} from "./task.ts";
+import type { HeadInputs, LabelInput, LabelTensors, LossOptions, RowScores, Task, TaskDefinition } from "./task.ts";
 import { checkSettings } from "./task-settings.ts";
-
-/** An example as rows, with what decoding needs. */
-interface EncodedTagging extends EncodedExample {
-  readonly encoded: EncodedText;
-  readonly units: readonly Span[];
-}
 
 /** Token classification. Source: Devlin et al. 2018, section 5.3; run_ner.py of Transformers. */
 export const ner: TaskDefinition<TaggedExample, Tagging, TaggingSettings> = {
@@ -66,7 +54,7 @@ const CRF = "crf";
 
 type Scores = Readonly<Record<string, Tensor>>;
 
-class TaggingTask implements Task<TaggedExample, Tagging, EncodedTagging> {
+class TaggingTask implements Task<TaggedExample, Tagging, TaggedRows> {
   readonly sequencesPerRow = 1;
   readonly labelInputs: Readonly<Record<string, LabelInput>> = {
     [LABELS]: { dtype: "int32", axis: "token", padding: IGNORED_LABEL },
@@ -74,6 +62,7 @@ class TaggingTask implements Task<TaggedExample, Tagging, EncodedTagging> {
   readonly scoreAxes: Readonly<Record<string, "row" | "token">>;
   readonly primaryMetric: string;
   readonly settings: CompleteTaggingSettings;
+  readonly explaining: ExplainedTask<TaggedExample, TaggedRows>;
   readonly #ids: LabelIds;
   readonly #legal: Transitions | undefined;
   #tokenizer: UnitTokenizer | undefined;
@@ -84,10 +73,15 @@ class TaggingTask implements Task<TaggedExample, Tagging, EncodedTagging> {
     this.#ids = new LabelIds(labels, 2);
     this.#legal = constrained ? legalTransitions(labels, scheme) : undefined;
     this.scoreAxes = { logits: "token", ...(crf ? { [CRF]: "row" as const } : {}) };
+    this.explaining = explainedTags({
+      labels,
+      ...given({ crf: crf ? CRF : undefined, legal: this.#legal }),
+      decode: (...parts) => this.decode(...parts),
+    });
     this.primaryMetric = scheme === "plain" ? "accuracy" : "f1";
   }
 
-  encode(example: TaggedExample, tokenizer: BertTokenizer): EncodedTagging {
+  encode(example: TaggedExample, tokenizer: BertTokenizer): TaggedRows {
     const { maxSeqLength, windowOverlap } = this.settings;
     if (this.#tokenizer?.tokenizer !== tokenizer) this.#tokenizer = new UnitTokenizer(tokenizer);
     const units = this.#unitsOf(example);
@@ -173,7 +167,7 @@ class TaggingTask implements Task<TaggedExample, Tagging, EncodedTagging> {
     return initializeCrf(parameter, shape, random);
   }
 
-  decode({ text }: TaggedExample, { encoded, units }: EncodedTagging, scores: readonly RowScores[]): Tagging {
+  decode({ text }: TaggedExample, { encoded, units }: TaggedRows, scores: readonly RowScores[]): Tagging {
     const { labels, scheme } = this.settings;
     const found = { units: [] as number[], logits: [] as number[] };
     scores.forEach(({ logits }, row) => {
@@ -208,16 +202,5 @@ class TaggingTask implements Task<TaggedExample, Tagging, EncodedTagging> {
     return examples.map((example, i) => {
       return pairOf(example, this.#tagsOf(example, foreign), predictions[i] as Tagging);
     });
-  }
-}
-
-/** The units that a row decides: those whose first piece is there, and not deeper inside of another window. */
-function* decidedIn({ rows, pieces }: EncodedText, at: number): Generator<readonly [unit: number, token: number]> {
-  const row = rows[at];
-  if (row === undefined) return;
-  for (let token = 1; token < row.ids.length - 1; token++) {
-    const piece = row.firstPiece + token - 1;
-    const unit = pieces.words[piece] as number;
-    if (row.roles[token] === Role.Text && (piece === 0 || pieces.words[piece - 1] !== unit)) yield [unit, token];
   }
 }

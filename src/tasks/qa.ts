@@ -7,9 +7,11 @@ import { reshape } from "../graph/ops/reshape.ts";
 import { questionAnsweringHead, sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { QuestionExample } from "./examples.ts";
+import type { ExplainedTask } from "./explained/explained.ts";
+import { explainedAnswer, type QuestionRows } from "./explained/explained-answer.ts";
 import { classLoss, IGNORED_LABEL, symmetricKl } from "./losses.ts";
 import { evaluateAnswers } from "./metrics/qa-metrics.ts";
-import { ANSWER_KINDS, type AnswerKind, answerOf, type QuestionAnswer } from "./qa/qa-answer.ts";
+import { ANSWER_KINDS, type AnswerKind, answerOf, answerScores, type QuestionAnswer } from "./qa/qa-answer.ts";
 import {
   type CompleteSettings,
   completeSettings,
@@ -20,7 +22,6 @@ import {
 import { type PassageWindow, type PassageWindows, passageWindows, piecesOfSpan, positionsIn } from "./qa/qa-windows.ts";
 import { expectExamples } from "./sequence-task.ts";
 import type {
-  EncodedExample,
   HeadInputs,
   LabelInput,
   LabelTensors,
@@ -38,11 +39,6 @@ const KINDS = "answer_kinds";
 const SPAN_MASK = "span_mask";
 
 type Scores = Readonly<Record<string, Tensor>>;
-
-/** A question with its passage as rows, one for each window. */
-interface EncodedQuestion extends EncodedExample {
-  readonly passage: PassageWindows;
-}
 
 /** Reading comprehension. Source: Devlin et al. 2018, sections 4.2 and 4.3; run_squad.py of google-research/bert. */
 export const qa: TaskDefinition<QuestionExample, QuestionAnswer, QuestionAnsweringSettings> = {
@@ -84,17 +80,19 @@ function settleSettings(
 
 const HAN = /\p{Script=Han}/u;
 
-class QuestionAnsweringTask implements Task<QuestionExample, QuestionAnswer, EncodedQuestion> {
+class QuestionAnsweringTask implements Task<QuestionExample, QuestionAnswer, QuestionRows> {
   readonly sequencesPerRow = 1;
   readonly labelInputs: Readonly<Record<string, LabelInput>>;
   readonly scoreAxes: Readonly<Record<string, "row" | "token">>;
   readonly primaryMetric = "average";
   readonly settings: QuestionAnsweringSettings;
+  readonly explaining: ExplainedTask<QuestionExample, QuestionRows>;
   readonly #complete: CompleteSettings;
 
   constructor(settings: QuestionAnsweringSettings) {
     this.settings = settings;
     this.#complete = completeSettings(settings);
+    this.explaining = explainedAnswer(this.#complete);
     const { answerKinds, maskScores } = this.#complete;
     const position = { dtype: "int32", axis: "row", padding: IGNORED_LABEL } as const;
     this.labelInputs = {
@@ -106,7 +104,7 @@ class QuestionAnsweringTask implements Task<QuestionExample, QuestionAnswer, Enc
     this.scoreAxes = { start_logits: "token", end_logits: "token", ...(answerKinds ? { kind_logits: "row" } : {}) };
   }
 
-  encode(example: QuestionExample, tokenizer: BertTokenizer): EncodedQuestion {
+  encode(example: QuestionExample, tokenizer: BertTokenizer): QuestionRows {
     const where = `question ${example.id}`;
     const passage = passageWindows(tokenizer, example.question, example.context, this.#complete, where);
     const labelsOf = this.#labelled(example, passage);
@@ -174,13 +172,8 @@ class QuestionAnsweringTask implements Task<QuestionExample, QuestionAnswer, Enc
     return scale(apart.reduce(add), 1 / apart.length);
   }
 
-  decode(example: QuestionExample, { passage }: EncodedQuestion, scores: readonly RowScores[]): QuestionAnswer {
-    const byWindow = scores.map(({ start_logits: start, end_logits: end, kind_logits: kinds }) => ({
-      start: start as Float32Array,
-      end: end as Float32Array,
-      ...(kinds === undefined ? {} : { kinds }),
-    }));
-    return answerOf(example, passage, byWindow, this.#complete);
+  decode(example: QuestionExample, { passage }: QuestionRows, scores: readonly RowScores[]): QuestionAnswer {
+    return answerOf(example, passage, scores.map(answerScores), this.#complete);
   }
 
   result(_: QuestionExample, { id, answer, start, end, score, kind }: QuestionAnswer) {

@@ -5,6 +5,8 @@ import { reshape } from "../graph/ops/reshape.ts";
 import { sequenceClassificationHead } from "../model/heads.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { ScoredExample } from "./examples.ts";
+import type { ExplainedTask } from "./explained/explained.ts";
+import { explainedLabels } from "./explained/explained-labels.ts";
 import { expectPlainLoss, squareErrorLoss } from "./losses.ts";
 import { regressionMetrics } from "./metrics/regression-metrics.ts";
 import {
@@ -89,6 +91,8 @@ class RegressTask implements Task<ScoredExample, Regression> {
   readonly scoreAxes = { logits: "row" } as const;
   readonly primaryMetric = "spearman";
   readonly settings: RegressSettings;
+  /** The number as the model gives it, before it is brought into the range. */
+  readonly explaining: ExplainedTask<ScoredExample> = explainedLabels("identity", undefined);
   readonly #range: readonly [number, number];
 
   constructor(settings: RegressSettings) {

@@ -10,6 +10,7 @@ import type { BertTokenizer } from "../text/tokenizer.ts";
 import type { Random } from "../util/random.ts";
 import type { TaskName } from "./datasets/dataset.ts";
 import type { Span } from "./examples.ts";
+import type { ExplainedTask } from "./explained/explained.ts";
 import type { SettingRules } from "./task-settings.ts";
 
 /** What makes a task out of its definition; the content of task.json in a model's folder, as JSON. */
@@ -71,6 +72,8 @@ export interface TokenSequence {
   readonly ids: Int32Array;
   /** int32 [tokens]; 0 for A, 1 for B. */
   readonly typeIds: Int32Array;
+  /** Which piece of its text stands at position 1, where it is a window of a single text; 0 when left out. */
+  readonly firstPiece?: number;
 }
 
 /** A row of a batch. */
@@ -211,6 +214,8 @@ export interface Task<Example, Prediction, Encoded extends EncodedExample = Enco
     second: Readonly<Record<string, Tensor>>,
     labels: LabelTensors,
   ): Tensor;
+  /** Which numbers of its predictions can be explained. */
+  readonly explaining: ExplainedTask<Example, Encoded>;
   /** The first values of a parameter that does not begin as BERT's do; undefined for the others. */
   initialize?(parameter: string, shape: readonly number[], random: Random): Float32Array | undefined;
   /** Small files of the model's folder, by path, for other programs that know such models. */

@@ -112,7 +112,7 @@ test("--explain writes a page, and with --json gives each character's part besid
   const [first, second] = parseLines(await predict(args));
   expect(first.explanation.label).toBe(first.labels[0].label);
   expect(first.explanation.tokens.map(({ text }: { text: string }) => text)).toEqual([..."我爱北京"]);
-  expect(second.explanation.tokens.map(({ side }: { side: number }) => side)).toEqual([0, 0, 1, 1]);
+  expect(second.explanation.tokens.map(({ source }: { source: number }) => source)).toEqual([0, 0, 1, 1]);
   expect(first.explanation.completenessError).toBeLessThan(1e-3);
   const html = readFileSync(page, "utf8");
   expect(html.match(/<section>/g)).toHaveLength(2);
@@ -165,6 +165,26 @@ describe("other tasks", () => {
     expect(asked.answers).toHaveLength(3);
     expect(await run("qa", ["--context", passage, "他在"])).toContain("他在 → ");
     await expect(run("qa", ["他在"])).rejects.toThrow("expected a JSON object");
+  });
+
+  test("--explain: every entity, answers, choices; as HTML and JSON, with attention", async () => {
+    const page = join(folder, "tasks.html");
+    const flags = ["--json", "--explain", page, "--explain-steps", "2", "--attention"];
+    const text = "我在北京大学，他在上中";
+    const [{ entities, explanations }] = parseLines(await run("ner", [...flags, text]));
+    expect(
+      explanations.map(({ label, span }: { label: string; span: object }) => ({ entity: label, ...span })),
+    ).toEqual(entities.map(({ score: _, ...entity }: { score: number }) => ({ source: 0, ...entity })));
+    expect(readFileSync(page, "utf8").match(/<h2>LOC /g)).toHaveLength(entities.length);
+    expect(readFileSync(page, "utf8")).toContain("attention of layer 2, head 3");
+    const question = '{"question":"他在","context":"我在北京大学，他在上中"}';
+    const [answer] = parseLines(await run("qa", flags, [question]));
+    expect(answer.explanation.span).toMatchObject({ text: answer.answer, start: answer.start });
+    expect(readFileSync(page, "utf8")).toContain(`<h2>${answer.answer}: `);
+    expect(readFileSync(page, "utf8")).toContain("attention of layer 2, head 3");
+    const [choice] = parseLines(await run("choice", flags, ['{"question":"人","choices":["一","大","中"]}']));
+    expect(choice.explanation.label).toBe(choice.choices[0].choice);
+    expect(readFileSync(page, "utf8")).toContain("Attention in sequence 3 of 3");
   });
 
   test("numbers of pairs, choices, and labels that hold by themselves", async () => {

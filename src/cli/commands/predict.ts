@@ -98,8 +98,7 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
     for await (const prediction of model.predict(examples(), predictOptions)) {
       const example = waiting.shift() as Record<string, unknown>;
       const result = { ...task.result(example, prediction), ...furtherAnswers(prediction, options) };
-      const explanation = await explainer?.explain(example as never);
-      await target.write(example, explanation === undefined ? result : { ...result, explanation });
+      await target.write(example, { ...result, ...(await explainer?.explain(example)) });
       count += 1;
     }
     progress.stop();

@@ -13,7 +13,7 @@ import { matmul } from "../../graph/ops/matmul.ts";
 import { logSumExp } from "../../graph/ops/reduce.ts";
 import { reshape } from "../../graph/ops/reshape.ts";
 import { concat, slice } from "../../graph/ops/slice.ts";
-import { logSoftmax } from "../../graph/ops/softmax.ts";
+import { logSoftmax, softmax } from "../../graph/ops/softmax.ts";
 import { transpose } from "../../graph/ops/transpose.ts";
 import type { ModelContext } from "../../model/context.ts";
 import type { Random } from "../../util/random.ts";
@@ -58,6 +58,19 @@ export function packCrf({ start, end, transitions }: CrfParameters): Tensor {
   return concat([row(start), row(end), transitions], 0);
 }
 
+/** The same within a graph. @param packed - float32 [labels + 2, labels]. @param legal - what is added to it. */
+export function unpackCrfTensor(packed: Tensor, labels: number, legal?: Transitions): CrfParameters {
+  const part = (first: number, count: number, values?: Float64Array) => {
+    const rows = slice(packed, 0, first, count);
+    return values === undefined ? rows : add(rows, constant("float32", [count, labels], values));
+  };
+  return {
+    start: reshape(part(0, 1, legal?.start), [labels]),
+    end: reshape(part(1, 1, legal?.end), [labels]),
+    transitions: part(2, labels, legal?.between),
+  };
+}
+
 /** What `packCrf` joined. */
 export function unpackCrf(packed: ArrayLike<number>, labels: number): Transitions {
   const all = Float64Array.from(packed);
@@ -83,25 +96,70 @@ const UNREACHABLE = -1e4;
 export function crfLosses(emissions: Tensor, labels: Tensor, parameters: CrfParameters): Tensor {
   const [rows, seq, classes] = emissions.shape as readonly [number, number, number];
   expectShape("crfLosses: labels", labels, [rows, seq]);
-  // B rows, T places, S = classes + 1 states: in the last one nothing was labelled yet, and none comes back to it.
-  const states = classes + 1;
-  // Log probabilities: what they take from all scores of a place cancels, and sums over many places stay small.
-  const scores = concat([logSoftmax(emissions), full("float32", [rows, seq, 1], UNREACHABLE)], 2); // [B, T, S]
-  const table = tableOf(parameters, classes); // [S, S]
-  const end = concat([parameters.end, full("float32", [1], 0)], 0); // [S]
   const ignored = equal(labels, full("int32", [], IGNORED_LABEL)); // [B, T]
+  const steps = stepsOf(emissions, cast(ignored, "float32"), parameters);
+  const { states, scores, table, end, gaps, initial } = steps;
   const known = where(ignored, full("int32", [], classes), labels);
   const chosen = reshape(oneHot(reshape(known, [rows * seq]), states), [rows, seq, states]); // [B, T, S]
-  const first = oneHot(constant("int32", [1], [classes]), states); // [1, S]
-  const initial = reshape(broadcastTo(first, [rows, states]), [rows, 1, states]);
-  const gaps = places(reshape(cast(ignored, "float32"), [rows, seq, 1])).map((gap) =>
-    equal(gap, full("float32", [], 1)),
-  );
   const { before, last } = labelsBefore(places(chosen), gaps, initial);
-  const steps = reduceSum(mul(chosen, add(matmul(before, table), scores)), [2]); // [B, T]
-  const path = reduceSum(where(ignored, full("float32", [], 0), steps), [1]);
+  const each = reduceSum(mul(chosen, add(matmul(before, table), scores)), [2]); // [B, T]
+  const path = reduceSum(where(ignored, full("float32", [], 0), each), [1]);
   const ending = reduceSum(mul(last, end), [1, 2]);
-  return sub(logPartition(places(scores), gaps, initial, table, end), add(path, ending));
+  const all = logSumExp(reshape(add(forward(steps).last, end), [rows, states]), [1]); // over all paths
+  return sub(all, add(path, ending));
+}
+
+/** What the steps from place to place are made of: B rows, T places, S = classes + 1 states. */
+interface Steps {
+  /** S; in the last state nothing was labelled yet, and none comes back to it. */
+  readonly states: number;
+  /** float32 [B, T, S]. */
+  readonly scores: Tensor;
+  /** float32 [S, S], [from, to]. */
+  readonly table: Tensor;
+  /** float32 [S]. */
+  readonly end: Tensor;
+  /** By place: bool [B, 1, 1]; whether it is passed over. */
+  readonly gaps: readonly Tensor[];
+  /** float32 [B, 1, S]; 1 at the last state. */
+  readonly initial: Tensor;
+}
+
+/** @param ignored - float32 [B, T]; 1 for places that are passed over. */
+function stepsOf(emissions: Tensor, ignored: Tensor, parameters: CrfParameters): Steps {
+  const [rows, seq, classes] = emissions.shape as readonly [number, number, number];
+  const states = classes + 1;
+  const first = oneHot(constant("int32", [1], [classes]), states); // [1, S]
+  return {
+    states,
+    // Log probabilities: what they take from all scores of a place cancels, and sums over many places stay small.
+    scores: concat([logSoftmax(emissions), full("float32", [rows, seq, 1], UNREACHABLE)], 2),
+    table: tableOf(parameters, classes),
+    end: concat([parameters.end, full("float32", [1], 0)], 0),
+    gaps: places(reshape(ignored, [rows, seq, 1])).map((gap) => equal(gap, full("float32", [], 1))),
+    initial: reshape(broadcastTo(first, [rows, states]), [rows, 1, states]),
+  };
+}
+
+/**
+ * How likely each label is at each place over all paths: float32 [rows, seq, labels], of no meaning where places are passed over.
+ * @param emissions - float32 [rows, seq, labels], sizes known. @param ignored - float32 [rows, seq]; 1 for places that are passed over.
+ * Source: the forward-backward algorithm (Lafferty et al. 2001, section 3); of plain numbers see `labelMarginals`.
+ */
+export function crfMarginals(emissions: Tensor, ignored: Tensor, parameters: CrfParameters): Tensor {
+  const [rows, seq, classes] = emissions.shape as readonly [number, number, number];
+  const steps = stepsOf(emissions, ignored, parameters);
+  const { states, scores, table, end, gaps } = steps;
+  const { arrived } = forward(steps);
+  const byPlace = places(scores);
+  const marginals = new Array<Tensor>(seq);
+  let beta = broadcastTo(reshape(end, [1, 1, states]), [rows, 1, states]); // what comes after a place
+  for (let t = seq - 1; t >= 0; t--) {
+    marginals[t] = softmax(add(arrived[t] as Tensor, beta));
+    const sums = reshape(logSumExp(add(table, add(byPlace[t] as Tensor, beta)), [2]), [rows, 1, states]);
+    beta = where(gaps[t] as Tensor, beta, sums);
+  }
+  return slice(concat(marginals, 1), 2, 0, classes);
 }
 
 /** What leads from state to state; the last row is the start, and nothing leads to the last column. */
@@ -121,23 +179,19 @@ function labelsBefore(chosen: readonly Tensor[], gaps: readonly Tensor[], initia
   return { before: concat(before, 1), last };
 }
 
-/** The logarithm of the sum over all paths: the forward algorithm; float32 [B]. */
-function logPartition(
-  scores: readonly Tensor[],
-  gaps: readonly Tensor[],
-  initial: Tensor,
-  table: Tensor,
-  end: Tensor,
-): Tensor {
-  const [rows, , states] = initial.shape as readonly [number, number, number];
+/** The forward algorithm: the logarithms of the sums over all paths that arrive at each place, [B, 1, S], and of those to the end. */
+function forward({ states, scores, table, gaps, initial }: Steps) {
+  const rows = initial.shape[0] as number;
   const intoEach = transpose(table, [1, 0]); // [to, from]
   // 0 for the state before any label, unreachable for the others.
-  let alpha = mul(sub(full("float32", [], 1), initial), full("float32", [], UNREACHABLE)); // [B, 1, S]
-  scores.forEach((score, t) => {
-    const sums = reshape(logSumExp(add(alpha, intoEach), [2]), [rows, 1, states]);
-    alpha = where(gaps[t] as Tensor, alpha, add(sums, score));
+  let last = mul(sub(full("float32", [], 1), initial), full("float32", [], UNREACHABLE)); // [B, 1, S]
+  const arrived = places(scores).map((score, t) => {
+    const sums = reshape(logSumExp(add(last, intoEach), [2]), [rows, 1, states]);
+    const here = add(sums, score);
+    last = where(gaps[t] as Tensor, last, here);
+    return here;
   });
-  return logSumExp(reshape(add(alpha, end), [rows, states]), [1]);
+  return { arrived, last };
 }
 
 /**

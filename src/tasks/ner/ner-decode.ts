@@ -1,5 +1,5 @@
 /** From the scores of units to tags, how sure they are, and the entities or words that they make. */
-
+import { type EncodedText, Role } from "../../inference/token-rows.ts";
 import type { Span } from "../examples.ts";
 import { unpackCrf } from "./crf.ts";
 import { placeOf } from "./ner-evaluation.ts";
@@ -113,4 +113,18 @@ function fillTags(count: number, units: readonly number[], names: readonly strin
     tags[unit] = names[i] as string;
   });
   return tags;
+}
+
+/** The units that a row decides: those whose first piece is there, and not deeper inside of another window. */
+export function* decidedIn(
+  { rows, pieces }: EncodedText,
+  at: number,
+): Generator<readonly [unit: number, token: number]> {
+  const row = rows[at];
+  if (row === undefined) return;
+  for (let token = 1; token < row.ids.length - 1; token++) {
+    const piece = row.firstPiece + token - 1;
+    const unit = pieces.words[piece] as number;
+    if (row.roles[token] === Role.Text && (piece === 0 || pieces.words[piece - 1] !== unit)) yield [unit, token];
+  }
 }

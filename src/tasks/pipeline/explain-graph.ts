@@ -1,11 +1,9 @@
 /** The graphs behind explanations: gradients of a score along the way from a baseline to a text, and attention. */
 import { gradients } from "../../graph/autodiff.ts";
 import { buildGraph, type Graph, input, type Tensor } from "../../graph/graph.ts";
-import { add, addScalar, mul, scale, sub } from "../../graph/ops/arithmetic.ts";
+import { add, mul, sub } from "../../graph/ops/arithmetic.ts";
 import { broadcastTo, reduceSum } from "../../graph/ops/broadcast.ts";
 import { reshape } from "../../graph/ops/reshape.ts";
-import { softmax } from "../../graph/ops/softmax.ts";
-import { tanh } from "../../graph/ops/tanh.ts";
 import type { BertConfig } from "../../model/config.ts";
 import { type ModelContext, modelContext } from "../../model/context.ts";
 import { bertEmbeddings } from "../../model/embeddings.ts";
@@ -13,61 +11,58 @@ import { encoder } from "../../model/encoder.ts";
 import type { AnyTask } from "../task.ts";
 import { headInputsOver } from "../task-graph.ts";
 
-/** From a task's scores to what is explained: probabilities of labels, alone or among others, or the number itself. */
-export type ScoreFunction = "softmax" | "sigmoid" | "identity";
-
-const functions: Readonly<Record<ScoreFunction, (logits: Tensor) => Tensor>> = {
-  softmax,
-  sigmoid: (logits) => addScalar(scale(tanh(scale(logits, 0.5)), 0.5), 0.5),
-  identity: (logits) => logits,
-};
-
 /** The sizes of the graph of integrated gradients. */
 export interface AttributionShape {
   /** Points on the way in one run. */
   readonly points: number;
+  /** Rows of the example that the score is made of. */
+  readonly rows: number;
   readonly seqLength: number;
-  /** Width of the scores. */
-  readonly labels: number;
+}
+
+/** The name of an input that the task asks for. */
+export function givenName(name: string): string {
+  return `explained.${name}`;
 }
 
 /**
- * The graph of the gradients on the straight way from a baseline's embeddings to a text's.
+ * The graph of the gradients on the straight way from a baseline's embeddings to an example's.
  *
- * Inputs: every parameter; `input_ids`, `baseline_ids`, `token_type_ids`, `attention_mask` (int32 [1, seq]); `target` (float32
- * [1, labels]): 1 at the label that is explained; `shares` (float32 [points, 1, 1]): how far each point lies from the baseline, in
- * [0, 1]. Outputs: `scores` (float32 [points]): the function of the target's score at each point; `attributions` (float32
- * [points, seq]): for each token the gradient there times the way from the baseline's embedding to its own.
+ * Inputs: every parameter; `input_ids`, `baseline_ids`, `token_type_ids`, `attention_mask` (int32 [sequences, seq]), the sequences
+ * of all rows; those that the task's score is told by, under `givenName`; `shares` (float32 [points, 1, 1]): how far each point lies
+ * from the baseline, in [0, 1]. Outputs: `scores` (float32 [points]): the task's number at each point; `attributions` (float32
+ * [points, sequences * seq]): for each token the gradient there times the way from the baseline's embedding to its own.
  * Source: Sundararajan et al. 2017, equations 1 and 3.
  */
 export function attributionGraph(
   task: AnyTask,
   config: BertConfig,
-  scoreFunction: ScoreFunction,
-  { points, seqLength, labels }: AttributionShape,
+  { points, rows, seqLength }: AttributionShape,
 ): Graph {
   const context = modelContext();
   const { hiddenSize } = config;
-  const tokens = (name: string) => input(name, "int32", [1, seqLength]);
+  const sequences = rows * task.sequencesPerRow;
+  const size = sequences * seqLength;
+  const tokens = (name: string) => input(name, "int32", [sequences, seqLength]);
   const [inputIds, typeIds, mask] = [tokens("input_ids"), tokens("token_type_ids"), tokens("attention_mask")];
-  const vectors = (ids: Tensor) => reshape(bertEmbeddings(context, config, ids, typeIds), [1, seqLength, hiddenSize]);
+  const vectors = (ids: Tensor) => reshape(bertEmbeddings(context, config, ids, typeIds), [1, size, hiddenSize]);
   const baseline = vectors(tokens("baseline_ids"));
   const way = sub(vectors(inputIds), baseline);
   const shares = input("shares", "float32", [points, 1, 1]);
-  const embeddings = reshape(add(baseline, mul(way, shares)), [points * seqLength, hiddenSize]);
-  const repeated = (ids: Tensor) => broadcastTo(ids, [points, seqLength]);
+  const embeddings = reshape(add(baseline, mul(way, shares)), [points * size, hiddenSize]);
+  const repeated = (ids: Tensor) =>
+    reshape(broadcastTo(reshape(ids, [1, size]), [points, size]), [points * sequences, seqLength]);
   const inputs = {
     inputIds: repeated(inputIds),
     tokenTypeIds: repeated(typeIds),
     attentionMask: repeated(mask),
   };
   const hiddenStates = encoder(context, config, inputs, { embeddings });
-  const head = headInputsOver(hiddenStates, task, context, config, inputs, { rows: points, seq: seqLength });
-  const logits = task.head(head)["logits"] as Tensor;
-  const chosen = mul(functions[scoreFunction](logits), input("target", "float32", [1, labels]));
-  const scores = reduceSum(chosen, [1]);
+  const head = headInputsOver(hiddenStates, task, context, config, inputs, { rows: points * rows, seq: seqLength });
+  const given = (name: string, size: number) => input(givenName(name), "float32", [1, size]);
+  const scores = task.explaining.score({ scores: task.head(head), points, rows, seq: seqLength, given });
   const [gradient] = gradients(reduceSum(scores), [embeddings]) as [Tensor];
-  const attributions = reduceSum(mul(reshape(gradient, [points, seqLength, hiddenSize]), way), [2]);
+  const attributions = reduceSum(mul(reshape(gradient, [points, size, hiddenSize]), way), [2]);
   return buildGraph({ scores, attributions });
 }
 

@@ -1,35 +1,36 @@
-/** Why a model gives a text its label: integrated gradients by character, and where its layers attend. */
+/** Why a model gives a score: integrated gradients by character, of whatever number the task says that its prediction is. */
 import { ArgumentError, verbatim } from "../../errors.ts";
-import type { BertTokenizer } from "../../text/tokenizer.ts";
-import { hostTensor } from "../../util/tensor.ts";
-import type { TaskRow, TokenSequence } from "../task.ts";
+import { type HostTensor, hostTensor } from "../../util/tensor.ts";
+import type { ExampleSources, ExplainedScore, SourcePlace, SourceText } from "../explained/explained.ts";
+import type { EncodedExample, TaskRow } from "../task.ts";
+import { lengthOfRow, scoringBatch } from "../task-batch.ts";
 import type { TaskModel } from "../task-model.ts";
-import { attentionGraph, attentionName, attributionGraph, type ScoreFunction } from "./explain-graph.ts";
+import { attributionGraph, givenName } from "./explain-graph.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: tasks over texts and pairs alike
-type AnyTaskModel = TaskModel<any, any>;
+// biome-ignore lint/suspicious/noExplicitAny: any task, with its own examples
+export type AnyTaskModel = TaskModel<any, any>;
 
 /** A token of a text and what it has to do with the score. */
-export interface TokenAttribution {
+export interface TokenAttribution extends SourcePlace {
   /** As it stands in the text: a Chinese character, or a piece of a word. */
   readonly text: string;
-  /** UTF-16 offsets in its text. */
-  readonly start: number;
-  readonly end: number;
-  /** 0 for the first text, 1 for the second of a pair. */
-  readonly side: 0 | 1;
   /** What the token adds to the score, or with a minus takes from it. */
   readonly attribution: number;
 }
 
 /** What a score comes from. */
 export interface Explanation {
-  /** The label that is explained; undefined where the score is a number. */
+  /** The label, the type of an entity, the choice; undefined where the score is a number: of regression, cosines, answers. */
   readonly label?: string;
-  /** The label's probability, or the number. */
+  /** The entity, answer or choice that has the score, where it stands in a text. */
+  readonly span?: SourcePlace & { readonly text: string };
+  /** The probability, or the number; of an answer the sum of the logits of its start and its end. */
   readonly score: number;
-  /** The same of the text whose tokens are all the baseline's. */
+  /** The same of texts whose tokens are all the baseline's. */
   readonly baselineScore: number;
+  /** The texts that the score was made from. */
+  readonly texts: readonly SourceText[];
+  /** By text, each from its beginning; of texts in windows those that were read for the score. */
   readonly tokens: readonly TokenAttribution[];
   /** By how much the sum of the attributions misses `score - baselineScore`: more steps make it smaller. */
   readonly completenessError: number;
@@ -39,7 +40,7 @@ export interface Explanation {
 
 /** How a score is explained. */
 export interface ExplainOptions {
-  /** The label; the likeliest one when left out. */
+  /** The label, the type of the entities, or the choice; what was predicted when left out. */
   readonly label?: string;
   /** Points at which gradients are taken, at least 2; 32. */
   readonly steps?: number;
@@ -48,204 +49,157 @@ export interface ExplainOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The tasks whose scores can be explained. */
-const FUNCTIONS: Readonly<Record<string, ScoreFunction>> = {
-  classify: "softmax",
-  match: "softmax",
-  multilabel: "sigmoid",
-  regress: "identity",
-};
-
 const DEFAULT_STEPS = 32;
-/** Points of one run of the engine. */
-const POINTS = 8;
+/** Points of one run of the engine, at most, and tokens of all points: memory grows with them. */
+const RUN = { points: 8, tokens: 1024 } as const;
+/** Tokens that are read at once for one score; about 7 GB in a model of BERT's base size. */
+const MAX_TOKENS = 4096;
 /** Lengths of the compiled graphs are multiples of it: texts of about one length share a graph. */
 const LENGTH_UNIT = 32;
 
 /**
- * Explains the score of an example by integrated gradients over the embeddings.
- * @param example - a text or a pair, as the model's task takes it.
- * @throws {ArgumentError} when the task gives no score to whole texts, or an option is out of range.
+ * Explains the scores of an example by integrated gradients over the embeddings: one explanation, or of tagging one for each
+ * entity.
+ * @param example - as the model's task takes it.
+ * @throws {ArgumentError} when the example has no score, an option is out of range, or the score is made of too many tokens.
+ * @throws {DataError} when the example does not fit the task.
  * Source: Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks"; the integral by the midpoint rule.
  */
 export async function explain(
   model: AnyTaskModel,
-  example: { readonly text: string; readonly textPair?: string },
-  options: ExplainOptions = {},
-): Promise<Explanation> {
-  const { steps = DEFAULT_STEPS, baseline = "mask" } = options;
-  const scoreFunction = expectExplainable(model);
+  example: object,
+  { label, steps = DEFAULT_STEPS, baseline = "mask", signal }: ExplainOptions = {},
+): Promise<readonly Explanation[]> {
   if (!Number.isInteger(steps) || steps < 2) {
     throw new ArgumentError({ where: "explain: steps", expected: "a whole number from 2 on", got: steps });
   }
-  const { text, textPair } = example;
-  const input = textPair === undefined ? { text } : { text, textPair };
-  const sequence = onlySequence(model, input);
-  const label = options.label ?? (await likeliestLabel(model, input));
-  const { scores, sums } = await integrate(model, sequence, scoreFunction, { label, steps, baseline, ...options });
-  const [baselineScore = 0, score = 0] = scores;
-  const total = sums.reduce((sum, value) => sum + value, 0);
-  return {
-    ...(label === undefined ? {} : { label }),
-    score,
-    baselineScore,
-    tokens: placed(model.tokenizer, input, sequence).map(({ at, ...token }) => ({
-      ...token,
-      attribution: sums[at] as number,
-    })),
-    completenessError: Math.abs(total - (score - baselineScore)),
-    steps,
-    baseline,
-  };
-}
-
-/** @throws {ArgumentError} when the model's task gives no score to whole texts. */
-function expectExplainable({ task }: AnyTaskModel): ScoreFunction {
-  const found = FUNCTIONS[task.settings.task];
-  if (found !== undefined) return found;
-  const expected = `a model for ${Object.keys(FUNCTIONS).join(", ")}`;
-  throw new ArgumentError({ where: "explain", expected, got: verbatim(`one for ${task.settings.task}`) });
-}
-
-/** @throws {ArgumentError} for a text that is read in several windows. */
-function onlySequence({ task, tokenizer }: AnyTaskModel, example: object): TokenSequence {
-  const { rows } = task.encode(example, tokenizer);
-  const [row, ...others] = rows as readonly TaskRow[];
-  if (others.length === 0) return row?.sequences[0] as TokenSequence;
-  throw new ArgumentError({
-    where: "explain",
-    expected: "a text that fits into one row",
-    got: verbatim(`one of ${rows.length} windows`),
-    hint: "texts are explained where they are cut: leave longTexts (--windows) out",
-  });
-}
-
-async function likeliestLabel(model: AnyTaskModel, example: object): Promise<string | undefined> {
-  for await (const prediction of model.predict([example])) {
-    const { labels } = model.task.result(example, prediction) as { labels?: { label: string; score: number }[] };
-    return labels?.reduce((best, one) => (one.score > best.score ? one : best)).label;
+  const { explaining } = model.task;
+  const encoded = model.task.encode(example, model.tokenizer);
+  const scores = explaining.explained(example, encoded, await model.scores(encoded.rows), label);
+  const sources = explaining.sources(example, encoded, model.tokenizer);
+  const explanations: Explanation[] = [];
+  for (const each of scores) {
+    const { ends, sums } = await integrate(model, encoded, each, { steps, baseline, ...(signal && { signal }) });
+    const [baselineScore = 0, score = 0] = ends;
+    const { span } = each;
+    explanations.push({
+      ...(each.label === undefined ? {} : { label: each.label }),
+      ...(span === undefined ? {} : { span: { ...span, text: textAt(sources, span) } }),
+      score,
+      baselineScore,
+      texts: sources.texts,
+      tokens: placed(sources, each.rows, model.task.sequencesPerRow, sums),
+      completenessError: Math.abs(sums.flat().reduce((sum, value) => sum + value, 0) - (score - baselineScore)),
+      steps,
+      baseline,
+    });
   }
-  return undefined;
+  return explanations;
 }
 
 interface Way {
-  readonly label: string | undefined;
   readonly steps: number;
   readonly baseline: "mask" | "pad";
   readonly signal?: AbortSignal;
 }
 
-/** The scores of baseline and text, and each token's part of the way between. */
+/** The scores of baseline and example, and by sequence each token's part of the way between. */
 async function integrate(
   model: AnyTaskModel,
-  { ids, typeIds }: TokenSequence,
-  scoreFunction: ScoreFunction,
-  { label, steps, baseline, signal }: Way,
-): Promise<{ readonly scores: readonly number[]; readonly sums: Float64Array }> {
-  const { labels = ["score"] } = model.task.settings;
-  const target = label === undefined ? 0 : labels.indexOf(label);
-  if (target < 0) {
-    throw new ArgumentError({ where: "explain: label", expected: `one of ${labels.join(", ")}`, got: label });
-  }
-  const seqLength = Math.min(Math.ceil(ids.length / LENGTH_UNIT) * LENGTH_UNIT, model.config.maxPositionEmbeddings);
-  const shape = { points: POINTS, seqLength, labels: labels.length };
-  const program = await model.program(`attribution ${scoreFunction} ${seqLength}`, (config) =>
-    attributionGraph(model.task, config, scoreFunction, shape),
+  { rows }: EncodedExample,
+  { rows: wanted, values }: ExplainedScore,
+  { steps, baseline, signal }: Way,
+): Promise<{ readonly ends: readonly number[]; readonly sums: number[][] }> {
+  const { task, config } = model;
+  const own = wanted.map((row) => rows[row] as TaskRow);
+  const sequences = own.flatMap((row) => row.sequences);
+  const longest = Math.max(...own.map(lengthOfRow));
+  const seqLength = Math.min(Math.ceil(longest / LENGTH_UNIT) * LENGTH_UNIT, config.maxPositionEmbeddings);
+  const size = sequences.length * seqLength;
+  if (size > MAX_TOKENS) throw tooManyTokens(size, sequences.length);
+  // The graph is compiled for these sizes.
+  const points = Math.max(1, Math.min(RUN.points, Math.floor(RUN.tokens / size)));
+  const shape = { points, rows: wanted.length, seqLength };
+  const program = await model.program(`attribution ${Object.values(shape).join(" ")}`, () =>
+    attributionGraph(task, config, shape),
   );
-  const padded = (values: ArrayLike<number>) => {
-    const row = new Int32Array(seqLength);
-    row.set(values);
-    return hostTensor("int32", [1, seqLength], row);
-  };
-  const { cls, sep, mask, pad } = model.tokenizer.vocabulary.ids;
-  const blank = baseline === "mask" ? mask : pad;
+  const batch = scoringBatch(own, seqLength).inputs;
+  const given = Object.entries(values(seqLength)).map(([name, data]) => {
+    return [givenName(name), hostTensor("float32", [1, data.length], data)] as const;
+  });
   const inputs = {
-    input_ids: padded(ids),
-    baseline_ids: padded(ids.map((id) => (id === cls || id === sep ? id : blank))),
-    token_type_ids: padded(typeIds),
-    attention_mask: padded(new Int32Array(ids.length).fill(1)),
-    target: hostTensor(
-      "float32",
-      [1, labels.length],
-      Float32Array.from(labels, (_, i) => (i === target ? 1 : 0)),
-    ),
+    ...batch,
+    baseline_ids: baselineIds(model, batch["input_ids"] as HostTensor, baseline),
+    ...Object.fromEntries(given),
   };
   // The ends of the way are measured, and the middles of its parts summed up.
   const shares = [0, 1, ...Array.from({ length: steps }, (_, i) => (i + 0.5) / steps)];
-  const scores: number[] = [];
-  const sums = new Float64Array(ids.length);
-  for (let first = 0; first < shares.length; first += POINTS) {
+  const ends: number[] = [];
+  const sums = sequences.map(({ ids }) => new Array<number>(ids.length).fill(0));
+  for (let first = 0; first < shares.length; first += points) {
     signal?.throwIfAborted();
-    const data = Float32Array.from({ length: POINTS }, (_, i) => shares[first + i] ?? 0);
-    const outputs = await program.run({ ...inputs, shares: hostTensor("float32", [POINTS, 1, 1], data) });
+    const data = Float32Array.from({ length: points }, (_, i) => shares[first + i] ?? 0);
+    const outputs = await program.run({ ...inputs, shares: hostTensor("float32", [points, 1, 1], data) });
     const parts = outputs["attributions"]?.data as Float32Array;
-    for (let point = 0; point < POINTS && first + point < shares.length; point++) {
-      scores.push(Number(outputs["scores"]?.data[point]));
-      if (first + point < 2) continue;
-      for (let at = 0; at < ids.length; at++) {
-        sums[at] = (sums[at] as number) + (parts[point * seqLength + at] as number) / steps;
+    for (let point = 0; point < points && first + point < shares.length; point++) {
+      if (first + point < 2) {
+        ends.push(Number(outputs["scores"]?.data[point]));
+        continue;
       }
+      sums.forEach((sum, sequence) => {
+        const from = point * size + sequence * seqLength;
+        for (let at = 0; at < sum.length; at++) sum[at] = (sum[at] as number) + (parts[from + at] as number) / steps;
+      });
     }
   }
-  return { scores, sums };
+  return { ends, sums };
 }
 
-interface PlacedToken extends Omit<TokenAttribution, "attribution"> {
-  /** The place in the row. */
-  readonly at: number;
-}
-
-/** Where the tokens of a row stand in their texts; [CLS] and [SEP] stand nowhere. */
-function placed(
-  tokenizer: BertTokenizer,
-  { text, textPair }: { readonly text: string; readonly textPair?: string },
-  { ids, typeIds }: TokenSequence,
-): PlacedToken[] {
-  const lengthA = typeIds.reduce((count, id) => count + (id === 0 ? 1 : 0), 0) - 2;
-  const sides = textPair === undefined ? [text] : [text, textPair];
-  return sides.flatMap((own, side) => {
-    const { starts, ends } = tokenizer.encodePieces(own);
-    const first = side === 0 ? 1 : lengthA + 2;
-    const count = side === 0 ? lengthA : ids.length - lengthA - 3;
-    return Array.from({ length: count }, (_, i): PlacedToken => {
-      const [start, end] = [starts[i] as number, ends[i] as number];
-      return { at: first + i, text: own.slice(start, end), start, end, side: side as 0 | 1 };
-    });
+function tooManyTokens(tokens: number, sequences: number): ArgumentError {
+  return new ArgumentError({
+    where: "explain",
+    expected: `a score of at most ${MAX_TOKENS} tokens that are read at once`,
+    got: verbatim(`${tokens} in ${sequences} sequences`),
+    hint: "all windows of a text, or all choices of a question, make one score: shorten them, or leave longTexts (--windows) out",
   });
 }
 
-/** Where a model's layers attend for a text. */
-export interface AttentionMaps {
-  /** With [CLS] and [SEP]. */
-  readonly tokens: readonly string[];
-  /** By layer and head: float32 [tokens, tokens], flat; row i is how token i attends to all, and sums to 1. */
-  readonly layers: readonly (readonly Float32Array[])[];
+/** What says nothing: every token of a text is the baseline's; [CLS], [SEP] and padding stay. */
+function baselineIds({ tokenizer }: AnyTaskModel, { shape, data }: HostTensor, baseline: "mask" | "pad"): HostTensor {
+  const { cls, sep, mask, pad } = tokenizer.vocabulary.ids;
+  const kept = new Set([cls, sep, pad]);
+  const blank = baseline === "mask" ? mask : pad;
+  return hostTensor(
+    "int32",
+    shape,
+    (data as Int32Array).map((id) => (kept.has(id) ? id : blank)),
+  );
+}
+
+function textAt({ texts }: ExampleSources, { source, start, end }: SourcePlace): string {
+  return (texts[source] as SourceText).text.slice(start, end);
 }
 
 /**
- * The attention of every layer and head over an example.
- * @throws {ArgumentError} when the task gives no score to whole texts.
- * Source: Vaswani et al. 2017, section 3.2.
+ * The tokens of the texts, each with the sum of what it adds wherever it was read: windows overlap, and all choices are read with
+ * their context.
+ * @param sums - by sequence of the rows.
  */
-export async function attentionMaps(
-  model: AnyTaskModel,
-  example: { readonly text: string; readonly textPair?: string },
-): Promise<AttentionMaps> {
-  expectExplainable(model);
-  const { ids, typeIds } = onlySequence(model, example);
-  const program = await model.program("attention", attentionGraph);
-  const row = (data: Int32Array) => hostTensor("int32", [1, data.length], data);
-  const outputs = await program.run({
-    input_ids: row(ids),
-    token_type_ids: row(typeIds),
-    attention_mask: row(new Int32Array(ids.length).fill(1)),
+function placed(
+  sources: ExampleSources,
+  rows: readonly number[],
+  sequencesPerRow: number,
+  sums: readonly (readonly number[])[],
+): TokenAttribution[] {
+  const tokens = new Map<string, TokenAttribution>();
+  sums.forEach((sum, at) => {
+    const row = rows[Math.floor(at / sequencesPerRow)] as number;
+    sources.places[row * sequencesPerRow + (at % sequencesPerRow)]?.forEach((place, token) => {
+      if (place === undefined) return;
+      const key = `${place.source} ${place.start} ${place.end}`;
+      const attribution = (tokens.get(key)?.attribution ?? 0) + (sum[token] as number);
+      tokens.set(key, { text: textAt(sources, place), ...place, attribution });
+    });
   });
-  const size = ids.length ** 2;
-  const layers = Array.from({ length: model.config.numHiddenLayers }, (_, layer) => {
-    const data = outputs[attentionName(layer + 1)]?.data as Float32Array;
-    return Array.from({ length: model.config.numAttentionHeads }, (__, head) =>
-      data.slice(head * size, (head + 1) * size),
-    );
-  });
-  return { tokens: model.tokenizer.convertIdsToTokens(ids), layers };
+  return [...tokens.values()].sort((a, b) => a.source - b.source || a.start - b.start);
 }

@@ -6,21 +6,17 @@ import { AGGREGATION_STRATEGIES, aggregateEntities } from "../ner/aggregation.ts
 import type { Tagging } from "../ner/ner-decode.ts";
 import type { QuestionAnswer } from "../qa/qa-answer.ts";
 import type { ScoredLabel } from "../sequence-task.ts";
-import type { TaskModel } from "../task-model.ts";
 import { dataOfTask } from "../tasks.ts";
-import { attentionMaps, type ExplainOptions, explain } from "./explain.ts";
+import { attentionMaps } from "./attention.ts";
+import { type AnyTaskModel, type ExplainOptions, explain } from "./explain.ts";
 import type {
   AnswerSpan,
   CallOptions,
   ClassificationOptions,
   QuestionAnsweringOptions,
-  TextInput,
   TokenClassificationOptions,
 } from "./pipeline-types.ts";
 import { exampleOfInput } from "./predict-input.ts";
-
-// biome-ignore lint/suspicious/noExplicitAny: a pipeline knows its task by name, not its types
-type AnyTaskModel = TaskModel<any, any>;
 
 /** The results of one input, or of each of a list. */
 async function results<T>(
@@ -65,13 +61,19 @@ export function classificationCall(model: AnyTaskModel) {
   };
 }
 
-/** What `text-classification` has beside its call. */
+/** What the pipelines of models with one score for an input have beside their calls. */
+export function explanation(model: AnyTaskModel) {
+  const { explain: all, attention } = explanations(model);
+  const one = async (input: unknown, options?: ExplainOptions) => (await all(input, options))[0];
+  return { explain: one, attention };
+}
+
+/** Of models with a score for each entity. */
 export function explanations(model: AnyTaskModel) {
-  const exampleOf = (input: TextInput) =>
-    exampleOfInput(dataOfTask(model.task.settings.task) as "classify", input, "input");
+  const exampleOf = (input: unknown) => exampleOfInput(dataOfTask(model.task.settings.task), input, "input");
   return {
-    explain: async (input: TextInput, options?: ExplainOptions) => explain(model, exampleOf(input), options),
-    attention: async (input: TextInput) => attentionMaps(model, exampleOf(input)),
+    explain: async (input: unknown, options?: ExplainOptions) => explain(model, exampleOf(input), options),
+    attention: async (input: unknown) => attentionMaps(model, exampleOf(input)),
   };
 }
 

@@ -5,7 +5,8 @@ import type { ScoredChoice } from "../choice.ts";
 import type { AggregationStrategy } from "../ner/aggregation.ts";
 import type { FoundEntity } from "../ner/ner-decode.ts";
 import type { ScoredLabel } from "../sequence-task.ts";
-import type { AttentionMaps, ExplainOptions, Explanation } from "./explain.ts";
+import type { AttentionMaps } from "./attention.ts";
+import type { ExplainOptions, Explanation } from "./explain.ts";
 
 /** How a call is worked through. */
 export interface CallOptions {
@@ -20,6 +21,14 @@ export interface PipelineBase<Name extends string> {
   readonly task: Name;
   /** Frees the engine's memory. */
   dispose(): Promise<void>;
+}
+
+/** What the pipelines of fine-tuned models can say of how a result came about. */
+export interface Explainable<Input, Result = Explanation> {
+  /** What each character adds to the score of what is predicted, or of a label that is named, by integrated gradients. */
+  explain(input: Input, options?: ExplainOptions): Promise<Result>;
+  /** Where each layer and head attends, for each sequence that the model reads. */
+  attention(input: Input): Promise<readonly AttentionMaps[]>;
 }
 
 /** Two texts that enter the model together. */
@@ -38,13 +47,9 @@ export interface ClassificationOptions extends CallOptions {
 }
 
 /** Labels with their probabilities, the likeliest first; of a regression one label with the number itself. A list of two texts is two texts: pairs are objects, or lists in a list. */
-export interface TextClassificationPipeline extends PipelineBase<"text-classification"> {
+export interface TextClassificationPipeline extends PipelineBase<"text-classification">, Explainable<TextInput> {
   (text: Exclude<TextInput, readonly unknown[]>, options?: ClassificationOptions): Promise<ScoredLabel[]>;
   (texts: readonly TextInput[], options?: ClassificationOptions): Promise<ScoredLabel[][]>;
-  /** What each character adds to the score of a label, by integrated gradients; of the likeliest one when left out. */
-  explain(text: TextInput, options?: ExplainOptions): Promise<Explanation>;
-  /** Where each layer and head attends. */
-  attention(text: TextInput): Promise<AttentionMaps>;
 }
 
 /** How entities are put together. */
@@ -56,8 +61,10 @@ export interface TokenClassificationOptions extends CallOptions {
   readonly aggregationStrategy?: AggregationStrategy;
 }
 
-/** Entities with UTF-16 offsets in the text. */
-export interface TokenClassificationPipeline extends PipelineBase<"token-classification"> {
+/** Entities with UTF-16 offsets in the text; an explanation for each whole entity. */
+export interface TokenClassificationPipeline
+  extends PipelineBase<"token-classification">,
+    Explainable<string, readonly Explanation[]> {
   (text: string, options?: TokenClassificationOptions): Promise<FoundEntity[]>;
   (texts: readonly string[], options?: TokenClassificationOptions): Promise<FoundEntity[][]>;
 }
@@ -86,7 +93,7 @@ export interface QuestionAnsweringOptions extends CallOptions {
 }
 
 /** The best answer to a question, or the best ones. */
-export interface QuestionAnsweringPipeline extends PipelineBase<"question-answering"> {
+export interface QuestionAnsweringPipeline extends PipelineBase<"question-answering">, Explainable<QuestionInput> {
   (question: string, context: string, options?: CallOptions): Promise<AnswerSpan>;
   (
     question: string,
@@ -159,13 +166,13 @@ export interface ChoiceInput {
 }
 
 /** The choices of a question, the likeliest first. */
-export interface MultipleChoicePipeline extends PipelineBase<"multiple-choice"> {
+export interface MultipleChoicePipeline extends PipelineBase<"multiple-choice">, Explainable<ChoiceInput> {
   (input: ChoiceInput, options?: CallOptions): Promise<ScoredChoice[]>;
   (inputs: readonly ChoiceInput[], options?: CallOptions): Promise<ScoredChoice[][]>;
 }
 
-/** How alike the texts of a pair are. */
-export interface TextSimilarityPipeline extends PipelineBase<"text-similarity"> {
+/** How alike the texts of a pair are; a model that was fine-tuned for nothing refuses to explain it. */
+export interface TextSimilarityPipeline extends PipelineBase<"text-similarity">, Explainable<PairInput> {
   (text: string, textPair: string, options?: CallOptions): Promise<{ readonly score: number }>;
   (pairs: readonly PairInput[], options?: CallOptions): Promise<{ readonly score: number }[]>;
 }

@@ -13,19 +13,18 @@ import type { AnyTask, LongTexts } from "../task.ts";
 import { taskOfModel } from "../task-files.ts";
 import { TaskModel } from "../task-model.ts";
 import { findTaskDefinition, taskDefinitions } from "../tasks.ts";
+import type { AnyTaskModel } from "./explain.ts";
 import { featureCall, fillMaskCall, vectorSimilarityCall } from "./pipeline-encoders.ts";
 import {
   answerCall,
   choiceCall,
   classificationCall,
   entityCall,
+  explanation,
   explanations,
   similarityCall,
 } from "./pipeline-tasks.ts";
 import type { PipelineName, Pipelines } from "./pipeline-types.ts";
-
-// biome-ignore lint/suspicious/noExplicitAny: a task's calls take its own examples
-type AnyTaskModel = TaskModel<any, any>;
 
 /** A pipeline over a fine-tuned model: the tasks whose models it takes, the usual one first, and its call. */
 interface TaskKind {
@@ -43,18 +42,22 @@ function tasksOf(pipeline: string): readonly string[] {
 const classification: TaskKind = {
   tasks: tasksOf("text-classification"),
   call: classificationCall,
-  methods: explanations,
+  methods: explanation,
 };
-const entities: TaskKind = { tasks: tasksOf("token-classification"), call: entityCall };
-const similarity: TaskKind = { tasks: ["regress", ...tasksOf("sentence-similarity")], call: similarityCall };
+const entities: TaskKind = { tasks: tasksOf("token-classification"), call: entityCall, methods: explanations };
+const similarity: TaskKind = {
+  tasks: ["regress", ...tasksOf("sentence-similarity")],
+  call: similarityCall,
+  methods: explanation,
+};
 
 const TASK_KINDS: Readonly<Partial<Record<PipelineName, TaskKind>>> = {
   "text-classification": classification,
   "sentiment-analysis": classification,
   "token-classification": entities,
   ner: entities,
-  "question-answering": { tasks: tasksOf("question-answering"), call: answerCall },
-  "multiple-choice": { tasks: tasksOf("multiple-choice"), call: choiceCall },
+  "question-answering": { tasks: tasksOf("question-answering"), call: answerCall, methods: explanation },
+  "multiple-choice": { tasks: tasksOf("multiple-choice"), call: choiceCall, methods: explanation },
   "text-similarity": similarity,
   "sentence-similarity": similarity,
 };
@@ -133,8 +136,22 @@ export function createPipeline<Name extends PipelineName>(
     await model.dispose();
     await onDispose?.();
   };
-  const methods = isEncoder ? {} : kind?.methods?.(model as AnyTaskModel);
+  const methods = isEncoder ? withoutScores(kind) : kind?.methods?.(model as AnyTaskModel);
   return Object.assign(call as object, { task: name, dispose, ...methods }) as unknown as Pipelines[Name];
+}
+
+/** What a model that was fine-tuned for nothing has instead of explanations. */
+function withoutScores(kind: TaskKind | undefined): object {
+  if (kind?.methods === undefined) return {};
+  const refuse = async () => {
+    throw new ConfigError({
+      where: "explain",
+      expected: `a model fine-tuned for ${kind.tasks.join(" or ")}`,
+      got: verbatim("one whose vectors were trained to compare nothing"),
+      hint: "fine-tune it on pairs first: zhbert finetune embed --model M --train pairs.tsv -o out/",
+    });
+  };
+  return { explain: refuse, attention: refuse };
 }
 
 /** @throws {ArgumentError} for an unknown pipeline; it says which there are. */

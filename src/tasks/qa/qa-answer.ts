@@ -1,5 +1,7 @@
 /** The answer to a question: the best span, none, yes or no; and the files in which answers are handed in. */
+import { given } from "../../util/given.ts";
 import { softmaxOf } from "../../util/softmax.ts";
+import type { RowScores } from "../task.ts";
 import { bestSpans, type ScoredSpan, type WindowScores } from "./qa-decode.ts";
 import type { CompleteSettings } from "./qa-settings.ts";
 import type { PassageWindows } from "./qa-windows.ts";
@@ -45,6 +47,11 @@ export interface AnswerScores extends WindowScores {
   readonly kinds?: Float32Array;
 }
 
+/** A window's scores out of the outputs of the head. */
+export function answerScores({ start_logits: start, end_logits: end, kind_logits: kinds }: RowScores): AnswerScores {
+  return { start: start as Float32Array, end: end as Float32Array, ...given({ kinds }) };
+}
+
 /**
  * The answer that scores speak for.
  * @param scores - of each window.
@@ -75,7 +82,7 @@ const NOTHING: AnswerCandidate = { answer: "", start: 0, end: 0, score: 1, start
 function noAnswer(scores: readonly AnswerScores[]): ScoredSpan {
   const candidates = scores.map(({ start, end }, window) => {
     const [startLogit, endLogit] = [start[0] as number, end[0] as number];
-    return { start: 0, end: 0, score: startLogit + endLogit, startLogit, endLogit, window };
+    return { start: 0, end: 0, score: startLogit + endLogit, startLogit, endLogit, window, positions: [0, 0] as const };
   });
   return candidates.reduce((least, candidate) => (candidate.score < least.score ? candidate : least));
 }
@@ -98,14 +105,14 @@ function shown({ answer, start, end, score }: AnswerCandidate) {
 }
 
 /** The kind by the window that is surest that the passage answers. */
-function kindOf(scores: readonly AnswerScores[]): { readonly kind: AnswerKind; readonly share: number } {
+function kindOf(scores: readonly AnswerScores[]) {
   const unknown = ANSWER_KINDS.indexOf("unknown");
-  const byWindow = scores.map(({ kinds }) => softmaxOf(kinds ?? []));
-  const surest = byWindow.reduce((best, shares) => {
-    return (shares[unknown] as number) < (best[unknown] as number) ? shares : best;
+  const byWindow = scores.map(({ kinds }, window) => ({ window, shares: softmaxOf(kinds ?? []) }));
+  const { window, shares } = byWindow.reduce((best, one) => {
+    return (one.shares[unknown] as number) < (best.shares[unknown] as number) ? one : best;
   });
-  const share = Math.max(...surest);
-  return { kind: ANSWER_KINDS[surest.indexOf(share)] as AnswerKind, share };
+  const share = Math.max(...shares);
+  return { kind: ANSWER_KINDS[shares.indexOf(share)] as AnswerKind, share, window };
 }
 
 const SPELLED: Readonly<Record<Exclude<AnswerKind, "span">, string>> = { yes: "YES", no: "NO", unknown: "" };
@@ -113,6 +120,36 @@ const SPELLED: Readonly<Record<Exclude<AnswerKind, "span">, string>> = { yes: "Y
 function answerByKind(best: AnswerCandidate, { kind, share }: ReturnType<typeof kindOf>) {
   if (kind === "span") return { ...shown(best), score: best.score * share, kind };
   return { answer: SPELLED[kind], start: 0, end: 0, score: share, kind };
+}
+
+/** What of the scores an answer comes from. */
+export interface AnswerPlace {
+  readonly window: number;
+  /** UTF-16 offsets in the passage, where the answer stands there. */
+  readonly span?: readonly [start: number, end: number];
+  /** Its first and its last token in the window's row; [CLS] twice for no answer. */
+  readonly positions?: readonly [number, number];
+  /** What the classifier says instead of a span. */
+  readonly kind?: Exclude<AnswerKind, "span">;
+}
+
+/** Where the answer of `answerOf` comes from; undefined where a passage without tokens leaves nothing to answer from. */
+export function answerPlace(
+  question: { readonly id: string; readonly context: string },
+  passage: PassageWindows,
+  scores: readonly AnswerScores[],
+  settings: CompleteSettings,
+): AnswerPlace | undefined {
+  const { kind, start, end } = answerOf(question, passage, scores, settings);
+  if (kind !== undefined && kind !== "span") return { window: kindOf(scores).window, kind };
+  if (start === end) return settings.noAnswer ? placeOf(noAnswer(scores)) : undefined;
+  const spans = bestSpans(passage.windows, passage.pieces, scores, { ...settings, rule: settings.spanRule });
+  const found = spans.find((span) => span.start === start && span.end === end) as ScoredSpan;
+  return { ...placeOf(found), span: [start, end] };
+}
+
+function placeOf({ window, positions }: ScoredSpan): AnswerPlace {
+  return { window, positions };
 }
 
 /** The official prediction file of SQuAD, CMRC 2018 and DRCD: the answer of each question by its id, as JSON. */

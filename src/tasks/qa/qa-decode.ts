@@ -41,6 +41,8 @@ export interface ScoredSpan {
   readonly startLogit: number;
   readonly endLogit: number;
   readonly window: number;
+  /** The first and the last token in the window's row; [CLS] twice where there is no answer. */
+  readonly positions: readonly [first: number, last: number];
 }
 
 /**
@@ -101,7 +103,7 @@ function spansOf(
       if (place.end - place.start > maxAnswerCharacters) continue;
       const score = pair(startScores[s] as number, endScores[e] as number);
       const [startLogit, endLogit] = [start[s] as number, end[e] as number];
-      found.push({ ...place, score, startLogit, endLogit, window, first });
+      found.push({ ...place, score, startLogit, endLogit, window, positions: [s, e], first });
     }
   }
   return found;
