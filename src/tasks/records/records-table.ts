@@ -35,8 +35,14 @@ export async function readTable(
   };
 }
 
-/** Spreadsheets of some countries part fields by semicolons, and many a .csv holds tabs. */
+/** Lines that show whether tabs part the fields. */
+const TAB_LINES = 20;
+
+/** Spreadsheets of some countries part fields by semicolons, and many a .csv holds tabs, and commas in its texts. */
 function separatorOf(text: string): string {
+  const [first = "", ...others] = text.split(/\r?\n/u, TAB_LINES).filter((one) => !isBlank(one));
+  const tabs = (line: string) => line.split("\t").length - 1;
+  if (tabs(first) > 0 && others.every((line) => tabs(line) === tabs(first))) return "\t";
   const line = text.slice(0, (text.indexOf("\n") + 1 || text.length + 1) - 1);
   if (line.includes(",")) return ",";
   return ["\t", ";"].find((separator) => line.includes(separator)) ?? ",";

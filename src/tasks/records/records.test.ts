@@ -53,6 +53,11 @@ describe("tables", () => {
   test("semicolons and tabs in a .csv", async () => {
     expect((await readRecords("a.csv", "text;label\n好;1\n")).rows).toEqual([["好", "1"]]);
     expect((await readRecords("a.csv", "text\tlabel\n好\t1\n")).rows).toEqual([["好", "1"]]);
+    expect((await readRecords("a.csv", "你好,吗\t1\n不,好\t0\n")).rows).toEqual([
+      ["你好,吗", "1"],
+      ["不,好", "0"],
+    ]);
+    expect((await readRecords("a.csv", "有\t的,1\n没有,0\n")).rows[0]).toEqual(["有\t的", "1"]);
   });
 });
 
@@ -60,6 +65,7 @@ describe("JSON", () => {
   test.each([
     ["a list", "a.json", '[{"text": "好", "label": 1}]'],
     ["a list under data", "a.json", '{"version": "1", "data": [{"text": "好", "label": 1}]}'],
+    ["a list under data, after other fields", "a.json", '{"title": "话", "data": [{"text": "好", "label": 1}]}'],
     ["lines", "a.jsonl", '{"text": "好", "label": 1}\n\n'],
     ["lines in a .json", "a.json", '{"text": "好", "label": 1}\n{"text": "差", "label": 0}\n'],
   ])("%s", async (_, path, text) => {

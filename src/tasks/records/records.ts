@@ -58,7 +58,8 @@ function isJsonLines(text: string): boolean {
   const end = start.indexOf("\n");
   const line = (end < 0 ? start : start.slice(0, end)).trim();
   if (!line.startsWith("{") || !line.endsWith("}")) return false;
-  return end < 0 ? !/^\{\s*"(data|version)"\s*:/.test(line) : start.slice(end).trimStart().startsWith("{");
+  const isWhole = /^\{\s*"(data|version)"\s*:|"data"\s*:\s*\[\s*[{\]]/;
+  return end < 0 ? !isWhole.test(line) : start.slice(end).trimStart().startsWith("{");
 }
 
 const TAG_LINE = /^\S+[ \t]+([BIEMSLU]-\S+|O)\s*$/;
