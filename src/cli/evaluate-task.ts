@@ -1,8 +1,5 @@
 /** `zhbert evaluate` of a fine-tuned model on labelled data: metrics, classes, confusions, the worst errors, a report. */
-import { statSync } from "node:fs";
-import { DataError, verbatim } from "../errors.ts";
 import { createAtomicFile, writeFileAtomic } from "../node/files.ts";
-import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "../node/task-data.ts";
 import { evaluationReport } from "../report/evaluation-report.ts";
 import { writtenMetric, writtenRows } from "../report/values.ts";
 import { predictionFileOf, type QuestionAnswer } from "../tasks/qa/qa-answer.ts";
@@ -10,13 +7,13 @@ import { withLabelNames } from "../tasks/records/labels.ts";
 import type { Evaluation, EvaluationError } from "../tasks/task.ts";
 import { given } from "../util/given.ts";
 import type { CommandContext, Output } from "./command.ts";
+import { type Example, labelledExamples, loadExamples } from "./labelled-data.ts";
 import { harmless } from "./output.ts";
 import { type LoadedTaskModel, loadTaskModel, noteTruncated } from "./task-model.ts";
 import { textProgress } from "./text-input.ts";
 import { packageVersion } from "./version.ts";
 
 type TaskModel = LoadedTaskModel["model"];
-type Example = Readonly<Record<string, unknown>>;
 
 /** Evaluates and prints; `data` is a file or a folder of labelled data. */
 export async function evaluateFineTuned(context: CommandContext, name: string, data: string): Promise<void> {
@@ -57,38 +54,6 @@ export async function evaluateFineTuned(context: CommandContext, name: string, d
   } finally {
     await release();
   }
-}
-
-/** The test split of a folder, dev where there is none; a file is what it is. */
-async function loadExamples({ options, isGiven }: CommandContext, task: string, data: string) {
-  // What is not said is told by the bytes.
-  const encoding = isGiven("encoding") ? options["encoding"] : undefined;
-  const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() === true;
-  const wanted: string | undefined = options["split"];
-  const columns = given({
-    text: options["textColumn"] as string | undefined,
-    textPair: options["textPairColumn"] as string | undefined,
-    label: options["labelColumn"] as string | undefined,
-    score: options["scoreColumn"] as string | undefined,
-    id: options["idColumn"] as string | undefined,
-  });
-  const format = options["format"] as TaskDataOptions["format"];
-  const dataset = options["dataset"] as string | undefined;
-  const shared = { name: task, columns, ...given({ encoding, format, dataset }) };
-  if (!isFolder) {
-    const split = wanted ?? "test";
-    // A file is read as a data set's file of that split.
-    return { loaded: await loadTaskData({ ...shared, [split]: data, splits: [split] }), split };
-  }
-  const splits = wanted === undefined ? ["test", "dev"] : [wanted];
-  const loaded = await loadTaskData({ ...shared, folder: data, splits });
-  return { loaded, split: splits.find((split) => loaded.splits[split] !== undefined) ?? (splits[0] as string) };
-}
-
-function labelledExamples(loaded: AnyTaskData, split: string, data: string, most?: number): readonly Example[] {
-  const examples = (loaded.splits[split] ?? []) as readonly unknown[] as readonly Example[];
-  if (examples.length > 0) return most === undefined ? examples : examples.slice(0, most);
-  throw new DataError({ where: data, expected: `examples (${split})`, got: verbatim("none") });
 }
 
 async function predictAll(model: TaskModel, examples: readonly Example[], context: CommandContext): Promise<unknown[]> {

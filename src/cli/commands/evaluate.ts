@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DATASET_FILE } from "../../data/dataset.ts";
 import { UsageError, verbatim } from "../../errors.ts";
-import { RECORD_FORMATS } from "../../tasks/records/records.ts";
 import { defineCommand } from "../command.ts";
 import { evaluatePretrained } from "../evaluate-pretraining.ts";
 import { evaluateFineTuned } from "../evaluate-task.ts";
+import { recordOptions } from "../labelled-data.ts";
 import { maskingOption } from "../masking-options.ts";
 import { hubOptions, modelArgument } from "../model.ts";
 import { probability, wholeNumber } from "../numbers.ts";
@@ -26,13 +26,7 @@ export default defineCommand({
       flags: "--split <name>",
       description: "test, dev, train, or another one of the data set; of pre-training data held-out or train",
     },
-    { flags: "--dataset <name>", description: "read it as this published data set, such as chnsenticorp" },
-    { flags: "--text-column <name>", description: "of your own data: the column of texts, by name or number" },
-    { flags: "--text-pair-column <name>", description: "the column of second texts" },
-    { flags: "--label-column <name>", description: "the column of labels" },
-    { flags: "--score-column <name>", description: "the column of scores" },
-    { flags: "--id-column <name>", description: "the column of the examples' names" },
-    { flags: "--format <name>", description: "of the file (default: by its name)", choices: RECORD_FORMATS },
+    ...recordOptions,
     { flags: "--predictions <file>", description: "keep each prediction: JSON lines; qa in .json: answers by id" },
     { flags: "--report <file>", description: "write an HTML report: classes, confusions, errors with their texts" },
     {
