@@ -6,7 +6,14 @@ import { ArgumentError, RuntimeError } from "../errors.ts";
 import { buildGraph, input } from "../graph/graph.ts";
 import { mul } from "../graph/ops/arithmetic.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { chooseRuntime, type Engines, fastest, type InstalledEngine, type RuntimeOptions } from "./choose-runtime.ts";
+import {
+  chooseRuntime,
+  type Engines,
+  fastest,
+  type InstalledEngine,
+  measureChoices,
+  type RuntimeOptions,
+} from "./choose-runtime.ts";
 import type { Processor } from "./processor.ts";
 
 const ONNX: InstalledEngine = { runtime: "onnxruntime", version: "1.0", precisions: ["f32"] };
@@ -144,6 +151,29 @@ describe("auto", () => {
     expect(auto.log.slice(-2)).toEqual(["dispose openvino f32", "dispose onnxruntime f32"]);
     const named = await choose({ runtime: "openvino" }, { times: ALL });
     await expect(named.runtime.compile(graph)).rejects.toThrow(/a known operator/);
+  });
+});
+
+describe("measureChoices", () => {
+  const work = { hiddenSize: 24, intermediateSize: 40, numAttentionHeads: 4, training: false };
+
+  test("says what is taken in f32 and in any precision, and auto takes that without measuring", async () => {
+    const { engines } = machine({ times: ALL });
+    const { f32, auto, comparison } = await measureChoices(engines, work);
+    expect([f32.runtime, f32.precision]).toEqual(["openvino", "f32"]);
+    expect([auto.runtime, auto.precision]).toEqual(["openvino", "bf16"]);
+    expect(comparison.times.map(({ milliseconds }) => milliseconds)).toEqual([10, 8, 4]);
+    for (const precision of ["f32", "auto"] as const) {
+      const { chosen, log } = await choose({ runtime: "auto", precision, work }, { times: ALL });
+      expect([chosen, log.includes("measure")]).toEqual([`openvino ${precision === "f32" ? "f32" : "bf16"}`, false]);
+    }
+  });
+
+  test("replaces what was measured before", async () => {
+    await measureChoices(machine({ times: ALL }).engines, work);
+    const now = { ...ALL, "openvino f32": 20, "openvino bf16": 20 };
+    await measureChoices(machine({ times: now }).engines, work);
+    expect((await choose({ runtime: "auto", precision: "auto", work }, { times: ALL })).chosen).toBe("onnxruntime f32");
   });
 });
 

@@ -60,7 +60,7 @@ export interface Engines {
   installed(): Promise<readonly InstalledEngine[]>;
   /** @throws {RuntimeError} where it is missing or broken. */
   open(engine: OpenEngine): Promise<Runtime>;
-  measure(runtimes: readonly Runtime[], work: LayerWork): Promise<LayerTimes>;
+  measure(runtimes: readonly Runtime[], work: LayerWork, milliseconds?: number): Promise<LayerTimes>;
   /** Where measurements are kept; the user's cache folder when left out. */
   readonly cacheFolder?: string;
 }
@@ -159,18 +159,45 @@ function candidatesOf(
   );
 }
 
+/** All engines on some work, and which ones are taken: in f32, and where any precision will do. */
+export interface EngineChoices {
+  readonly comparison: Comparison;
+  readonly f32: EngineTime;
+  readonly auto: EngineTime;
+}
+
+/** Whoever asks for a measurement waits for it. */
+const PATIENT_MS = 3000;
+
+/** Measures every engine in every precision, whatever was measured before, and keeps what `auto` finds next time. */
+export async function measureChoices(engines: Engines, work: LayerWork): Promise<EngineChoices> {
+  const { threads } = engines.processor;
+  const installed = await engines.installed();
+  const subsets = (["f32", "auto"] as const).map((precision) =>
+    candidatesOf(installed, { runtime: "auto", precision }, engines.processor),
+  );
+  const comparison = await compareEngines(subsets[1] ?? [], engines, threads, work, PATIENT_MS);
+  const [f32 = comparison, auto = comparison] = subsets.map((candidates) => ({
+    ...comparison,
+    times: comparison.times.filter((time) => candidates.some((one) => nameOf(one) === nameOf(time))),
+  }));
+  if (comparison.isSteady) await remember(measurement(f32.times, engines, threads, work), f32);
+  return { comparison, f32: fastest(f32.times), auto: fastest(auto.times) };
+}
+
 /** Measures the candidates beside each other, and keeps the result. */
-export async function compareEngines(
+async function compareEngines(
   candidates: readonly Candidate[],
   engines: Engines,
   threads: number,
   work: LayerWork,
+  milliseconds?: number,
 ): Promise<Comparison> {
   const opened: OpenedCandidate[] = [];
   try {
     for (const candidate of candidates) opened.push(await openCandidate(candidate, engines, threads));
     const running = opened.flatMap(({ runtime }) => (runtime === undefined ? [] : [runtime]));
-    const { times, tokens, isSteady } = await engines.measure(running, work);
+    const { times, tokens, isSteady } = await engines.measure(running, work, milliseconds);
     const timeOf = ({ candidate, runtime, error }: OpenedCandidate): EngineTime => {
       const time = runtime === undefined ? { error } : times[running.indexOf(runtime)];
       if (time?.milliseconds !== undefined) return { ...candidate, milliseconds: time.milliseconds };
@@ -310,7 +337,8 @@ function expectOffered(runtime: RuntimeName, precision: Precision): Precision {
 }
 
 /** How to get what is missing. */
-export const OPENVINO_HINT = "pip install openvino, or npm install openvino-node, brings OpenVINO";
+export const OPENVINO_HINT =
+  "pip install openvino brings OpenVINO, and ZHBERT_OPENVINO names the folder of another one";
 
 function noneFor({ runtime, precision }: Asked): RuntimeError {
   return new RuntimeError({

@@ -41,7 +41,7 @@ const MOST_SEQUENCES = 8;
 /** When the last round begins at the latest; compiling takes the engines tenths of a second of it. */
 const DEADLINE_MS = 1600;
 /** What of it runs may take. */
-const RUNS_MS = 900;
+const RUNS_SHARE = 0.5;
 /** So many make a measurement: the best of one round may be the machine's bad luck. */
 const STEADY_ROUNDS = 2;
 const MAX_ROUNDS = 6;
@@ -64,10 +64,17 @@ export interface LayerTimes {
   readonly isSteady: boolean;
 }
 
-/** Measures one layer of the sizes that are asked for, in under two seconds on a machine that does nothing else; the weights are random. */
-export async function measureLayer(runtimes: readonly Runtime[], work: LayerWork): Promise<LayerTimes> {
-  const deadline = performance.now() + DEADLINE_MS;
-  const sequences = await affordableSequences(runtimes, work);
+/**
+ * Measures one layer of the sizes that are asked for, of random weights.
+ * @param milliseconds - after so long no run begins; engines that have not had their turn by then are not measured.
+ */
+export async function measureLayer(
+  runtimes: readonly Runtime[],
+  work: LayerWork,
+  milliseconds = DEADLINE_MS,
+): Promise<LayerTimes> {
+  const deadline = performance.now() + milliseconds;
+  const sequences = await affordableSequences(runtimes, work, RUNS_SHARE * milliseconds);
   const graph = layerGraph(work, sequences);
   const tensors = tensorsOf(graph);
   const layers: (MeasuredLayer | { readonly error: unknown })[] = [];
@@ -92,7 +99,11 @@ export async function measureLayer(runtimes: readonly Runtime[], work: LayerWork
 }
 
 /** As many sequences as the first engine shows that there is time for. */
-async function affordableSequences(runtimes: readonly Runtime[], work: LayerWork): Promise<number> {
+async function affordableSequences(
+  runtimes: readonly Runtime[],
+  work: LayerWork,
+  milliseconds: number,
+): Promise<number> {
   const graph = layerGraph(work, 1);
   for (const runtime of runtimes) {
     const probe = await openLayer(runtime, work, graph, tensorsOf(graph));
@@ -100,7 +111,7 @@ async function affordableSequences(runtimes: readonly Runtime[], work: LayerWork
     await probe.run();
     await probe.dispose();
     // The first run of each engine takes its time besides.
-    const affordable = RUNS_MS / (probe.best * runtimes.length * (STEADY_ROUNDS + 1));
+    const affordable = milliseconds / (probe.best * runtimes.length * (STEADY_ROUNDS + 1));
     return Math.max(1, Math.min(MOST_SEQUENCES, Math.floor(affordable)));
   }
   return 1;

@@ -1,8 +1,5 @@
 /** The engines of Node.js: the one place where a runtime is made, by name, or by a measurement of what is faster here. */
 import * as ort from "onnxruntime-node";
-import { RuntimeError, verbatim } from "../errors.ts";
-import { buildGraph, input } from "../graph/graph.ts";
-import { mul } from "../graph/ops/arithmetic.ts";
 import type { BertConfig } from "../model/config.ts";
 import { onnxRuntime } from "../runtime/onnxruntime.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -24,6 +21,7 @@ import { createOnnxRuntime } from "./onnxruntime.ts";
 import { findOpenVino } from "./openvino/find.ts";
 import { createOpenVinoRuntime } from "./openvino.ts";
 import { readProcessor } from "./processor.ts";
+import { noGraphicsProcessor, smallestGraph } from "./webgpu.ts";
 
 /**
  * An engine: by name, or with `auto` the one that computes a layer faster on this machine, which is measured in under two
@@ -116,17 +114,10 @@ async function openEngine({ runtime, precision, threads, onNote }: OpenEngine): 
 /** ONNX Runtime's WebGPU provider, which shows only with a first graph whether there is a graphics processor. */
 async function openWebGpu(threads: number): Promise<Runtime> {
   const runtime = onnxRuntime(ort, { threads, provider: "webgpu" });
-  const x = input("x", "float32", [1]);
   try {
-    await (await runtime.compile(buildGraph({ y: mul(x, x) }))).dispose();
+    await (await runtime.compile(smallestGraph())).dispose();
     return runtime;
   } catch (cause) {
-    throw new RuntimeError({
-      where: "runtime webgpu",
-      expected: "a graphics processor that WebGPU can use",
-      got: verbatim(/Failed to get a WebGPU adapter[^\n]*/.exec(String(cause))?.[0] ?? String(cause)),
-      hint: "install its driver (on Linux that for Vulkan, and libvulkan1), or take --runtime auto",
-      cause,
-    });
+    throw noGraphicsProcessor(String(cause), cause);
   }
 }

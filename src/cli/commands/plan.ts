@@ -1,5 +1,5 @@
 /** `zhbert plan`: what a pre-training job takes on this machine, in memory and days, before it is begun. */
-import { availableParallelism, loadavg } from "node:os";
+import { availableParallelism } from "node:os";
 import { UsageError, verbatim } from "../../errors.ts";
 import { resolveConfig } from "../../node/model-files.ts";
 import { type PlannedJob, type PlannedPhase, planTraining } from "../../node/plan-training.ts";
@@ -7,6 +7,7 @@ import { loadVocabulary } from "../../node/vocabulary-file.ts";
 import type { Choice } from "../../report/training-plan.ts";
 import { OPTIMIZERS } from "../../train/optimizers.ts";
 import { type CommandContext, defineCommand, type Output } from "../command.ts";
+import { noteLoad } from "../machine-load.ts";
 import { byteCount, share, tokenCount, wholeNumber } from "../numbers.ts";
 import { presetOption, printPresets, readPreset, withPlanPreset } from "../preset-options.ts";
 import { openEngine, runtimeOptions } from "../runtime-options.ts";
@@ -120,13 +121,6 @@ export default defineCommand({
     output.print(`  ${commandOf(job.phases, options, hours)}`);
   },
 });
-
-/** Measurements on a machine that does other work say what is left of it. */
-function noteLoad(output: Output, threads: number): void {
-  const [load = 0] = loadavg();
-  if (load < threads / 2) return;
-  output.note(`warning: other programs run here (load ${load.toFixed(1)}); on a machine of its own training is faster`);
-}
 
 /** Micro-batches in powers of two besides the best, so that the table stays short. */
 function shownChoices({ choices, best }: PlannedPhase): Choice[][] {
