@@ -9,6 +9,7 @@ import { type ConfigFile, googleConfig, paddleConfig, transformersConfig } from 
 import { inferConfig } from "../model/config-repairs.ts";
 import type { ExportTask } from "../model/export-graphs.ts";
 import { parameterShapes } from "../model/initialize.ts";
+import { dequantized, quantizedIn } from "../model/quantized-weights.ts";
 import { translate } from "../model/weight-names/table.ts";
 import { type Dialect, fromHuggingFaceNames } from "../model/weight-names.ts";
 import { TOKENIZER_FILES, tokenizerFiles } from "../text/tokenizer-files.ts";
@@ -101,10 +102,12 @@ const layouts: Readonly<Record<ConversionTarget, Layout>> = {
  */
 export function convertModel(model: OpenedModel, options: ConversionOptions): Conversion {
   expectOptions(options);
+  expectHolds(model, options);
   const overflows = new Map<string, number>();
   const noteOverflow = (name: string, count: number) => overflows.set(name, count);
   const { kept, dropped } = chooseTensors(model, options.only ?? "all");
   const config = model.config ?? inferConfig(kept)?.config;
+  const weights = weightsAmong(model, kept);
   const shapes = config ? parameterShapes(config, { nextSentence: true }) : new Map<string, readonly number[]>();
   const plan =
     options.to === "onnx"
@@ -117,7 +120,7 @@ export function convertModel(model: OpenedModel, options: ConversionOptions): Co
     written: plan.written,
     smallFiles: small.files,
     missing: [...shapes.keys()].filter((name) => !kept.has(name) && isWanted(name, options)),
-    unknown: options.to === "onnx" ? [] : plan.written.filter((name) => !isKnown(name)),
+    unknown: options.to === "onnx" ? [] : plan.written.filter((name) => weights.has(name) && !isKnown(name)),
     dropped: [...dropped, ...plan.dropped],
     overflows,
     notes: [...model.notes, ...small.notes],
@@ -139,6 +142,29 @@ function expectOptions({ to, dtype, maxShardBytes, task, opset, externalData }: 
   if (to === "onnx" && (dtype === "bfloat16" || dtype === "keep")) {
     throw wrongOption("dtype", "float32 or float16 for onnx", dtype);
   }
+}
+
+/** Integers with scales are read by zhbert and by Transformers from safetensors; an ONNX model computes with them. */
+function expectHolds({ named, config, where }: OpenedModel, { to, dtype = "keep" }: ConversionOptions): void {
+  const [first] = quantizedIn(named.tensors);
+  if (
+    config?.quantization === undefined ||
+    first === undefined ||
+    to === "onnx" ||
+    (to === "safetensors" && dtype === "keep")
+  )
+    return;
+  throw new ConfigError({
+    where,
+    expected: `float weights to convert to ${to}`,
+    got: verbatim(`int8 weights (${first})`),
+    hint: "convert the float model that it was made from; a quantised one becomes safetensors or onnx as it is",
+  });
+}
+
+/** Without the scales that belong to integers. */
+function weightsAmong({ config, where }: OpenedModel, tensors: LazyTensors): LazyTensors {
+  return config?.quantization === undefined ? tensors : dequantized(tensors, where);
 }
 
 function wrongOption(name: string, expected: string, got: string): ArgumentError {
@@ -196,7 +222,9 @@ function planOnnx(model: OpenedModel, kept: LazyTensors, options: ConversionOpti
     },
   );
   const used = new Set(written);
-  const dropped = [...kept.keys()].filter((name) => !used.has(name)).map((name) => `${name}: not part of ${task}`);
+  const dropped = [...weightsAmong(model, kept).keys()]
+    .filter((name) => !used.has(name))
+    .map((name) => `${name}: not part of ${task}`);
   const architectures = { features: "BertModel", "fill-mask": "BertForMaskedLM", pretraining: "BertForPreTraining" };
   return { files, bytes: weightBytes, written, dropped, architecture: architectures[task], isExternal };
 }

@@ -62,7 +62,7 @@ function quantised(where: string, tensor: LazyTensor): ConfigError {
     where,
     expected: `a weight of ${FRACTIONS.join(", ")}`,
     got: verbatim(typeOf(tensor)),
-    hint: "The weights are quantised: take the original ones, or save them as float32 with the program that made these.",
+    hint: "The weights are quantised, which is for inference: train the float model that they were made from, then quantise it anew. zhbert reads those of zhbert quantize, with their config.json, and no others.",
   });
 }
 

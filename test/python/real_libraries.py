@@ -224,10 +224,11 @@ def onnx_check(folder, truth):
             onnx.checker.check_model(path, full_check=True)
             for output, value in onnx_outputs(path, INPUTS).items():
                 wanted = numpy.array(expected[output]["data"], dtype="float32").reshape(expected[output]["shape"])
-                tolerance = 2e-2 if "fp16" in name else 1e-5
+                # A value on the border of two of 256 levels may fall to either side.
+                tolerance = 2e-2 if "fp16" in name or "quantized" in name else 1e-5
                 difference = float(numpy.abs(value - wanted).max() / numpy.abs(wanted).max())
                 assert value.shape == wanted.shape and difference < tolerance, f"{path}: {output} off by {difference}"
-                worst = max(worst, difference if "fp16" not in name else 0)
+                worst = max(worst, difference if name == "model.onnx" else 0)
             checked += 1
     return {"models": checked, "worst": worst}
 
