@@ -239,6 +239,9 @@ export type {
   TextSimilarityPipeline,
   TokenClassificationOptions,
   TokenClassificationPipeline,
+  ZeroShotClassificationPipeline,
+  ZeroShotOptions,
+  ZeroShotResult,
 } from "./tasks/pipeline/pipeline-types.ts";
 export {
   defaultLearningRate,

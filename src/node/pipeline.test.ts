@@ -85,6 +85,49 @@ describe("text-classification", () => {
   });
 });
 
+describe("zero-shot-classification", () => {
+  const labels = ["entailment", "neutral", "contradiction"];
+  const folder = smallTaskFolder({ task: "match", maxSeqLength: SMALL_LENGTH, labels });
+  afterAll(() => folder.remove());
+
+  test("scores by what the text entails, as Transformers: over all labels, or each against its contradiction", async () => {
+    const tell = await pipeline("zero-shot-classification", folder.path, { runtime });
+    const options = { hypothesisTemplate: "{}" };
+    const words = ["天气", "我", "北京人"];
+    const { sequence, labels: found, scores } = await tell("今天很好", words, options);
+    expect(sequence).toBe("今天很好");
+    expect([...found].sort()).toEqual([...words].sort());
+    expect(scores.reduce((sum, score) => sum + score, 0)).toBeCloseTo(1, 6);
+    expect([...scores].sort((a, b) => b - a)).toEqual(scores);
+    const classify = await pipeline("text-classification", folder.path, { runtime });
+    const shares = async (word: string) => {
+      const all = await classify({ text: "今天很好", textPair: word }, { topK: null });
+      return (name: string) => all.find(({ label }) => label === name)?.score as number;
+    };
+    const several = await tell("今天很好", words.join("，"), { ...options, multiLabel: true });
+    for (const [i, word] of several.labels.entries()) {
+      const share = await shares(word);
+      expect(several.scores[i]).toBeCloseTo(share("entailment") / (share("entailment") + share("contradiction")), 5);
+    }
+    const lists = await tell(["今天很好", "我爱北京"], words, options);
+    expect(lists[0]?.labels).toEqual(found);
+    expect(lists[0]?.scores[0]).toBeCloseTo(scores[0] as number, 5);
+    expect(lists[1]?.sequence).toBe("我爱北京");
+    expect((await tell("好", ["人"])).scores).toEqual([1]);
+  });
+
+  test("refuses models without entailment, labels that are none, and templates without their place", async () => {
+    const other = await pipeline("zero-shot-classification", classifier.path, { runtime });
+    await expect(other("好", ["人"])).rejects.toThrow("with a label entailment, got the labels");
+    expect((await other("好", ["人", "天"], { entailment: "好" })).labels).toHaveLength(2);
+    await expect(other("好", ["人"], { entailment: "是" })).rejects.toThrow("entailment: expected one of");
+    const tell = await pipeline("zero-shot-classification", folder.path, { runtime });
+    for (const bad of [[], ["人", "人"], ["人", ""], " "])
+      await expect(tell("好", bad)).rejects.toThrow("candidate labels");
+    await expect(tell("好", ["人"], { hypothesisTemplate: "好" })).rejects.toThrow("hypothesisTemplate");
+  });
+});
+
 describe("fill-mask", () => {
   test("gives Transformers' fields, a list for each of several masks, and no spaces between characters", async () => {
     const fill = await pipeline("fill-mask", base.path, { runtime });

@@ -28,7 +28,7 @@ interface Pending<Example, Encoded> {
  * @throws {DataError} when an example does not fit the task; what the signal says.
  */
 export async function* predictExamples<Example, Prediction, Encoded extends EncodedExample>(
-  task: Task<Example, Prediction, Encoded>,
+  task: Pick<Task<Example, Prediction, Encoded>, "encode" | "decode" | "scoreAxes">,
   tokenizer: BertTokenizer,
   run: ScoreBatch,
   examples: Iterable<Example> | AsyncIterable<Example>,

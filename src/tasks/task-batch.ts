@@ -78,7 +78,7 @@ function labelTensor(
  * @throws {RuntimeError} when one is not a number: nothing can be decoded from it.
  */
 export function scoresByRow(
-  task: AnyTask,
+  task: Pick<AnyTask, "scoreAxes">,
   rows: readonly TaskRow[],
   { seqLength }: TaskBatch,
   outputs: Readonly<Record<string, HostTensor>>,

@@ -8,7 +8,7 @@ import { matchInferenceWeights } from "../model/quantized-weights.ts";
 import type { Executable, Runtime } from "../runtime/runtime.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
 import { type PredictOptions, predictExamples } from "./predict-examples.ts";
-import type { RowScores, Task, TaskRow } from "./task.ts";
+import type { EncodedExample, RowScores, Task, TaskRow } from "./task.ts";
 import { scoresByRow, scoringBatch } from "./task-batch.ts";
 import { taskGraph, taskParameterShapes } from "./task-graph.ts";
 
@@ -54,8 +54,31 @@ export class TaskModel<Example, Prediction> {
     examples: Iterable<Example> | AsyncIterable<Example>,
     options: PredictOptions = {},
   ): AsyncGenerator<Prediction> {
+    yield* this.#decoded(this.task, examples, options);
+  }
+
+  /** Like `predict`, with what `decode` makes of the scores of an example's rows. */
+  async *decodeBy<T>(
+    decode: (scores: readonly RowScores[]) => T,
+    examples: Iterable<Example> | AsyncIterable<Example>,
+    options: PredictOptions = {},
+  ): AsyncGenerator<T> {
+    const { task } = this;
+    const other = {
+      scoreAxes: task.scoreAxes,
+      encode: (example: Example, tokenizer: BertTokenizer) => task.encode(example, tokenizer),
+      decode: (_: Example, __: EncodedExample, scores: readonly RowScores[]) => decode(scores),
+    };
+    yield* this.#decoded(other, examples, options);
+  }
+
+  async *#decoded<T>(
+    task: Pick<Task<Example, T>, "encode" | "decode" | "scoreAxes">,
+    examples: Iterable<Example> | AsyncIterable<Example>,
+    options: PredictOptions,
+  ): AsyncGenerator<T> {
     const program = await this.#scoring();
-    yield* predictExamples(this.task, this.tokenizer, (inputs) => program.run(inputs), examples, options);
+    yield* predictExamples(task, this.tokenizer, (inputs) => program.run(inputs), examples, options);
   }
 
   /** The scores of an example's rows, one after the other. */

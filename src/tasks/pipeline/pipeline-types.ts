@@ -52,6 +52,30 @@ export interface TextClassificationPipeline extends PipelineBase<"text-classific
   (texts: readonly TextInput[], options?: ClassificationOptions): Promise<ScoredLabel[][]>;
 }
 
+/** How labels that no model was trained for are told. */
+export interface ZeroShotOptions extends CallOptions {
+  /** A sentence about a label, `{}` standing for it; `这段文字是关于{}的。`. */
+  readonly hypothesisTemplate?: string;
+  /** Whether several labels may hold, each with a probability of its own; false. */
+  readonly multiLabel?: boolean;
+  /** The model's label for "follows from the text", where it is not called entailment. */
+  readonly entailment?: string;
+}
+
+/** Labels, the likeliest first, under the names that Transformers gives its fields. */
+export interface ZeroShotResult {
+  readonly sequence: string;
+  readonly labels: readonly string[];
+  /** Of each label, in [0, 1]; they sum to 1, unless several labels may hold. */
+  readonly scores: readonly number[];
+}
+
+/** Any labels, by a model of inference (OCNLI, XNLI); a list of labels, or one text with commas between. */
+export interface ZeroShotClassificationPipeline extends PipelineBase<"zero-shot-classification"> {
+  (text: string, labels: string | readonly string[], options?: ZeroShotOptions): Promise<ZeroShotResult>;
+  (texts: readonly string[], labels: string | readonly string[], options?: ZeroShotOptions): Promise<ZeroShotResult[]>;
+}
+
 /** How entities are put together. */
 export interface TokenClassificationOptions extends CallOptions {
   /**
@@ -187,6 +211,7 @@ export interface Pipelines {
   readonly "fill-mask": FillMaskPipeline;
   readonly "feature-extraction": FeatureExtractionPipeline;
   readonly "multiple-choice": MultipleChoicePipeline;
+  readonly "zero-shot-classification": ZeroShotClassificationPipeline;
   readonly "text-similarity": TextSimilarityPipeline;
   readonly "sentence-similarity": TextSimilarityPipeline;
 }

@@ -25,6 +25,7 @@ import {
   similarityCall,
 } from "./pipeline-tasks.ts";
 import type { PipelineName, Pipelines } from "./pipeline-types.ts";
+import { zeroShotCall } from "./zero-shot.ts";
 
 /** A pipeline over a fine-tuned model: the tasks whose models it takes, the usual one first, and its call. */
 interface TaskKind {
@@ -58,6 +59,7 @@ const TASK_KINDS: Readonly<Partial<Record<PipelineName, TaskKind>>> = {
   ner: entities,
   "question-answering": { tasks: tasksOf("question-answering"), call: answerCall, methods: explanation },
   "multiple-choice": { tasks: tasksOf("multiple-choice"), call: choiceCall, methods: explanation },
+  "zero-shot-classification": { tasks: ["match", "classify", "siamese"], call: zeroShotCall },
   "text-similarity": similarity,
   "sentence-similarity": similarity,
 };
