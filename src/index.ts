@@ -327,6 +327,7 @@ export { AdamW, type AdamWOptions } from "./train/adamw.ts";
 export { Lamb, type LambOptions } from "./train/lamb.ts";
 export type { Optimizer, OptimizerOptions } from "./train/optimizer.ts";
 export type { OptimizerName } from "./train/optimizers.ts";
+export type { PassRunner } from "./train/pass-runner.ts";
 export {
   findPreset,
   type Preset,

@@ -45,6 +45,7 @@ export {
   type RejectedOpenVino,
 } from "./openvino/find.ts";
 export { createOpenVinoRuntime, type OpenVinoOptions, type OpenVinoPrecision } from "./openvino.ts";
+export { PassWorkers } from "./pass-workers.ts";
 export { pipeline } from "./pipeline.ts";
 export { type PlannedJob, type PlannedPhase, type PlanTrainingOptions, planTraining } from "./plan-training.ts";
 export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining } from "./pretrain.ts";
