@@ -1,4 +1,8 @@
 /** Eight-bit linear layers against plain loops over the same integers, in ONNX Runtime's own form and in ONNX's. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import {
   checkOperator,
@@ -10,9 +14,11 @@ import {
   randomTensor,
   tabulate,
 } from "../../../test/graph-checks.ts";
+import { lowerGraph } from "../../onnx/lower.ts";
+import { serializeModel } from "../../onnx/serialize.ts";
 import { hostTensor } from "../../util/tensor.ts";
 import { gradients } from "../autodiff.ts";
-import { input, type Tensor } from "../graph.ts";
+import { buildGraph, input, type Tensor } from "../graph.ts";
 import { reduceSum } from "./broadcast.ts";
 import { constant, full } from "./constant.ts";
 import {
@@ -130,6 +136,30 @@ describe("dynamicallyQuantizedLinear", () => {
     const results = await evaluatePortable({ y: build(input("x", "float32", [TOKENS, IN])) }, { x });
     expectClose(results["y"] ?? [], expected, 1e-5);
   });
+});
+
+test("ONNX Runtime computes with integers, not with floats made from them", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zhbert-quantize-op-"));
+  const optimized = join(folder, "optimized.onnx");
+  const tensor = input("x", "float32", [TOKENS, IN]);
+  const fixed = quantizedLinear(rounded(tensor), matrix(), constant("int32", [OUT], [1, 2, 3]));
+  const moving = dynamicallyQuantizedLinear(
+    dynamicQuantizeLinear(tensor),
+    matrix(),
+    constant("float32", [OUT], floatBias),
+  );
+  for (const contrib of [true, false]) {
+    const { model } = serializeModel(lowerGraph(buildGraph({ fixed, moving }), { contrib }));
+    const session = await ort.InferenceSession.create(model, {
+      optimizedModelFilePath: optimized,
+      logSeverityLevel: 3,
+    });
+    await session.release();
+    const written = readFileSync(optimized, "latin1");
+    expect(written).toContain("QGemm");
+    expect(written).toMatch(/MatMulIntegerToFloat|DynamicQuantizeMatMul/);
+  }
+  rmSync(folder, { recursive: true });
 });
 
 test("sums of products beyond 16 bits are exact", async () => {

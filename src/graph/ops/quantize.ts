@@ -104,6 +104,9 @@ function inferLinear(name: string, [x, , , weight, scale, bias]: readonly Tensor
 const flops: OperatorDefinition<object>["flops"] = ([, , , weight], [y]) =>
   2 * Number(product((y as TensorType).shape)) * Number((weight as TensorType).shape[1]);
 
+/** Of the input's levels, scale and zero point, the weight and its scale, and the bias. */
+type SixNames = readonly [string, string, string, string, string, string];
+
 const staticLinearOp = defineOp<object>({
   name: "quantizedLinear",
   infer: (inputs) => inferLinear("quantizedLinear", inputs),
@@ -112,28 +115,13 @@ const staticLinearOp = defineOp<object>({
 });
 
 /**
- * QGemm, or the same between DequantizeLinear nodes, which engines take together. ONNX Runtime does so for Gemm with an integer
- * bias and all zero points written out; MatMul and Add it computes in float.
+ * Gemm between DequantizeLinear nodes, which engines take together: ONNX Runtime makes QGemm of them where the bias is an integer
+ * and all zero points are written out; MatMul and Add it would compute in float.
  */
-function lowerStatic({ names, inputs, target, emit, constant }: LowerContext<object>): LoweredNode {
-  const [values, scale, zeroPoint, weight, weightScale, bias] = names as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+function lowerStatic({ names, inputs, emit, constant }: LowerContext<object>): LoweredNode {
+  const [values, scale, zeroPoint, weight, weightScale, bias] = names as SixNames;
   const out = (inputs[3] as Tensor).shape[0] as number;
   const zeros = (dtype: "int8" | "int32") => constant(dtype, [out], new Array(out).fill(0));
-  if (target.contrib) {
-    return {
-      opType: "QGemm",
-      domain: "com.microsoft",
-      inputs: [values, scale, zeroPoint, weight, weightScale, zeros("int8"), bias],
-      attributes: { transB: { int: 1 } },
-    };
-  }
   const byRow = { axis: { int: 0 } };
   const biasScale = emit({ opType: "Mul", inputs: [scale, weightScale] });
   const operands = [
@@ -150,7 +138,7 @@ function lowerStatic({ names, inputs, target, emit, constant }: LowerContext<obj
  * @param bias - int32 [out], in units of the input's scale times the weights'.
  * @returns float32 [tokens, out].
  * @throws {ShapeError} when the axes or dtypes do not fit.
- * ONNX: `QGemm` (com.microsoft), or `Gemm` between `DequantizeLinear` (opset 13).
+ * ONNX: `Gemm` between `DequantizeLinear` (opset 13).
  */
 export function quantizedLinear(x: QuantizedTensor, weight: QuantizedMatrix, bias: Tensor): Tensor {
   return staticLinearOp([x.values, x.scale, x.zeroPoint, weight.values, weight.scale, bias], {});
@@ -165,14 +153,7 @@ const dynamicLinearOp = defineOp<object>({
 
 /** MatMulIntegerToFloat, or the parts that ONNX Runtime makes it from. */
 function lowerDynamic({ names, target, emit }: LowerContext<object>): LoweredNode {
-  const [values, scale, zeroPoint, weight, weightScale, bias] = names as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [values, scale, zeroPoint, weight, weightScale, bias] = names as SixNames;
   const turned = emit({ opType: "Transpose", inputs: [weight], attributes: { perm: { ints: [1, 0] } } });
   if (target.contrib) {
     const inputs = [values, turned, scale, weightScale, zeroPoint, "", bias];
