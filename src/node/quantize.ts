@@ -21,7 +21,7 @@ import { given } from "../util/given.ts";
 import { Random } from "../util/random.ts";
 import { loadPretrained } from "./bert-model.ts";
 import type { DownloadOptions } from "./hub.ts";
-import { createOnnxRuntime } from "./onnxruntime.ts";
+import { type EngineChoice, openRuntime } from "./runtimes.ts";
 import { identities, type WrittenFile, writeFolder } from "./write-folder.ts";
 
 /** What is going on: calibration, each layer by itself in one of the modes, measurements. */
@@ -31,7 +31,7 @@ export type QuantizeStage = "calibrate" | QuantizationMode | "measure";
 export type LabelledExamples = (task: string) => Promise<readonly object[]>;
 
 /** How a model is quantised and where its files go. */
-export interface QuantizeOptions {
+export interface QuantizeOptions extends EngineChoice {
   /** Calibration texts; a quarter is held out to measure on. */
   readonly texts: Iterable<TextOrPair> | AsyncIterable<TextOrPair>;
   /** Where the texts are from, for messages. */
@@ -53,8 +53,6 @@ export interface QuantizeOptions {
   /** Of a fine-tuned model: the examples that each form is measured on. */
   readonly examples?: LabelledExamples;
   readonly overwrite?: boolean;
-  readonly runtime?: Runtime;
-  readonly threads?: number;
   readonly download?: DownloadOptions;
   readonly signal?: AbortSignal;
   readonly onNote?: (text: string) => void;
@@ -109,7 +107,7 @@ export async function quantize(name: string, folder: string, options: QuantizeOp
   for (const note of loaded.notes) onNote(note);
   expectFloats(loaded);
   const { calibration, heldOut } = await splitTexts(options, onNote);
-  const runtime = options.runtime ?? createOnnxRuntime(given({ threads: options.threads }));
+  const { runtime, release } = await openRuntime(options, { mode: "inference", config: loaded.config, onNote });
   try {
     const rows = rowsOf(loaded, calibration, options);
     const stage = (of: QuantizeStage) => ({
@@ -137,7 +135,7 @@ export async function quantize(name: string, folder: string, options: QuantizeOp
       files,
     };
   } finally {
-    if (options.runtime === undefined) await runtime.dispose();
+    await release();
   }
 }
 

@@ -9,6 +9,7 @@ import { type CommandContext, defineCommand, type Output, type Progress } from "
 import { labelledExamples, loadExamples, recordOptions } from "../labelled-data.ts";
 import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { probability, share, wholeNumber } from "../numbers.ts";
+import { engineChoice, runtimeOptions } from "../runtime-options.ts";
 import { encodingOption, openTexts, pairOf } from "../text-input.ts";
 
 export default defineCommand({
@@ -71,11 +72,7 @@ export default defineCommand({
     ...recordOptions,
     { flags: "--overwrite", description: "replace files of the same names" },
     encodingOption,
-    {
-      flags: "--threads <n>",
-      description: "threads of the engine (default: all processors)",
-      parse: wholeNumber("--threads", 1),
-    },
+    ...runtimeOptions,
     ...hubOptions,
   ],
   examples: [
@@ -115,9 +112,9 @@ async function runQuantize(context: CommandContext): Promise<void> {
     reduceRange: options["reduceRange"] ?? false,
     download,
     signal,
+    ...engineChoice(context),
     ...given({
       maxSeqLength: options["maxSeqLength"] as number | undefined,
-      threads: options["threads"] as number | undefined,
       examples: examplesOf(context),
     }),
     onNote: (text) => output.note(text),
