@@ -1,6 +1,7 @@
 /** WebGPU computes what the CPU computes: on the software driver that Chromium brings, in a process of its own. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { createRuntime } from "../src/node/runtimes.ts";
@@ -18,7 +19,7 @@ describe("WebGPU", () => {
   } else {
     test(title, { timeout: 600_000 }, async () => {
       const env = { ...process.env, LD_LIBRARY_PATH: CHROMIUM, VK_ICD_FILENAMES: DRIVER };
-      const args = ["--import", "tsx", "test/webgpu-child.ts"];
+      const args = ["--import", "tsx", fileURLToPath(new URL("./webgpu-child.ts", import.meta.url))];
       const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root, env });
       const { runtime, isInPlace, largest, difference } = JSON.parse(stdout);
       expect({ runtime, isInPlace }).toEqual({ runtime: "webgpu", isInPlace: true });
