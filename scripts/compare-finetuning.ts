@@ -10,9 +10,17 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { prepare } from "../src/node/fine-tuning-inputs.ts";
+import type { FineTuningInputs } from "../src/node/fine-tuning-run.ts";
 import { createOnnxRuntime } from "../src/node/onnxruntime.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
+import type { Classification } from "../src/tasks/classify.ts";
+import type { QuestionExample, Span, TaggedExample, TextExample } from "../src/tasks/examples.ts";
+import { type RunStatistics, statisticsOf } from "../src/tasks/metrics/significance.ts";
+import type { Tagging } from "../src/tasks/ner/ner-decode.ts";
+import type { QuestionAnswer } from "../src/tasks/qa/qa-answer.ts";
+import { countLabels } from "../src/tasks/records/labels.ts";
 import type { EncodedExamples } from "../src/tasks/task-batches.ts";
+import { inPercent } from "../src/util/percent.ts";
 import { initialWeights, kept, type SideResult, scoresOf, trainHere, trainThere } from "./finetuning-sides.ts";
 
 /** How long rows are, and how long is trained: what two processors do within hours. */
@@ -50,8 +58,8 @@ interface TaskResult {
   readonly metric: string;
   /** In [0, 1]: of the model before training, its head drawn at random. */
   readonly untrained: number;
-  /** Of the answer that is the commonest in training; 0 where that finds nothing. */
-  readonly majority: number;
+  /** Of the commonest label of training, the commonest tag of each character, the first sentence of a passage. */
+  readonly baseline: number;
   readonly ours: readonly SideResult[];
   readonly theirs: readonly SideResult[];
 }
@@ -59,8 +67,8 @@ interface TaskResult {
 async function compareTask(name: string, runtime: Runtime): Promise<TaskResult> {
   const shape = TASKS[name];
   if (shape === undefined) throw new Error(`--tasks: expected some of ${Object.keys(TASKS).join(", ")}, got ${name}`);
-  const prepared = await prepare(jobOf(name, shape, runtime.threads), {}, runtime);
-  const { inputs } = prepared;
+  const prepared = await prepare(jobOf(name, shape), {});
+  const inputs: FineTuningInputs = { ...prepared.inputs, runtime };
   const { primaryMetric: metric } = inputs.task;
   const split = inputs.tests["test"] === undefined ? "dev" : "test";
   const evaluated = firstOf((inputs.tests["test"] ?? inputs.dev) as EncodedExamples, Number(options["eval-examples"]));
@@ -80,10 +88,10 @@ async function compareTask(name: string, runtime: Runtime): Promise<TaskResult> 
     console.error(`  the losses of an update differ by at most ${lossDifference(ours.at(-1), theirs.at(-1))}`);
   }
   const facts = { title: prepared.data.title, examples: inputs.train.examples.length, split, metric };
-  return { ...facts, untrained, majority: majority(inputs.train, evaluated), ours, theirs };
+  return { ...facts, untrained, baseline: baseline(inputs, evaluated), ours, theirs };
 }
 
-function jobOf(name: string, { folder, maxSeqLength, epochs }: (typeof TASKS)[string] & object, threads: number) {
+function jobOf(name: string, { folder, maxSeqLength, epochs }: (typeof TASKS)[string] & object) {
   const { model = "", data = "" } = options;
   return {
     model,
@@ -98,8 +106,6 @@ function jobOf(name: string, { folder, maxSeqLength, epochs }: (typeof TASKS)[st
       keepLast: true,
       saveSteps: 0,
     },
-    runs: 1,
-    threads,
   };
 }
 
@@ -108,19 +114,63 @@ function firstOf({ examples, encoded }: EncodedExamples, count: number): Encoded
   return { examples: examples.slice(0, count), encoded: kept, rows: kept.flatMap(({ rows }) => rows), truncated: 0 };
 }
 
-/** The share of the evaluated examples that have the commonest label of training. */
-function majority(train: EncodedExamples, evaluated: EncodedExamples): number {
-  const labelsOf = ({ examples }: EncodedExamples) =>
-    (examples as readonly { readonly label?: string }[]).map(({ label }) => label);
-  const counts = new Map<string | undefined, number>();
-  for (const label of labelsOf(train)) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const [commonest] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
-  if (commonest === undefined) return 0;
-  return labelsOf(evaluated).filter((label) => label === commonest).length / evaluated.examples.length;
+/** What predictions are worth that nothing was learned for but counts: by the task's own metrics, in [0, 1]. */
+function baseline({ task, train }: FineTuningInputs, { examples }: EncodedExamples): number {
+  const predict = BASELINES[task.settings.task];
+  if (predict === undefined) return 0;
+  const predictOne = predict(train.examples as never);
+  const predictions = examples.map((example) => predictOne(example as never));
+  return task.evaluate(examples, predictions).metrics[task.primaryMetric] ?? 0;
+}
+
+type Baseline = (train: readonly never[]) => (example: never) => unknown;
+const BASELINES: Readonly<Record<string, Baseline>> = {
+  classify: commonestLabel,
+  match: commonestLabel,
+  ner: commonestTags,
+  qa: () => firstSentence,
+};
+
+/** The commonest label of training. */
+function commonestLabel(train: readonly TextExample[]) {
+  const counts = countLabels(train.flatMap(({ label }) => (label === undefined ? [] : [label])));
+  const label = commonestOf(counts);
+  return (): Classification => ({ labels: label === undefined ? [] : [{ label, score: 1 }] });
+}
+
+/** Of each character the tag that it most often has in training; of one that training lacks, the commonest of all. */
+function commonestTags(train: readonly TaggedExample[]) {
+  const byUnit = new Map<string, string[]>();
+  const all: string[] = [];
+  for (const { text, units, tags = [] } of train) {
+    tags.forEach((tag, i) => {
+      const unit = text.slice(...(units[i] as Span));
+      const seen = byUnit.get(unit);
+      if (seen === undefined) byUnit.set(unit, [tag]);
+      else seen.push(tag);
+      all.push(tag);
+    });
+  }
+  const chosen = new Map([...byUnit].map(([unit, tags]) => [unit, commonestOf(countLabels(tags))]));
+  const otherwise = commonestOf(countLabels(all)) ?? "O";
+  return ({ text, units }: TaggedExample): Tagging => {
+    const tags = units.map((unit) => chosen.get(text.slice(...unit)) ?? otherwise);
+    return { units, tags, scores: tags.map(() => 1), entities: [] };
+  };
+}
+
+/** The first sentence of the passage. */
+function firstSentence({ id, context }: QuestionExample): QuestionAnswer {
+  const answer = /^[^。！？]*/u.exec(context)?.[0] ?? "";
+  return { id, answer, start: 0, end: answer.length, score: 1, nBest: [] };
+}
+
+function commonestOf(counts: ReadonlyMap<string, number>): string | undefined {
+  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
 }
 
 function progressOf(result: SideResult | undefined, metric: string): string {
-  return `${percent(result?.scores[metric] ?? 0)} (${result?.seconds.toFixed(0)} s)`;
+  return `${inPercent(result?.scores[metric] ?? 0)} (${result?.seconds.toFixed(0)} s)`;
 }
 
 function lossDifference(a: SideResult | undefined, b: SideResult | undefined): string {
@@ -128,27 +178,18 @@ function lossDifference(a: SideResult | undefined, b: SideResult | undefined): s
   return Math.max(...differences).toExponential(1);
 }
 
-const percent = (share: number) => (share * 100).toFixed(1);
-
-/** The mean and the deviation of a sample. */
-function momentsOf(scores: readonly number[]): { readonly mean: number; readonly deviation: number } {
-  const mean = scores.reduce((sum, score) => sum + score / scores.length, 0);
-  const squares = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / Math.max(1, scores.length - 1)) };
-}
-
-function rowOf({ title, examples, split, metric, untrained, majority, ours, theirs }: TaskResult): string {
+function rowOf({ title, examples, split, metric, untrained, baseline: trivial, ours, theirs }: TaskResult): string {
   const [here, there] = [ours, theirs].map((side) => side.map(({ scores }) => scores[metric] ?? 0)) as [
     number[],
     number[],
   ];
-  const [a, b] = [momentsOf(here), momentsOf(there)];
-  const shown = (scores: readonly number[], { mean, deviation }: typeof a) =>
-    `${percent(Math.max(...scores))} (${percent(mean)} ± ${percent(deviation)})`;
+  const [a, b] = [statisticsOf(here), statisticsOf(there)];
+  const shown = ({ max, mean, standardDeviation = 0 }: RunStatistics) =>
+    `${inPercent(max)} (${inPercent(mean)} ± ${inPercent(standardDeviation)})`;
   const speed =
     theirs.reduce((sum, { seconds }) => sum + seconds, 0) / ours.reduce((sum, { seconds }) => sum + seconds, 0);
-  const cells = [title, examples.toLocaleString("en"), `${split}, ${metric}`, percent(majority), percent(untrained)];
-  return `| ${[...cells, shown(here, a), shown(there, b), percent(a.mean - b.mean), speed.toFixed(2)].join(" | ")} |`;
+  const cells = [title, examples.toLocaleString("en"), `${split}, ${metric}`, inPercent(trivial), inPercent(untrained)];
+  return `| ${[...cells, shown(a), shown(b), inPercent(a.mean - b.mean), speed.toFixed(2)].join(" | ")} |`;
 }
 
 const runtime = createOnnxRuntime({ threads: Number(options.threads) });
@@ -156,7 +197,7 @@ const results: TaskResult[] = [];
 for (const name of options.tasks.split(",")) results.push(await compareTask(name, runtime));
 await runtime.dispose();
 const table = [
-  "| data | examples | measured | majority | untrained | zhbert | Transformers | difference of the means | times as fast |",
+  "| data | examples | measured | baseline | untrained | zhbert | Transformers | difference of the means | times as fast |",
   "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
   ...results.map(rowOf),
 ].join("\n");

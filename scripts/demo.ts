@@ -25,6 +25,7 @@ import {
   Random,
   type Vocabulary,
 } from "../src/node/index.ts";
+import { inPercent } from "../src/util/percent.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const main = join(root, "dist", "cli", "main.js");
@@ -146,5 +147,5 @@ async function printMasks(vocabulary: Vocabulary): Promise<void> {
 
 /** The entries of one mask on a line. */
 function shown(candidates: readonly FillMaskCandidate[]): string {
-  return candidates.map(({ token, score }) => `${token} ${(100 * score).toFixed(1)} %`).join("  ");
+  return candidates.map(({ token, score }) => `${token} ${inPercent(score)} %`).join("  ");
 }

@@ -1,6 +1,7 @@
 /** What `zhbert data` says at its end: counts of what was read, removed and made, with their shares. */
 import type { FilterCounts } from "../data/filter-lines.ts";
 import type { DataReport, MakeDataOptions } from "../node/make-data.ts";
+import { inPercent } from "../util/percent.ts";
 import type { Output } from "./command.ts";
 import { inMegabytes } from "./numbers.ts";
 
@@ -30,9 +31,7 @@ export function sharesOf(report: DataReport, maxSeqLength: number): DataShares {
 /** A vocabulary that does not know a tenth of the text is most likely of another language or another text. */
 function noteUnknown(share: number, output: Output): void {
   if (share < 0.1) return;
-  output.note(
-    `warning: ${(100 * share).toFixed(1)} % of the tokens are [UNK]; is --vocab the vocabulary for this text?`,
-  );
+  output.note(`warning: ${inPercent(share)} % of the tokens are [UNK]; is --vocab the vocabulary for this text?`);
 }
 
 const FILTER_LABELS: Readonly<Record<keyof FilterCounts, string>> = {
@@ -51,7 +50,7 @@ const FILTER_LABELS: Readonly<Record<keyof FilterCounts, string>> = {
 function filterRows({ filtered, duplicateErrorRate }: DataReport): [string, string, string][] {
   const { linesRead = 0 } = filtered;
   return Object.entries(filtered).map(([name, lines]) => {
-    const share = `${((100 * lines) / Math.max(1, linesRead)).toFixed(2)} %`;
+    const share = `${inPercent(lines / Math.max(1, linesRead), 2)} %`;
     const wrong = name === "removedDuplicates" ? `, at most ${duplicateErrorRate.toExponential(0)} of new lines` : "";
     const done = name.startsWith("removed") ? "removed" : "changed";
     const label = FILTER_LABELS[name as keyof FilterCounts];
@@ -62,7 +61,7 @@ function filterRows({ filtered, duplicateErrorRate }: DataReport): [string, stri
 /** The report for people, as a table. */
 export function printReport(output: Output, made: MakeDataOptions, report: DataReport, seconds: number): void {
   const shares = sharesOf(report, made.maxSeqLength);
-  const percent = (value: number) => `${(100 * value).toFixed(2)} %`;
+  const percent = (value: number) => `${inPercent(value, 2)} %`;
   const count = (value: number) => value.toLocaleString("en-US");
   const rows: [string, string, string][] = [
     ...filterRows(report),

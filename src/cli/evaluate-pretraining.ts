@@ -2,6 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { evaluateOnData, type PretrainingEvaluation } from "../node/evaluate-pretraining.ts";
 import { given } from "../util/given.ts";
+import { inPercent } from "../util/percent.ts";
 import type { CommandContext, Output, Progress } from "./command.ts";
 import { downloadOptions } from "./model.ts";
 import { engineChoice } from "./runtime-options.ts";
@@ -55,5 +56,5 @@ function print(result: PretrainingEvaluation, output: Output): void {
 }
 
 function percent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
+  return `${inPercent(share, 2)} %`;
 }

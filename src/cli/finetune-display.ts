@@ -10,6 +10,7 @@ import type { TaskName } from "../tasks/datasets/dataset.ts";
 import type { FineTuningEvaluation } from "../tasks/fine-tuning.ts";
 import { statisticsOf } from "../tasks/metrics/significance.ts";
 import { dataOfTask } from "../tasks/tasks.ts";
+import { inPercent } from "../util/percent.ts";
 import type { Output, Progress } from "./command.ts";
 import { formatCount } from "./numbers.ts";
 
@@ -32,7 +33,7 @@ export class FineTuningDisplay {
     },
     onLabels: ({ rows }) => {
       const counts = rows.slice(0, MOST_LABELS).map(({ label, counts: [train = 0], share }) => {
-        return `${label} ${train} (${(100 * share).toFixed(1)} %)`;
+        return `${label} ${train} (${inPercent(share)} %)`;
       });
       const more = rows.length > MOST_LABELS ? `, and ${rows.length - MOST_LABELS} more` : "";
       this.#output.note(`labels: ${counts.join(", ")}${more}`);
@@ -188,7 +189,7 @@ function maxMean(
 /** Metrics are shares, or numbers of any size; tables show shares in per cent. */
 function score(value: number | undefined, name: string): string {
   if (value === undefined || !Number.isFinite(value)) return "";
-  return areShares(name, [value]) ? (100 * value).toFixed(2) : value.toFixed(3);
+  return areShares(name, [value]) ? inPercent(value, 2) : value.toFixed(3);
 }
 
 /** The primary metric, then the others. */

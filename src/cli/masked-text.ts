@@ -2,6 +2,7 @@
 import colors from "picocolors";
 import type { MaskedSample } from "../data/mask-sample.ts";
 import type { Vocabulary } from "../text/vocabulary.ts";
+import { inPercent } from "../util/percent.ts";
 
 const WORD_BORDER = "|";
 
@@ -60,7 +61,7 @@ export class SampleTotals {
 
   /** The counts, in three lines. */
   describe(): string {
-    const rate = ((100 * this.#predicted) / this.#tokens).toFixed(1);
+    const rate = inPercent(this.#predicted / this.#tokens);
     const replaced = this.#predicted - this.#masked - this.#kept;
     return [
       `${this.#samples} samples, ${this.#tokens} tokens with [CLS] and [SEP], ${this.#words} words`,

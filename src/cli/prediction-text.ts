@@ -1,5 +1,6 @@
 /** Predictions as people read them in a terminal: labels with their probabilities, entities in their texts, answers in their passages. */
 import colors from "picocolors";
+import { inPercent } from "../util/percent.ts";
 import { harmless } from "./output.ts";
 
 /** What `predict --json` prints, whatever the task. */
@@ -88,5 +89,5 @@ function choiceText({ question }: PredictionResult, choices: readonly { choice: 
 }
 
 function percent(score: number): string {
-  return `${(100 * score).toFixed(1)} %`;
+  return `${inPercent(score)} %`;
 }

@@ -4,6 +4,7 @@ import { ACCURACY_CURVE_FILE } from "../node/curves.ts";
 import type { PretrainEnvironment, PretrainResult } from "../node/pretraining-run.ts";
 import { METRICS_FILE } from "../node/run-folder.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
+import { inPercent } from "../util/percent.ts";
 import type { CommandContext, Output, Progress } from "./command.ts";
 import { formatCount } from "./numbers.ts";
 import { engineOfRun } from "./runtime-options.ts";
@@ -129,5 +130,5 @@ function ofPeak(share: number | undefined): string {
 }
 
 function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${inPercent(share)} %`;
 }

@@ -20,6 +20,7 @@ import { fineTuningDefaults } from "../tasks/protocol/default-rates.ts";
 import { bestTrials, halvingRungs, nextTrials, type Rung, type Trial } from "../tasks/protocol/halving.ts";
 import { digestOf, type OptionValues, type ProtocolTask, pointName, pointsOf } from "../tasks/protocol/protocol.ts";
 import { dataOfTask } from "../tasks/tasks.ts";
+import { inPercent } from "../util/percent.ts";
 import { loadPretrained } from "./bert-model.ts";
 import { dataDigest, modelDigest } from "./content-digest.ts";
 import { lockFolder } from "./data-lock.ts";
@@ -225,7 +226,7 @@ class Search {
       onEvaluation: (step, { evaluation }) => {
         evaluations++;
         const value = evaluation.metrics[this.#metric];
-        const fields = value === undefined ? {} : { [this.#metric]: (100 * value).toFixed(1) };
+        const fields = value === undefined ? {} : { [this.#metric]: inPercent(value) };
         onProgress?.(this.#evaluationsBefore + evaluations, trial.place, fields);
         if (evaluations >= target && step < steps) pause.abort(PAUSE);
       },

@@ -4,6 +4,7 @@
  */
 import type { Spec } from "vega";
 import { ArgumentError, verbatim } from "../errors.ts";
+import { mean } from "../util/mean.ts";
 import { CHART_COLORS, drawChart, MUTED, PAPER, textConfig } from "./chart-style.ts";
 import { FONT_FAMILY } from "./report-style.ts";
 
@@ -83,7 +84,6 @@ function isFinitePoint([x, y]: readonly [number, number]): boolean {
 function thin(points: ChartSeries["points"], maxPoints: number): ChartSeries["points"] {
   const run = Math.ceil(points.length / maxPoints);
   if (run <= 1) return points;
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   return Array.from({ length: Math.ceil(points.length / run) }, (_, i) => {
     const group = points.slice(i * run, (i + 1) * run);
     return [mean(group.map(([x]) => x)), mean(group.map(([, y]) => y))] as const;

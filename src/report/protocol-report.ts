@@ -1,5 +1,6 @@
 /** A protocol run as one HTML file: tables with the published bands, a chart of the seeds for each task, significance. */
 import type { ProtocolResults, ProtocolRow } from "../tasks/protocol/protocol-results.ts";
+import { inPercent } from "../util/percent.ts";
 import { svgFigure } from "./figure.ts";
 import { html, type Markup, table } from "./html.ts";
 import { lineChart } from "./line-chart.ts";
@@ -102,9 +103,7 @@ async function seedFigures(rows: readonly ProtocolRow[]): Promise<Markup[]> {
   if (runs.length === 0) return [];
   const label = `${metricName(metric)} on ${split}`;
   const svg = await seedChart({ title: first.task, label, runs });
-  const inWords = runs.map(
-    ({ model, values }) => `${model} ${values.map((value) => (100 * value).toFixed(1)).join(", ")}`,
-  );
+  const inWords = runs.map(({ model, values }) => `${model} ${values.map((value) => inPercent(value)).join(", ")}`);
   return [svgFigure(svg, `${first.task}, ${label} in %: ${inWords.join("; ")}`)];
 }
 

@@ -3,6 +3,7 @@
 import type { RunStatistics } from "../tasks/metrics/significance.ts";
 import { type OptionValues, written } from "../tasks/protocol/protocol.ts";
 import type { ProtocolResults, ProtocolRow } from "../tasks/protocol/protocol-results.ts";
+import { inPercent } from "../util/percent.ts";
 
 /** A table of texts. */
 export interface ProtocolTable {
@@ -112,7 +113,7 @@ function spreadTable({ rows }: ProtocolResults): ProtocolTable {
               String(runs),
               percent(max),
               percent(mean),
-              deviation === undefined ? NONE : (100 * deviation).toFixed(2),
+              deviation === undefined ? NONE : inPercent(deviation, 2),
               confidence === undefined || runs < MIN_RUNS_OF_INTERVAL
                 ? NONE
                 : `${percent(confidence[0])} to ${percent(confidence[1])}`,
@@ -170,7 +171,7 @@ function comparisonTable({ comparisons }: ProtocolResults): ProtocolTable {
       signed(difference),
       `${signed(low)} to ${signed(high)}`,
       writtenP(corrected),
-      `${(100 * wins).toFixed(1)} %`,
+      `${inPercent(wins)} %`,
     ]),
   };
 }
@@ -207,12 +208,12 @@ export function metricName(metric: string): string {
 }
 
 function percent(share: number): string {
-  return Number.isFinite(share) ? (100 * share).toFixed(1) : NONE;
+  return Number.isFinite(share) ? inPercent(share) : NONE;
 }
 
 /** +1.2, or −0.3 with a true minus sign. */
 function signed(share: number): string {
-  return `${share < 0 ? "−" : "+"}${(100 * Math.abs(share)).toFixed(2)}`;
+  return `${share < 0 ? "−" : "+"}${inPercent(Math.abs(share), 2)}`;
 }
 
 /** The results as Markdown, with what to check first where one is below the published band. */

@@ -1,4 +1,6 @@
 /** The numbers that a reader looks for first, and how numbers are written. */
+
+import { inPercent } from "../util/percent.ts";
 import { hasPairs } from "./run-charts.ts";
 import { evaluations, numberAt, type RunData, trainingLines } from "./run-data.ts";
 
@@ -98,7 +100,7 @@ export function grouped(value: number): string {
 
 /** 14.3 %, not to be parted at the end of a line. */
 export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)}\u00a0%`;
+  return `${inPercent(share)}\u00a0%`;
 }
 
 /** 104.5 MB. */

@@ -1,4 +1,6 @@
 /** How metrics are written: shares as per cent, other numbers with the digits that tell something. */
+
+import { inPercent } from "../util/percent.ts";
 import { grouped } from "./run-facts.ts";
 
 /** Metrics that lie in 0 to 1 by chance only, and correlations: they are no parts of a whole. */
@@ -18,7 +20,7 @@ export function areShares(name: string, values: readonly (string | number)[]): b
 /** A metric for people: 91.27 %, 0.3412, 1,200; a dash where it could not be had. */
 export function writtenMetric(name: string, value: number): string {
   if (!Number.isFinite(value)) return "–";
-  if (areShares(name, [value])) return `${(100 * value).toFixed(2)}\u00a0%`;
+  if (areShares(name, [value])) return `${inPercent(value, 2)}\u00a0%`;
   if (Number.isInteger(value)) return grouped(value);
   return Math.abs(value) < 1e4 ? Number(value.toPrecision(5)).toString() : grouped(Math.round(value));
 }

@@ -185,6 +185,11 @@ describe("answers", () => {
       start_logit: 3,
       end_logit: 3,
     });
+    for (const write of [predictionFileOf, nBestFileOf]) {
+      expect(() => write([answer, answer])).toThrow(
+        'prediction file: expected questions with an id each, got "q" twice',
+      );
+    }
   });
 });
 

@@ -4,6 +4,7 @@ import { binned, DataStatistics, type Histogram } from "../../data/data-statisti
 import { openDataset } from "../../node/dataset.ts";
 import { writeFileAtomic } from "../../node/files.ts";
 import { lineChart } from "../../report/line-chart.ts";
+import { inPercent } from "../../util/percent.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 
 const LENGTH_BINS = 16;
@@ -80,7 +81,7 @@ function rowsOf(bins: readonly (readonly [number, number])[], width: number): st
 
 function print(statistics: DataStatistics, maxSeqLength: number, output: CommandContext["output"]): void {
   const { instances, tokens, predictions, masked, kept, unknown, words, labelled } = statistics;
-  const share = (part: number, whole: number) => `${((100 * part) / Math.max(1, whole)).toFixed(2)} %`;
+  const share = (part: number, whole: number) => `${inPercent(part / Math.max(1, whole), 2)} %`;
   const count = (value: number) => value.toLocaleString("en-US");
   output.table(
     ["what", "count", ""],

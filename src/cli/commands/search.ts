@@ -4,6 +4,7 @@ import { type SearchResult, type SearchTrial, searchOptions } from "../../node/s
 import { optionsInWords } from "../../report/protocol-tables.ts";
 import { learningRateGrid } from "../../tasks/protocol/default-rates.ts";
 import type { OptionValue, OptionValues } from "../../tasks/protocol/protocol.ts";
+import { inPercent } from "../../util/percent.ts";
 import { type CommandContext, defineCommand, type Progress } from "../command.ts";
 import { fineTuneOptions } from "../finetune-options.ts";
 import { givenValue, longName } from "../run-options.ts";
@@ -126,7 +127,7 @@ function trialJson({ place, values, isComplete, failed, folder }: SearchTrial): 
 }
 
 function print({ args, options, output }: CommandContext, { metric, trials, best }: SearchResult): void {
-  const shown = (value: number) => (Number.isFinite(value) ? (100 * value).toFixed(1) : "–");
+  const shown = (value: number) => (Number.isFinite(value) ? inPercent(value) : "–");
   output.table(
     ["options", `${metric} on dev by epoch, %`, "run"],
     trials.map(({ place, values, isComplete, failed }) => [

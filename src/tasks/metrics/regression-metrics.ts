@@ -1,5 +1,6 @@
 /** How predicted numbers agree with given ones: correlation and distance. */
 import { ArgumentError, verbatim } from "../../errors.ts";
+import { mean } from "../../util/mean.ts";
 
 /** What `regressionMetrics` gives; correlations in [-1, 1], distances in the unit of the numbers (mse in its square). */
 export interface RegressionMetrics {
@@ -75,12 +76,6 @@ function unitDeviations(values: ArrayLike<number>): Float64Array {
 function isConstant(values: ArrayLike<number>): boolean {
   for (let i = 1; i < values.length; i++) if (values[i] !== values[0]) return false;
   return true;
-}
-
-function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] as number;
-  return sum / values.length;
 }
 
 function expectPairs(x: ArrayLike<number>, y: ArrayLike<number>): void {

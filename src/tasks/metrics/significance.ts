@@ -3,6 +3,7 @@
  * model is better than another on the same examples.
  */
 import { ArgumentError } from "../../errors.ts";
+import { mean } from "../../util/mean.ts";
 import { Random } from "../../util/random.ts";
 
 /** Results of runs that differ in their seeds. */
@@ -26,12 +27,12 @@ const CONFIDENCE = 0.95;
 export function statisticsOf(values: readonly number[]): RunStatistics {
   expectSome("statisticsOf", values.length);
   const runs = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / runs;
-  const statistics = { runs, max: Math.max(...values), min: Math.min(...values), mean };
+  const center = mean(values);
+  const statistics = { runs, max: Math.max(...values), min: Math.min(...values), mean: center };
   if (runs === 1) return statistics;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (runs - 1);
+  const variance = values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (runs - 1);
   const half = studentQuantile((1 + CONFIDENCE) / 2, runs - 1) * Math.sqrt(variance / runs);
-  return { ...statistics, standardDeviation: Math.sqrt(variance), confidence: [mean - half, mean + half] };
+  return { ...statistics, standardDeviation: Math.sqrt(variance), confidence: [center - half, center + half] };
 }
 
 /**

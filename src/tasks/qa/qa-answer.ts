@@ -1,4 +1,5 @@
 /** The answer to a question: the best span, none, yes or no; and the files in which answers are handed in. */
+import { DataError, verbatim } from "../../errors.ts";
 import { given } from "../../util/given.ts";
 import { softmaxOf } from "../../util/softmax.ts";
 import type { RowScores } from "../task.ts";
@@ -152,19 +153,39 @@ function placeOf({ window, positions }: ScoredSpan): AnswerPlace {
   return { window, positions };
 }
 
-/** The official prediction file of SQuAD, CMRC 2018 and DRCD: the answer of each question by its id, as JSON. */
+/**
+ * The official prediction file of SQuAD, CMRC 2018 and DRCD: the answer of each question by its id, as JSON.
+ * @throws {DataError} when two questions have one id: the file would keep the answer of one.
+ */
 export function predictionFileOf(answers: Iterable<QuestionAnswer>): string {
-  const entries = Array.from(answers, ({ id, answer }) => [id, answer] as const);
-  return `${JSON.stringify(Object.fromEntries(entries), null, 4)}\n`;
+  return jsonById(answers, ({ answer }) => answer);
 }
 
-/** The n-best file of run_squad.py: the best answers of each question by its id, with probabilities and logits, as JSON. */
+/**
+ * The n-best file of run_squad.py: the best answers of each question by its id, with probabilities and logits, as JSON.
+ * @throws {DataError} when two questions have one id.
+ */
 export function nBestFileOf(answers: Iterable<QuestionAnswer>): string {
-  const entries = Array.from(answers, ({ id, nBest }) => {
-    const listed = nBest.map(({ answer, score, startLogit, endLogit }) => {
+  return jsonById(answers, ({ nBest }) =>
+    nBest.map(({ answer, score, startLogit, endLogit }) => {
       return { text: answer, probability: score, start_logit: startLogit, end_logit: endLogit };
-    });
-    return [id, listed] as const;
-  });
+    }),
+  );
+}
+
+function jsonById(answers: Iterable<QuestionAnswer>, entryOf: (answer: QuestionAnswer) => unknown): string {
+  const entries = new Map<string, unknown>();
+  for (const answer of answers) {
+    const { id } = answer;
+    if (entries.has(id)) {
+      throw new DataError({
+        where: "prediction file",
+        expected: "questions with an id each",
+        got: verbatim(`${JSON.stringify(id)} twice`),
+        hint: "keep predictions by row: a name that ends in .jsonl",
+      });
+    }
+    entries.set(id, entryOf(answer));
+  }
   return `${JSON.stringify(Object.fromEntries(entries), null, 4)}\n`;
 }

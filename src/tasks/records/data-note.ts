@@ -1,4 +1,5 @@
 /** What is noticed of data: a sentence for people with the measurement behind it, for programs too. */
+import { inPercent } from "../../util/percent.ts";
 
 /** One thing that people should know of their data. */
 export interface DataNote {
@@ -16,5 +17,5 @@ export interface DataNote {
 
 /** A share as notes write it: `3.4 %`, `34 %`. */
 export function percent(share: number): string {
-  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+  return `${inPercent(share, share < 0.1 ? 1 : 0)} %`;
 }
