@@ -29,6 +29,7 @@ import { EngineWatch } from "./engine-watch.ts";
 import { readBytes, readText } from "./files.ts";
 import { type FineTuningPlan, trainableOfTask, withDropoutOf } from "./fine-tuning-plan.ts";
 import { knownMachinePeak } from "./machine-peak.ts";
+import { forgetMappedPages } from "./memory-map.ts";
 import { PassWorkers } from "./pass-workers.ts";
 import { INITIALIZATION_STREAM } from "./pretrain.ts";
 import { checkpointSteps, MODEL_FILE, RESULT_FILE, RunFolder, readCheckpoint } from "./run-folder.ts";
@@ -180,6 +181,7 @@ function newWeights({ task, config, weights: given, where, plan }: FineTuningRun
     // What a file gives may be its own memory, or another run's.
     if (tensor !== undefined) weights.set(name, { ...tensor, data: tensor.data.slice() } as typeof tensor);
   }
+  forgetMappedPages();
   return { weights, initialized: report.missing };
 }
 

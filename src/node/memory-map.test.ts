@@ -1,11 +1,21 @@
 /** Mapped files: what is read is the file, only within it, and the source outlives the file's name. */
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { CheckpointError, FileError } from "../errors.ts";
-import { mapFile, openFileSource } from "./memory-map.ts";
+import { forgetMappedPages, mapFile, openFileSource } from "./memory-map.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "zhbert-map-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -47,6 +57,27 @@ test("a file may lose its name while it is read; writing to the memory does not 
   unlinkSync(path);
   expect(second.slice(9_999, 10_000)).toEqual(content.slice(9_999));
 });
+
+/** Bytes of files that count as this process's memory. */
+function residentFileBytes(): number {
+  return Number(/RssFile:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
+}
+
+test.skipIf(process.platform !== "linux")(
+  "pages that were read may be forgotten, and come back; written ones stay",
+  () => {
+    const size = 32 * 2 ** 20;
+    const bytes = mapFile(file("pages", new Uint8Array(size).fill(7))).slice(0, size);
+    bytes[1] = 8;
+    const before = residentFileBytes();
+    expect(firstOfPages()).toBe(expected);
+    const read = residentFileBytes();
+    expect(read - before).toBeGreaterThan(24 * 2 ** 20);
+    forgetMappedPages();
+    expect(read - residentFileBytes()).toBeGreaterThan(24 * 2 ** 20);
+    expect(firstOfPages()).toBe(expected);
+  },
+);
 
 test("a file larger than any buffer is mapped in windows; ranges may cross them", () => {
   const path = file("large", new Uint8Array(0));

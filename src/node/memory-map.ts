@@ -15,8 +15,13 @@ const MAP_PRIVATE = 2;
 /** Node.js 20 has no buffers beyond 4 GiB: larger files are mapped in windows. A multiple of every page size. */
 const WINDOW_BYTES = 2 ** 31;
 
+// From Linux's mman.h. Pages that were written stay, whatever is advised so.
+const MADV_PAGEOUT = 21;
+
 interface MemoryMapping {
   map(handle: number, size: number, offset: number): ArrayBuffer | undefined;
+  /** Lets pages of all maps go. */
+  forget(): void;
 }
 
 let mapping: MemoryMapping | undefined;
@@ -28,6 +33,14 @@ let mapping: MemoryMapping | undefined;
  */
 export function mapFile(path: string): ByteSource {
   return sourceOfHandle(path, openToRead(path));
+}
+
+/**
+ * Lets the system drop the pages of mapped files that have been read, where it can: they count as this process's memory, and
+ * come back when they are read again. For who has copied weights and goes on for hours.
+ */
+export function forgetMappedPages(): void {
+  mapping?.forget();
 }
 
 /** As `mapFile`, for a file that is already open (and may have lost its name); the handle is its own, and closed when not needed. */
@@ -172,7 +185,10 @@ function loadMapping(): MemoryMapping {
     const library = koffi.load(null);
     const mmap = library.func("void *mmap(void *address, size_t length, int prot, int flags, int fd, int64_t offset)");
     const munmap = library.func("int munmap(void *address, size_t length)");
+    const madvise = library.func("int madvise(void *address, size_t length, int advice)");
+    const maps = new Map<bigint, number>();
     const unmap = new FinalizationRegistry(({ address, size }: { address: bigint; size: number }) => {
+      maps.delete(address);
       munmap(address, size);
     });
     return {
@@ -182,11 +198,16 @@ function loadMapping(): MemoryMapping {
         if (address === 0n || BigInt.asIntN(64, address) === -1n) return undefined;
         const bytes = koffi.view(address, size);
         unmap.register(bytes, { address, size });
+        maps.set(address, size);
         return bytes;
+      },
+      forget() {
+        if (process.platform !== "linux") return;
+        for (const [address, size] of maps) madvise(address, size, MADV_PAGEOUT);
       },
     };
   } catch {
-    return { map: () => undefined };
+    return { map: () => undefined, forget: () => undefined };
   }
 }
 
