@@ -12,6 +12,17 @@ export {
 export { default as safetensors, readSafetensors, writeSafetensors } from "./checkpoint/formats/safetensors.ts";
 export { checkpointFormats, type FoundCheckpoint, findCheckpoints, formatOfFile } from "./checkpoint/formats.ts";
 export { type ByteSource, bytesSource, type ModelFiles, memoryFiles } from "./checkpoint/source.ts";
+export type { RangeMethod } from "./compress/activation-range.ts";
+export type { StudyEnvironment } from "./compress/calibrate.ts";
+export {
+  type QuantizationMode,
+  type QuantizationOptions,
+  type QuantizationStudy,
+  type QuantizedModel,
+  quantizeModel,
+  studyModel,
+} from "./compress/quantize-model.ts";
+export type { KeepRule, LayerSensitivity } from "./compress/sensitivity.ts";
 export { Batches, type BatchOptions, type BatchRows, padInstances } from "./data/batches.ts";
 export { type Document, type DocumentOptions, readDocuments, readLines } from "./data/corpus.ts";
 export {
@@ -143,6 +154,7 @@ export { initializeWeights, parameterShapes } from "./model/initialize.ts";
 export type { MlmHeadInspection } from "./model/mlm-head.ts";
 export { maxPooling, type PooledStatesOptions, pooledStatesGraph, weightedPooling } from "./model/pooling.ts";
 export { type PretrainingGraphOptions, pretrainingGraph } from "./model/pretraining.ts";
+export type { ActivationRounding, QuantizationConfig } from "./model/quantization-config.ts";
 export {
   findModel,
   learningRatesOf,

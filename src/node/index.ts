@@ -59,6 +59,13 @@ export {
   runProtocol,
 } from "./protocol.ts";
 export { type CellRunnerOptions, cellRunner, type FineTuneOptionsOf } from "./protocol-cell.ts";
+export {
+  type QuantizedForm,
+  type QuantizeOptions,
+  type QuantizeResult,
+  type QuantizeStage,
+  quantize,
+} from "./quantize.ts";
 export { fillSamples, readRuns, type SampleOptions } from "./report-run.ts";
 export { createRuntime, type EngineChoice } from "./runtimes.ts";
 export { type SearchOptions, type SearchResult, type SearchTrial, searchOptions } from "./search.ts";
