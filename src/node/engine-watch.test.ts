@@ -34,3 +34,12 @@ test("without a peak there is no share of it, and without a rate none at all", a
   await executable.run({});
   expect(watch.take(0)).toEqual({});
 });
+
+test("a rate above the measured peak becomes the peak", async () => {
+  const watch = new EngineWatch(1e9);
+  const { executable } = await watch.timed(compile)({}, "train");
+  await executable.run({});
+  expect(watch.take(2).peakShare).toBe(1);
+  await executable.run({});
+  expect(watch.take(1).peakShare).toBe(0.5);
+});

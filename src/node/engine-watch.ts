@@ -5,13 +5,13 @@ import type { CompileStep } from "../train/training-step.ts";
 export interface EngineShares {
   /** Of the time, how much the engine computed, in [0, 1]; the rest is optimiser, batches, masks. */
   readonly engineShare?: number;
-  /** Of the machine's peak, how much the rate of the training was. */
+  /** Of the machine's peak, how much the rate of the training was, in [0, 1]. */
   readonly peakShare?: number;
 }
 
 /** Counts what training programs do; evaluation does not count, since no rate of a log has its time. */
 export class EngineWatch {
-  readonly #peakFlops: number | undefined;
+  #peakFlops: number | undefined;
   #milliseconds = 0;
   #flops = 0;
 
@@ -44,6 +44,8 @@ export class EngineWatch {
     this.#milliseconds = 0;
     if (flops === 0 || gigaflopsPerSecond === 0) return {};
     const flopsPerSecond = gigaflopsPerSecond * 1e9;
+    // A peak that was measured while the machine was busy is too low: what was reached since then corrects it.
+    if (this.#peakFlops !== undefined) this.#peakFlops = Math.max(this.#peakFlops, flopsPerSecond);
     return {
       engineShare: Math.min(1, (engineSeconds * flopsPerSecond) / flops),
       ...(this.#peakFlops === undefined ? {} : { peakShare: flopsPerSecond / this.#peakFlops }),
