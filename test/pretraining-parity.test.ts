@@ -8,7 +8,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { readSafetensors } from "../src/checkpoint/formats/safetensors.ts";
-import type { PretrainingBatch } from "../src/data/instance.ts";
 import { parseConfig } from "../src/model/config.ts";
 import { parameterShapes } from "../src/model/initialize.ts";
 import { compilePretraining } from "../src/train/compile-pretraining.ts";
@@ -16,6 +15,7 @@ import type { LoggedMetrics } from "../src/train/metrics.ts";
 import { runPretraining } from "../src/train/pretrain.ts";
 import { PretrainingStep } from "../src/train/pretraining-step.ts";
 import type { NamedTensors } from "../src/util/tensor.ts";
+import { storedBatch } from "./bert-tiny-batches.ts";
 import { describeRuntimes } from "./runtimes.ts";
 
 const folder = new URL("fixtures/bert-tiny/", import.meta.url);
@@ -24,30 +24,7 @@ const tensors = (name: string): NamedTensors =>
 const json = (name: string) => JSON.parse(readFileSync(new URL(name, folder), "utf8"));
 
 const config = parseConfig(json("config.json"), "config.json");
-const stored = tensors("batches.safetensors");
 const noise = new Set<string>(json("loss.json").gelu.noise_tensors);
-
-/** Entry s of the stored batches [10, 5, ...]; int64 there. */
-function batchOf(s: number): PretrainingBatch {
-  const entry = (name: string) => {
-    const { shape, data } = stored.get(name)!;
-    const size = shape.slice(1).reduce((product, dim) => product * dim, 1);
-    return Array.from(data.subarray(s * size, (s + 1) * size), Number);
-  };
-  const ints = (name: string) => Int32Array.from(entry(name));
-  return {
-    batchSize: 5,
-    seqLength: 11,
-    maxPredictions: 4,
-    inputIds: ints("input_ids"),
-    tokenTypeIds: ints("token_type_ids"),
-    attentionMask: ints("attention_mask"),
-    maskedLmPositions: ints("masked_lm_positions"),
-    maskedLmIds: ints("masked_lm_ids"),
-    maskedLmWeights: Float32Array.from(entry("masked_lm_weights")),
-    nextSentenceLabels: ints("next_sentence_labels"),
-  };
-}
 
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let most = 0;
@@ -70,12 +47,12 @@ describeRuntimes("training equals PyTorch's", (runtime) => {
       compilePretraining(runtime, config, { nextSentence: true, recompute }),
       0,
     );
-    const sums = await step.train(batchOf(0), 0);
+    const sums = await step.train(storedBatch(0), 0);
     const { loss, masked_lm_loss, next_sentence_loss } = json("loss.json").gelu.float64;
     expect(Math.abs(sums.loss - loss)).toBeLessThan(1e-5);
     expect(Math.abs(sums.mlmLoss - masked_lm_loss)).toBeLessThan(1e-5);
     expect(Math.abs(sums.nspLoss - next_sentence_loss)).toBeLessThan(1e-5);
-    const evaluated = await step.evaluate(batchOf(0));
+    const evaluated = await step.evaluate(storedBatch(0));
     expect(Math.abs(evaluated.loss - loss)).toBeLessThan(1e-5);
     const reference = tensors("gradients.safetensors");
     expect(step.gradients.size).toBe(reference.size);
@@ -100,7 +77,7 @@ describeRuntimes("training equals PyTorch's", (runtime) => {
       await runPretraining({
         config,
         weights,
-        batches: { batchesPerEpoch: 10, batch: async (index) => batchOf(index) },
+        batches: { batchesPerEpoch: 10, batch: async (index) => storedBatch(index) },
         compile: compilePretraining(runtime, config, { nextSentence: true }),
         settings: {
           steps: settings.steps,

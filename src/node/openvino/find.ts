@@ -74,22 +74,27 @@ function tryLibrary(path: string): { readonly version: string } | { readonly rea
   if (!existsSync(path)) return { reason: "there is no such file" };
   if (statSync(path).isDirectory()) return { reason: "the folder has no libopenvino_c" };
   try {
-    const version = /^\d+(\.\d+)*/.exec(openVinoApi(path).version())?.[0] ?? "unknown";
-    if (isOlder(version, OLDEST_OPENVINO)) {
-      return {
-        reason: `it is version ${version}; ${OLDEST_OPENVINO} or later is needed: pip install --upgrade openvino`,
-      };
-    }
-    return { version };
+    const build = openVinoApi(path).version();
+    const problem = versionProblem(build);
+    return problem === undefined ? { version: versionOf(build) } : { reason: problem };
   } catch (error) {
     return { reason: whyNotLoaded(error instanceof Error ? error.message : String(error)) };
   }
 }
 
-function isOlder(version: string, oldest: string): boolean {
-  const [a, b] = [version, oldest].map((text) => text.split(".").map(Number));
-  const at = b?.findIndex((part, i) => (a?.[i] ?? 0) !== part) ?? -1;
-  return at >= 0 && !((a?.[at] ?? 0) > (b?.[at] ?? 0));
+/** The release that a build is of: 2026.4.1 of 2026.4.1-22982-e213a147257. */
+function versionOf(build: string): string {
+  return /^\d+(\.\d+)*/.exec(build)?.[0] ?? "unknown";
+}
+
+/** Why a build cannot be used; undefined where it can. */
+export function versionProblem(build: string): string | undefined {
+  const version = versionOf(build);
+  const parts = (text: string) => text.split(".").map(Number);
+  const [found, oldest] = [parts(version), parts(OLDEST_OPENVINO)];
+  const at = oldest.findIndex((part, i) => found[i] !== part);
+  if (at < 0 || (found[at] ?? 0) > (oldest[at] as number)) return undefined;
+  return `it is version ${version}; ${OLDEST_OPENVINO} or later is needed: pip install --upgrade openvino`;
 }
 
 function whyNotLoaded(message: string): string {
