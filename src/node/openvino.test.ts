@@ -132,7 +132,7 @@ describeOpenVino("OpenVINO", async (library) => {
     test("1,000 rounds of compile, run and dispose do not add any", { timeout: 600_000 }, async () => {
       const smallest = buildGraph({ y: add(reduceSum(input("x", "float32", [4, 16])), parameter("w", [16, 16])) });
       // Until then the allocator and the threads have what they keep.
-      for (let i = 0; i < 100; i++) await round(i, smallest);
+      for (let i = 0; i < 50; i++) await round(i, smallest);
       collect();
       const before = process.memoryUsage.rss();
       for (let i = 0; i < 1000; i++) await round(i, smallest);
