@@ -30,6 +30,8 @@ describe("a run that goes on", () => {
       runtime: "onnxruntime",
       threads: 1,
     });
+    // The precision of another engine than the run's is its own default: what differs first is the engine.
+    expect(resumedChoice({ runtime: "onnxruntime" }, engine).precision).toBeUndefined();
     expect(resumedChoice({ precision: "f32" }, engine)).toMatchObject({ runtime: "openvino", precision: "f32" });
   });
 

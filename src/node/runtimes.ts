@@ -77,15 +77,11 @@ export function resumedChoice(
   engine: Omit<EngineIdentity, "version">,
 ): EngineChoice & Pick<RuntimeOptions, "fallback"> {
   // Names come from a file: what is none of ours is left to the defaults, and refused as another engine than the run's.
-  const own = given({
-    runtime: RUNTIMES.find((name) => name === engine.name),
-    precision: engine.name === "openvino" ? PRECISIONS.find((name) => name === engine.precision) : undefined,
-  });
-  const named = given({
-    runtime: runtime === "auto" ? undefined : runtime,
-    precision: precision === "auto" ? undefined : precision,
-  });
-  return { ...own, ...named, threads: threads ?? engine.threads, fallback: runtime === "auto" };
+  const name = runtime === "auto" ? RUNTIMES.find((one) => one === engine.name) : runtime;
+  const own = name === "openvino" && engine.name === name ? engine.precision : undefined;
+  const chosen = precision === "auto" ? PRECISIONS.find((one) => one === own) : precision;
+  const found = given({ runtime: name, precision: chosen });
+  return { ...found, threads: threads ?? engine.threads, fallback: runtime === "auto" };
 }
 
 /** The version of onnxruntime-node. */
