@@ -4,6 +4,7 @@ import { RuntimeError, verbatim } from "../errors.ts";
 import type { Graph, GraphInput, TensorType } from "../graph/graph.ts";
 import { lowerGraph } from "../onnx/lower.ts";
 import { serializeModel } from "../onnx/serialize.ts";
+import { freeBuffers } from "../util/free-buffers.ts";
 import type { DType, HostTensor } from "../util/tensor.ts";
 import { checkInputs, checkOutputs, checkWeights } from "./checks.ts";
 import { CompiledGraphs } from "./compiled-graphs.ts";
@@ -150,6 +151,7 @@ class OnnxExecutable implements Executable {
     const feeds = Object.fromEntries(this.inputs.map(({ name }) => [name, this.view(inputs[name] as HostTensor)]));
     const wanted = this.session.outputNames.map((name) => [name, outputs[name] ? this.view(outputs[name]) : null]);
     const results = await this.execute(feeds, Object.fromEntries(wanted));
+    freeCopies(results, outputs);
     return Object.fromEntries(
       Object.entries(results).map(([name, result]) => [name, outputs[name] ?? asHostTensor(result)]),
     );
@@ -179,6 +181,16 @@ class OnnxExecutable implements Executable {
   private view({ dtype, data, shape }: HostTensor): OrtTensor {
     return new this.ort.Tensor(dtype as "float32", data as Float32Array, shape);
   }
+}
+
+/** The binding writes outputs into the memory that it is given, and makes a copy of each beside: the gradients, at every step. */
+function freeCopies(results: InferenceSession.ReturnType, outputs: Readonly<Record<string, HostTensor>>): void {
+  const copies = Object.entries(results).flatMap(([name, { data }]) => {
+    const own = outputs[name]?.data as ArrayBufferView | undefined;
+    const { buffer } = data as ArrayBufferView;
+    return own === undefined || own.buffer === buffer || !(buffer instanceof ArrayBuffer) ? [] : [buffer];
+  });
+  freeBuffers(copies);
 }
 
 function asHostTensor(tensor: OrtTensor): HostTensor {
