@@ -5,6 +5,7 @@ import { ArgumentError } from "../errors.ts";
 import { onnxRuntime } from "../runtime/onnxruntime.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { openEngineArena } from "./engine-arena.ts";
+import { readProcessor, saturatesInt8 } from "./processor.ts";
 
 /**
  * ONNX Runtime's CPU provider in this process.
@@ -16,5 +17,5 @@ export function createOnnxRuntime(options: { readonly threads?: number } = {}): 
   if (!Number.isInteger(threads) || threads < 1) {
     throw new ArgumentError({ where: "threads", expected: "a positive integer", got: threads });
   }
-  return onnxRuntime(ort, { threads, openArena: openEngineArena });
+  return onnxRuntime(ort, { threads, openArena: openEngineArena, saturatesInt8: () => saturatesInt8(readProcessor()) });
 }

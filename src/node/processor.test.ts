@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { featuresOf, linuxFlags, macFlags, multipliesBf16, readProcessor } from "./processor.ts";
+import { featuresOf, linuxFlags, macFlags, multipliesBf16, readProcessor, saturatesInt8 } from "./processor.ts";
 
 const processor = (features: Record<string, boolean> | undefined) => ({
   model: "P",
@@ -49,4 +49,13 @@ test("what the system does not tell is not known, rather than missing", () => {
 test("this processor has a name and threads", () => {
   const { model, threads, architecture } = readProcessor();
   expect([model.length > 0, threads > 0, architecture]).toEqual([true, true, process.arch]);
+});
+
+test("sums of 8-bit products are cut off on x64 without VNNI, and perhaps where nothing is known", () => {
+  const of = (architecture: string, features: Record<string, boolean> | undefined) =>
+    saturatesInt8({ architecture, features });
+  expect(of("x64", { AVX2: true, VNNI: false })).toBe(true);
+  expect(of("x64", undefined)).toBe(true);
+  expect(of("x64", { VNNI: true })).toBe(false);
+  expect(of("arm64", { NEON: true })).toBe(false);
 });

@@ -55,6 +55,11 @@ export function multipliesBf16({ features }: Processor): boolean | undefined {
   return features && BF16.some((name) => features[name]);
 }
 
+/** Whether a processor may add products of uint8 and int8 up in 16 bits: those of x64 without VNNI do, as far as is known. */
+export function saturatesInt8({ architecture, features }: Pick<Processor, "architecture" | "features">): boolean {
+  return architecture === "x64" && features?.["VNNI"] !== true;
+}
+
 /**
  * Which instruction sets a list of flags names.
  * @param flags - what `linuxFlags` or `macFlags` found.

@@ -33,6 +33,11 @@ export interface OnnxRuntimeOptions {
    * It is closed with the runtime. Undefined where there is none.
    */
   readonly openArena?: () => { close(): void } | undefined;
+  /**
+   * Whether the processor cuts sums of two products of uint8 and int8 off at 16 bits; asked for graphs of int8 weights. They are
+   * then computed in another way, which takes up to twice as long. False when left out.
+   */
+  readonly saturatesInt8?: () => boolean;
 }
 
 /** Weights above this size go beside the model: its bytes are parsed and copied, those are not. */
@@ -72,13 +77,26 @@ export function onnxRuntime(ort: OnnxRuntimeModule, engine: OnnxRuntimeOptions):
   };
 }
 
+/** Keys of onnxruntime_session_options_config_keys.h that differ from their defaults. */
+function sessionSettings(
+  { nodes }: Graph,
+  { isShared, saturatesInt8 }: OnnxRuntimeOptions & { readonly isShared: boolean },
+): Record<string, string> {
+  const hasIntegers = nodes.some(({ outputs }) => outputs.some(({ dtype }) => dtype === "int8"));
+  return {
+    ...(isShared ? { use_env_allocators: "1" } : {}),
+    ...(hasIntegers && saturatesInt8?.() ? { x64quantprecision: "1" } : {}),
+  };
+}
+
 async function compileSession(
   ort: OnnxRuntimeModule,
   graph: Graph,
-  { threads, provider = "cpu", isShared }: OnnxRuntimeOptions & { readonly isShared: boolean },
+  engine: OnnxRuntimeOptions & { readonly isShared: boolean },
   { weights, keepMemory = true }: CompileOptions,
   onDispose: () => void,
 ): Promise<OnnxExecutable> {
+  const { threads, provider = "cpu" } = engine;
   if (weights) checkWeights("onnxruntime", graph.inputs, weights);
   const weightBytes = weights ? [...weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0) : 0;
   // The fused operators are those of the CPU: each of them would be a journey there and back.
@@ -97,8 +115,7 @@ async function compileSession(
       // From its second run on it would hold one more block for all results beside the arena that the first run filled.
       enableMemPattern: false,
       enableCpuMemArena: keepMemory,
-      // Without VNNI, sums of two products of uint8 and int8 are cut off at 16 bits; weights are then taken as uint8.
-      extra: { session: { x64quantprecision: "1", ...(isShared ? { use_env_allocators: "1" } : {}) } },
+      extra: { session: sessionSettings(graph, engine) },
       logSeverityLevel: 3,
       externalData: [...externalData].map(([path, [data]]) => ({ path, data: data as Uint8Array })),
     });
