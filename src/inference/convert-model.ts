@@ -144,7 +144,7 @@ function expectOptions({ to, dtype, maxShardBytes, task, opset, externalData }: 
   }
 }
 
-/** Integers with scales are read by zhbert and by Transformers from safetensors; an ONNX model computes with them. */
+/** Integers with scales are read from safetensors; an ONNX model computes with them. */
 function expectHolds({ named, config, where }: OpenedModel, { to, dtype = "keep" }: ConversionOptions): void {
   const [first] = quantizedIn(named.tensors);
   if (
