@@ -150,13 +150,22 @@ async function compileGraph(
   }
 }
 
+const COMPILE_HINT =
+  "an operator that it does not have: take --runtime onnxruntime; out of memory: lower the batch size or the sequence length (zhbert plan shows what a step takes)";
+
 async function compileModel(api: OpenVinoApi, core: Handle, device: string, bytes: Uint8Array): Promise<Handle> {
   const model: Handle[] = [0n];
   const expected = "a graph that the engine accepts";
-  expectOk(api, await api.readModel(core, bytes, bytes.length, null, model), "compile", expected);
+  expectOk(api, await api.readModel(core, bytes, bytes.length, null, model), "compile", expected, COMPILE_HINT);
   try {
     const compiled: Handle[] = [0n];
-    expectOk(api, await api.compileModel(core, model[0] as Handle, device, 0, compiled), "compile", expected);
+    expectOk(
+      api,
+      await api.compileModel(core, model[0] as Handle, device, 0, compiled),
+      "compile",
+      expected,
+      COMPILE_HINT,
+    );
     return compiled[0] as Handle;
   } finally {
     api.freeModel(model[0] as Handle);
