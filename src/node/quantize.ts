@@ -109,6 +109,8 @@ export async function quantize(name: string, folder: string, options: QuantizeOp
   const { calibration, heldOut } = await splitTexts(options, onNote);
   const { runtime, release } = await openRuntime(options, { mode: "inference", config: loaded.config, onNote });
   try {
+    // What is wrong with the examples is told before anything is computed.
+    const meter = await Meter.create(loaded, { ...options, name, runtime, heldOut });
     const rows = rowsOf(loaded, calibration, options);
     const stage = (of: QuantizeStage) => ({
       runtime,
@@ -122,7 +124,6 @@ export async function quantize(name: string, folder: string, options: QuantizeOp
     for (const each of QUANTIZATION_MODES) {
       models.set(each, await quantizeModel(study, { mode: each, method, keep, reduceRange }, stage(each)));
     }
-    const meter = await Meter.create(loaded, { ...options, name, runtime, heldOut });
     const forms = await measureForms(meter, study.bytes, models, stage("measure").onProgress);
     const chosen = models.get(mode) as QuantizedModel;
     const files = await write(name, folder, chosen.model, options);
