@@ -17,8 +17,7 @@ export const maskingOptions: readonly CommandOption[] = [
   },
   {
     flags: "--max-predictions-per-seq <n>",
-    description: "the most tokens to predict",
-    default: 20,
+    description: "the most tokens to predict (default: --masked-lm-prob of --max-seq-length, at least 20)",
     parse: wholeNumber("--max-predictions-per-seq", 1),
   },
   {
@@ -55,18 +54,26 @@ export async function readMaskingOptions(
   { options, output, signal }: Pick<CommandContext, "options" | "output" | "signal">,
   tokenizer: BertTokenizer,
 ): Promise<Omit<MaskingOptions, "masking"> & { readonly maskedLmProb: number; readonly maxPredictionsPerSeq: number }> {
-  const { maskedLmProb, maxPredictionsPerSeq, maskTokenProb, randomTokenProb, ngramWeights } = options;
+  const { maskedLmProb, maskTokenProb, randomTokenProb, ngramWeights } = options;
   const [dictionary, wordVectors] = [options["entities"], options["wordVectors"]];
   if (wordVectors) output.note(`finding similar words by ${wordVectors}; this can take a minute`);
   const files = { ...(dictionary && { dictionary }), ...(wordVectors && { wordVectors }), signal };
   return {
     maskedLmProb,
-    maxPredictionsPerSeq,
+    maxPredictionsPerSeq: options["maxPredictionsPerSeq"] ?? usualPredictions(options),
     ...(maskTokenProb === undefined ? {} : { maskTokenProb }),
     ...(randomTokenProb === undefined ? {} : { randomTokenProb }),
     ...(ngramWeights === undefined ? {} : { ngramWeights }),
     ...(dictionary || wordVectors ? { words: await readMaskingWords(tokenizer, files) } : {}),
   };
+}
+
+/** What Google's program takes, for sequences of whatever length. */
+const GOOGLE_PREDICTIONS = 20;
+
+/** Enough for the share of a whole sequence: 20 of 512 would be 4 % of it. */
+function usualPredictions({ googleCompatible, maskedLmProb, maxSeqLength = 0 }: CommandContext["options"]): number {
+  return googleCompatible ? GOOGLE_PREDICTIONS : Math.max(GOOGLE_PREDICTIONS, Math.ceil(maskedLmProb * maxSeqLength));
 }
 
 /** Fails at the command line, not when the data is made. */

@@ -254,6 +254,19 @@ describe("zhbert data", () => {
   });
 });
 
+test.each([
+  [["--max-seq-length", "128"], 20],
+  [["--max-seq-length", "512"], 77],
+  [["--max-seq-length", "512", "--masked-lm-prob", "0.2"], 103],
+  [["--max-seq-length", "512", "--max-predictions-per-seq", "40"], 40],
+  [["--max-seq-length", "512", "--google-compatible", "--segmenter", "none"], 20],
+])("as many predictions as the share asks for, unless told otherwise: %j", async (given, predictions) => {
+  const out = join(folder, "data");
+  await run(corpus, "-o", out, ...given);
+  const { settings } = JSON.parse(readFileSync(join(out, "dataset.json"), "utf8"));
+  expect(settings.maxPredictionsPerSeq).toBe(predictions);
+});
+
 describe("zhbert data refuses", () => {
   test("wrong use", async () => {
     const out = join(folder, "data");
