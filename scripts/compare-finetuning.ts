@@ -42,6 +42,8 @@ const { values: options } = parseArgs({
     examples: { type: "string", default: "10000" },
     "eval-examples": { type: "string", default: "10000" },
     epochs: { type: "string" },
+    "max-seq-length": { type: "string" },
+    "doc-stride": { type: "string" },
     seeds: { type: "string", default: "3" },
     batch: { type: "string", default: "32" },
     lr: { type: "string", default: "1e-4" },
@@ -92,11 +94,14 @@ async function compareTask(name: string, runtime: Runtime): Promise<TaskResult> 
 }
 
 function jobOf(name: string, { folder, maxSeqLength, epochs }: (typeof TASKS)[string] & object) {
-  const { model = "", data = "" } = options;
+  const { model = "", data = "", "doc-stride": docStride } = options;
   return {
     model,
     data: { name, folder: join(data, folder), maxTrainExamples: Number(options.examples) },
-    task: { maxSeqLength },
+    task: {
+      maxSeqLength: Number(options["max-seq-length"] ?? maxSeqLength),
+      ...(docStride === undefined ? {} : { docStride: Number(docStride) }),
+    },
     choices: {
       epochs: Number(options.epochs ?? epochs),
       batchSize: Number(options.batch),
