@@ -7,8 +7,12 @@ interface Modules {
   readonly "checkpoint/formats": typeof import("../src/checkpoint/formats.ts");
   readonly "node/fine-tune": typeof import("../src/node/fine-tune.ts");
   readonly "node/index": typeof import("../src/node/index.ts");
+  readonly "node/machine-peak": typeof import("../src/node/machine-peak.ts");
   readonly "node/model-source": typeof import("../src/node/model-source.ts");
+  readonly "node/openvino/find": typeof import("../src/node/openvino/find.ts");
   readonly "node/pass-workers": typeof import("../src/node/pass-workers.ts");
+  readonly "node/quantize": typeof import("../src/node/quantize.ts");
+  readonly "node/runtimes": typeof import("../src/node/runtimes.ts");
   readonly "tasks/cmrc-metrics": typeof import("../src/tasks/metrics/cmrc-metrics.ts");
   readonly "tasks/pipeline": typeof import("../src/tasks/pipeline/pipeline.ts");
   readonly "tasks/task-files": typeof import("../src/tasks/task-files.ts");

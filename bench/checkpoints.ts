@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type PeerCommand, Skip } from "./bench.ts";
 import { built } from "./built.ts";
 import { benchFolder } from "./corpus.ts";
+import { pythonProgram } from "./peers.ts";
 
 /** The file of each format that Python's libraries are given. */
 const FILES = {
@@ -18,18 +19,19 @@ export type MeasuredFormat = keyof typeof FILES;
 
 const VOCABULARY_SIZE = 21_128;
 
-function folderOf(layers: number, format: MeasuredFormat): string {
+/** Where a format's checkpoint is kept. */
+export function checkpointFolder(layers: number, format: MeasuredFormat): string {
   return `${benchFolder}checkpoint-${layers}/${format}`;
 }
 
 /** The file by which a format's checkpoint is opened. */
 export function checkpointPath(layers: number, format: MeasuredFormat): string {
-  return `${folderOf(layers, format)}/${FILES[format]}`;
+  return `${checkpointFolder(layers, format)}/${FILES[format]}`;
 }
 
 /** Writes what is not there yet; gives the folder of a format's checkpoint. */
 export async function prepareCheckpoint(layers: number, format: MeasuredFormat): Promise<string> {
-  const folder = folderOf(layers, format);
+  const folder = checkpointFolder(layers, format);
   if (existsSync(`${folder}/done`)) return folder;
   mkdirSync(folder, { recursive: true });
   if (format === "safetensors") await writeRandom(layers, folder);
@@ -58,7 +60,7 @@ async function writeRandom(layers: number, folder: string): Promise<void> {
 export function libraryPeer(kind: string, path: string, output?: string): PeerCommand {
   if (!existsSync(path) && !existsSync(`${path}.index`)) throw new Skip(`${path} is not there`);
   const script = fileURLToPath(new URL("./python/checkpoints.py", import.meta.url));
-  const python = process.env["ZHBERT_BENCH_PYTHON"] ?? "python3";
+  const python = pythonProgram();
   const command = kind === "tensorflow" ? (process.env["ZHBERT_BENCH_TENSORFLOW_PYTHON"] ?? python) : python;
   const args = [
     script,

@@ -6,11 +6,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { EngineChoice } from "../src/node/runtimes.ts";
 import type { Bench, Facts, Settings, Work } from "./bench.ts";
 import { built } from "./built.ts";
 import { benchFolder } from "./corpus.ts";
-import { engineVersion } from "./engine.ts";
-import { pythonPeer } from "./peers.ts";
+import { type EngineSettings, engineSettings } from "./engine.ts";
+import { pythonPeer, torchDtype } from "./peers.ts";
 import { prepareTaskModel } from "./task-models.ts";
 import { linesOf, taskFile } from "./text-stream.ts";
 
@@ -18,10 +19,9 @@ import { linesOf, taskFile } from "./text-stream.ts";
 const [MAX_LENGTH, LEARNING_RATE, WARMUP_SHARE] = [128, 2e-5, 0.1];
 const LAYERS = 3;
 
-interface Sizes {
+interface Sizes extends EngineSettings {
   readonly examples: number;
   readonly batch: number;
-  readonly threads: number;
 }
 
 const sizes = (settings: Settings) => settings as unknown as Sizes;
@@ -40,7 +40,7 @@ function prepareData(examples: number): string {
 }
 
 async function ours(settings: Settings): Promise<Work> {
-  const { examples, batch, threads } = sizes(settings);
+  const { examples, batch, threads, runtime, precision } = sizes(settings);
   const { fineTune } = await built("node/fine-tune");
   const { loadPretrained, loadTaskData } = await built("node/index");
   const [model, folder] = [await prepareModel(), prepareData(examples)];
@@ -55,7 +55,8 @@ async function ours(settings: Settings): Promise<Work> {
     let [began, ended] = [0, 0];
     const choices = { epochs: 1, batchSize: batch, learningRate: LEARNING_RATE, warmupShare: WARMUP_SHARE };
     const { best } = await fineTune({
-      ...{ model, data, output, overwrite: true, task: { maxSeqLength: MAX_LENGTH }, threads },
+      ...{ model, data, output, overwrite: true, task: { maxSeqLength: MAX_LENGTH } },
+      ...({ runtime, precision, threads } as EngineChoice),
       ...{ ...choices, keepLast: true, saveSteps: 0 },
       onStart: () => {
         began = performance.now();
@@ -72,16 +73,17 @@ async function ours(settings: Settings): Promise<Work> {
       test_accuracy: accuracy("test"),
     };
   };
-  return { version: engineVersion(), amounts: { examples: texts.length, tokens }, warmUps: 0, run };
+  return { version: `${runtime} ${precision}`, amounts: { examples: texts.length, tokens }, warmUps: 0, run };
 }
 
 const bench: Bench = {
-  summary: "an epoch of fine-tuning RBT3 (random weights) on ChnSentiCorp, 128 tokens at most, dropout 0.1; fp32",
+  summary: "an epoch of fine-tuning RBT3 (random weights) on ChnSentiCorp, 128 tokens at most, dropout 0.1",
   settings: {
     examples: [3200, "training examples, from the first on; 9600 are all"],
     batch: [32, "examples of an update"],
-    threads: [2, "threads of each engine"],
+    ...engineSettings("f32"),
   },
+  cases: [{ precision: "bf16" }, { precision: "f32" }],
   rounds: 3,
   rate: { amount: "examples", scale: 1, unit: "examples/s" },
   sides: [
@@ -89,10 +91,11 @@ const bench: Bench = {
     {
       name: "torch",
       peer: (settings) => {
-        const { examples, batch, threads } = sizes(settings);
+        const { examples, batch, threads, precision } = sizes(settings);
+        const dtype = torchDtype(precision);
         const init = `${benchFolder}model-classify-${LAYERS}/model.safetensors`;
         const course = { lr: LEARNING_RATE, epochs: 1, dropout: 0.1, "max-length": MAX_LENGTH };
-        const options = { loader: "plain", size: "rbt3", dtype: "fp32", limit: examples, batch, threads, init };
+        const options = { loader: "plain", size: "rbt3", dtype, limit: examples, batch, threads, init };
         return pythonPeer("finetune.py", { ...course, ...options });
       },
     },

@@ -1,15 +1,17 @@
 /**
- * `npm run bench [-- name... --rounds=5 --batch=8]`: runs benchmarks and prints medians, ranges and ratios; the numbers of
- * every run go to .bench/<name>.json. A benchmark is a file `<name>.bench.ts` of this folder.
+ * `npm run bench [-- name... --rounds=5 --batch=8]`: runs benchmarks and prints medians, ranges and ratios. All of it goes to
+ * .bench/<name>.json, the tables and the machine to .bench/<name>.md, charts beside them. A benchmark is a file
+ * `<name>.bench.ts` of this folder.
  */
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import Table from "cli-table3";
-import type { Bench } from "./bench.ts";
+import type { Bench, Settings } from "./bench.ts";
+import { casesOf, defaultsOf } from "./cases.ts";
+import { costCharts } from "./charts.ts";
 import { benchFolder } from "./corpus.ts";
 import { describeMachine, machineLine } from "./machine.ts";
 import { type BenchResult, runBench } from "./run-bench.ts";
-import { shown, shownSpread } from "./statistics.ts";
+import { consoleText, type Measured, markdownText } from "./tables.ts";
 
 interface Found {
   readonly file: URL;
@@ -28,19 +30,29 @@ async function findBenches(): Promise<Map<string, Found>> {
 }
 
 function help(benches: ReadonlyMap<string, Found>): string {
-  const lines = ["npm run bench -- [name...] [--rounds=N] [--setting=N]", ""];
+  const lines = ["npm run bench -- [name...] [--rounds=N] [--setting=VALUE]", ""];
   for (const [name, { bench }] of benches) {
-    lines.push(`${name}: ${bench.summary} (rounds ${bench.rounds})`);
+    const cases = casesOf(bench, {}).length;
+    lines.push(`${name}: ${bench.summary} (rounds ${bench.rounds}${cases > 1 ? `, ${cases} cases` : ""})`);
     for (const [setting, [value, text]] of Object.entries(bench.settings))
       lines.push(`    --${setting}=${value}  ${text}`);
   }
   return lines.join("\n");
 }
 
-/** The names and whole numbers of the command line. */
-function readArguments(benches: ReadonlyMap<string, Found>): { names: string[]; numbers: Record<string, number> } {
-  const known = ["rounds", ...[...benches.values()].flatMap(({ bench }) => Object.keys(bench.settings))];
-  const options = Object.fromEntries(known.map((name) => [name, { type: "string" as const }]));
+interface Arguments {
+  readonly names: readonly string[];
+  readonly rounds: number | undefined;
+  readonly given: Settings;
+}
+
+/** The names, and the settings that are given. */
+function readArguments(benches: ReadonlyMap<string, Found>): Arguments {
+  const settings = [...benches.values()].flatMap(({ bench }) => Object.entries(bench.settings));
+  const words = new Set(settings.flatMap(([name, [value]]) => (typeof value === "string" ? [name] : [])));
+  const options = Object.fromEntries(
+    ["rounds", ...settings.map(([name]) => name)].map((name) => [name, { type: "string" as const }]),
+  );
   const { values, positionals } = parseArgs({
     options: { ...options, help: { type: "boolean" } },
     allowPositionals: true,
@@ -52,37 +64,17 @@ function readArguments(benches: ReadonlyMap<string, Found>): { names: string[]; 
     console.log(help(benches));
     process.exit(unknown === undefined ? 0 : 2);
   }
-  const numbers: Record<string, number> = {};
-  for (const [name, value] of Object.entries(values)) {
-    numbers[name] = Number(value);
-    if (Number.isInteger(numbers[name]) && numbers[name] > 0) continue;
-    console.error(`--${name}: expected a whole number above 0, got ${value}`);
-    process.exit(2);
-  }
-  return { names: positionals.length > 0 ? positionals : [...benches.keys()], numbers };
+  const { rounds, ...given } = Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, words.has(name) ? String(value) : wholeNumber(name, value)]),
+  );
+  return { names: positionals.length > 0 ? positionals : [...benches.keys()], rounds: rounds as number, given };
 }
 
-function table(head: string[], rows: string[][]): string {
-  const style = { head: [], border: [], compact: true };
-  const made = new Table({ head, style });
-  made.push(...rows);
-  return made.toString();
-}
-
-function printResult(bench: Bench, { sides, comparisons, skipped, problems }: BenchResult): void {
-  const { rate, remark } = bench;
-  const rows = sides.map((side) => {
-    const text = [side.version, remark?.(side.facts, side.amounts)].filter(Boolean).join("; ");
-    return [side.name, shownSpread(side.rate), Math.round(side.peakMb).toString(), text];
-  });
-  console.log(table(["", `${rate.unit}: median (min-max)`, "peak MiB", ""], rows));
-  const ratios = comparisons.map(({ ours, theirs, ratio, goal }) => {
-    const verdict = goal === undefined ? "" : `goal ${shown(goal)}: ${ratio.median >= goal ? "reached" : "missed"}`;
-    return [`${ours} / ${theirs}`, shownSpread(ratio), verdict];
-  });
-  if (ratios.length > 0) console.log(table(["", "times as fast", ""], ratios));
-  for (const { side, reason } of skipped) console.log(`skipped ${side}: ${reason}`);
-  for (const problem of problems) console.log(`NOT THE SAME WORK: ${problem}`);
+function wholeNumber(name: string, value: unknown): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number > 0) return number;
+  console.error(`--${name}: expected a whole number above 0, got ${value}`);
+  process.exit(2);
 }
 
 /** Progress, when somebody looks at it. */
@@ -90,20 +82,32 @@ function say(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }
 
+/** Writes what there is so far, so that an interrupted run leaves its finished cases. */
+async function write(measured: Measured, defaults: Settings): Promise<void> {
+  const { name, bench, machine, date, results } = measured;
+  const record = { bench: name, date, machine, unit: bench.rate.unit, results };
+  writeFileSync(`${benchFolder}${name}.json`, `${JSON.stringify(record, null, 2)}\n`);
+  const charts = await costCharts(measured, defaults);
+  for (const [setting, svg] of charts) writeFileSync(`${benchFolder}${name}-${setting}.svg`, svg);
+  const files = [...charts.keys()].map((setting) => `${name}-${setting}.svg`);
+  writeFileSync(`${benchFolder}${name}.md`, markdownText(measured, files));
+}
+
 const benches = await findBenches();
-const { names, numbers } = readArguments(benches);
+const { names, rounds, given } = readArguments(benches);
 const machine = describeMachine();
 console.log(machineLine(machine));
 mkdirSync(benchFolder, { recursive: true });
 for (const name of names) {
   const { bench, file } = benches.get(name) as Found;
-  const defaults = Object.entries(bench.settings).map(([key, [value]]) => [key, numbers[key] ?? value]);
-  const settings = Object.fromEntries(defaults) as Record<string, number>;
-  const result = await runBench(bench, file, settings, numbers["rounds"] ?? bench.rounds, say);
-  say("");
-  console.log(`\n${name}: ${bench.summary}; ${JSON.stringify(settings)}`);
-  printResult(bench, result);
-  const record = { bench: name, date: new Date().toISOString(), machine, unit: bench.rate.unit, ...result };
-  writeFileSync(`${benchFolder}${name}.json`, `${JSON.stringify(record, null, 2)}\n`);
-  if (result.problems.length > 0) process.exitCode = 1;
+  const date = new Date().toISOString();
+  const results: BenchResult[] = [];
+  for (const settings of casesOf(bench, given)) {
+    const result = await runBench(bench, file, settings, rounds ?? bench.rounds, say);
+    results.push(result);
+    say("");
+    console.log(`\n${name}: ${bench.summary}; ${JSON.stringify(settings)}\n${consoleText(bench, result)}`);
+    await write({ name, bench, machine, date, results }, defaultsOf(bench, given));
+    if (result.problems.length > 0) process.exitCode = 1;
+  }
 }

@@ -25,5 +25,23 @@ export function pythonCommand(path: string, options: Readonly<Record<string, str
   const flags = Object.entries(options).flatMap(([name, value]) =>
     value === true ? [`--${name}`] : [`--${name}`, String(value)],
   );
-  return { command: process.env["ZHBERT_BENCH_PYTHON"] ?? "python3", args: [path, ...flags, "--serve"] };
+  return { command: pythonProgram(), args: [path, ...flags, "--serve"] };
+}
+
+/** The interpreter that has the peers' libraries. */
+export function pythonProgram(): string {
+  return process.env["ZHBERT_BENCH_PYTHON"] ?? "python3";
+}
+
+/**
+ * The dtype of a PyTorch peer that computes as ours does: bf16 under autocast, unless ours is told to take f32.
+ */
+export function torchDtype(precision: string): "fp32" | "bf16" {
+  return precision === "f32" ? "fp32" : "bf16";
+}
+
+/** @throws {Skip} when the peer computes in another precision than the setting asks for; `auto` leaves none out. */
+export function expectPrecision(precision: string, dtype: "fp32" | "bf16"): void {
+  if (precision === "auto" || torchDtype(precision) === dtype) return;
+  throw new Skip(`not asked for by --precision=${precision}`);
 }

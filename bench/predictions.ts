@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Bench, type Facts, type Settings, type Side, Skip, type Work } from "./bench.ts";
 import { built } from "./built.ts";
 import { benchFolder } from "./corpus.ts";
-import { engineVersion, timedRuntime } from "./engine.ts";
+import { type EngineSettings, engineSettings, outsideEngine, timedRuntime } from "./engine.ts";
 import { pythonCommand, sharedPath } from "./peers.ts";
 import { prepareTaskModel } from "./task-models.ts";
 
@@ -25,10 +25,9 @@ export interface PredictedTask<Example, Prediction> {
 /** Random weights of the head are drawn small: scores that are further apart are ranked alike by all engines. */
 const HEAD_SCALE = 20;
 
-interface Sizes {
+interface Sizes extends EngineSettings {
   readonly examples: number;
   readonly layers: number;
-  readonly threads: number;
 }
 
 const sizes = (settings: Settings) => settings as unknown as Sizes;
@@ -72,7 +71,7 @@ export function predictionBench<Example, Prediction>(
     settings: {
       examples: [examples, "examples, from the first on"],
       layers: [3, "Transformer layers of 768 columns: 3 is RBT3"],
-      threads: [2, "threads of each engine"],
+      ...engineSettings("f32"),
     },
     rounds: 3,
     rate: { amount: "examples", scale: 1, unit: "examples/s" },
@@ -80,10 +79,11 @@ export function predictionBench<Example, Prediction>(
     comparisons: [{ ours: "zhbert", theirs: "torch", goal: 1.5 }],
     same: ["examples", "tokens"],
     problem: ({ differ = 0 }) => (differ > 0 ? `${differ} predictions are not zhbert's` : undefined),
-    remark: ({ engineSeconds, seconds = 0, predictions, differ }) =>
-      engineSeconds === undefined
-        ? `${differ} predictions differ`
-        : `${((1 - engineSeconds / seconds) * 100).toFixed(1)} % outside the engine; ${predictions} predictions`,
+    remark: (facts) => {
+      const { predictions, differ } = facts;
+      const told = predictions === undefined ? `${differ} predictions differ` : `${predictions} predictions`;
+      return [...outsideEngine(facts), told].join("; ");
+    },
   };
 }
 
@@ -96,8 +96,9 @@ async function prepareOurs<Example, Prediction>(
   const folder = await prepareTaskModel(wanted.layers, taskSettings, HEAD_SCALE);
   const { loadPretrained } = await built("node/index");
   const { taskModel } = await built("tasks/pipeline");
-  const { runtime, takeSeconds } = await timedRuntime(wanted.threads);
-  const model = taskModel(await loadPretrained(folder), { runtime, name: folder });
+  const loaded = await loadPretrained(folder);
+  const { runtime, takeSeconds, version } = await timedRuntime(wanted, "inference", loaded.config);
+  const model = taskModel(loaded, { runtime, name: folder });
   const examples = await load(wanted.examples);
   const predict = async () => {
     const predictions: Prediction[] = [];
@@ -114,5 +115,5 @@ async function prepareOurs<Example, Prediction>(
     const predictions = await predict();
     return { predictions: count(predictions), engineSeconds: takeSeconds() };
   };
-  return { version: engineVersion(), amounts: { examples: examples.length, tokens }, warmUps: 0, run };
+  return { version, amounts: { examples: examples.length, tokens }, warmUps: 0, run };
 }

@@ -1,27 +1,25 @@
 /**
- * The benchmarks of a pre-training step by the model's size: masked words and next sentences, loss, gradients, clipping and AdamW;
- * torch likewise.
+ * Steps of pre-training: masked words and next sentences, loss, gradients, clipping and AdamW. Ours for any config, PyTorch's for
+ * the sizes that it knows, and the benchmarks that set them against each other.
  */
 import type { PretrainingBatch } from "../src/data/instance.ts";
+import type { BertConfig } from "../src/model/config.ts";
 import type { Random } from "../src/util/random.ts";
-import type { Bench, Facts, Settings, Work } from "./bench.ts";
+import type { Bench, Comparison, Facts, Settings, Side, Work } from "./bench.ts";
 import { built } from "./built.ts";
-import { engineVersion, timedRuntime } from "./engine.ts";
-import { pythonPeer } from "./peers.ts";
+import { type EngineSettings, engineSettings, outsideEngine, timedRuntime } from "./engine.ts";
+import { encoderFlop, mlmHeadFlop, TRAINING_PASSES } from "./flop.ts";
+import { pythonPeer, torchDtype } from "./peers.ts";
 
 /** Those of the peers: the published Chinese vocabulary, its first ordinary token, and [MASK]. */
 const [VOCAB_SIZE, FIRST_TOKEN, MASK_ID] = [21_128, 1000, 103];
 const LEARNING_RATE = 1e-4;
 const MAX_GRADIENT_NORM = 1;
 
-/** Sizes that both sides know by these names. */
-type Size = "tiny" | "rbt3" | "base";
-
-interface Sizes {
+interface Sizes extends EngineSettings {
   readonly batch: number;
   readonly seq: number;
   readonly masked: number;
-  readonly threads: number;
 }
 
 function sizes(settings: Settings): Sizes {
@@ -58,20 +56,24 @@ function randomBatch({ batch, seq, masked }: Sizes, random: Random): Pretraining
   };
 }
 
-async function ourStep(size: Size, settings: Settings): Promise<Work> {
-  const [{ AdamW, builtinConfig, initializeWeights }, { Random }] = [
-    await built("node/index"),
-    await built("util/random"),
-  ];
+/** A config of the published vocabulary's size, by a name that both sides know, or BERT-base with another number of layers. */
+export async function trainedConfig(size: string, layers?: number): Promise<BertConfig> {
+  const { builtinConfig } = await built("node/index");
+  const config = builtinConfig(size as Parameters<typeof builtinConfig>[0], VOCAB_SIZE);
+  return layers === undefined ? config : { ...config, numHiddenLayers: layers };
+}
+
+/** One step of ours. */
+export async function ourStep(config: BertConfig, settings: Settings): Promise<Work> {
+  const [{ AdamW, initializeWeights }, { Random }] = [await built("node/index"), await built("util/random")];
   const [{ compilePretraining }, { PretrainingStep }] = [
     await built("train/compile-pretraining"),
     await built("train/pretraining-step"),
   ];
   const { clipScale, globalNorm } = await built("train/clipping");
   const { PassWorkers } = await built("node/pass-workers");
-  const { batch, seq, threads } = sizes(settings);
-  const config = builtinConfig(size, VOCAB_SIZE);
-  const { runtime, takeSeconds } = await timedRuntime(threads);
+  const { batch, seq, masked, threads } = sizes(settings);
+  const { runtime, takeSeconds, version } = await timedRuntime(sizes(settings), "training", config);
   const weights = initializeWeights(config, new Random(0), { nextSentence: true });
   const step = new PretrainingStep(weights, compilePretraining(runtime, config, { nextSentence: true }), 0);
   const passes = new PassWorkers(threads);
@@ -85,52 +87,63 @@ async function ourStep(size: Size, settings: Settings): Promise<Work> {
     await optimizer.update(step.gradients, LEARNING_RATE, scale);
     return { loss, engineSeconds: takeSeconds() };
   };
-  return { version: engineVersion(), amounts: { tokens: batch * seq, examples: batch }, run };
+  const flop = TRAINING_PASSES * (encoderFlop(config, batch, seq) + mlmHeadFlop(config, batch * masked));
+  return { version, amounts: { tokens: batch * seq, examples: batch, flop }, run };
 }
 
-const torch = (size: Size, options: Readonly<Record<string, true>>) => (settings: Settings) => {
-  const { batch, seq, masked, threads } = sizes(settings);
+/** One step of PyTorch, with flags of its script. */
+export function torchStep(size: string, settings: Settings, options: Readonly<Record<string, string | true>>) {
+  const { batch, seq, masked, threads, precision } = sizes(settings);
   const model = { task: "mlm-nsp", size, batch, seq, "mask-prob": masked / seq };
-  return pythonPeer("train_step.py", { ...model, dtype: "fp32", threads, ...options });
-};
-
-/** What is to be reached: how many times as fast as torch with the logits of masked tokens alone, or of all. */
-interface Goals {
-  readonly masked?: number;
-  readonly all?: number;
+  return pythonPeer("train_step.py", { ...model, dtype: torchDtype(precision), threads, ...options });
 }
 
-/** The benchmark of a size. @param batch - sequences, unless the command line says. */
-export function pretrainingBench(size: Size, batch: number, rounds: number, goals: Goals): Bench {
-  const against = (theirs: string, goal: number | undefined) => ({
-    ours: "zhbert",
-    theirs,
-    ...(goal === undefined ? {} : { goal }),
-  });
+/** The settings of all benchmarks of a step. */
+export function stepSettings(batch: number): Bench["settings"] {
   return {
-    summary: `one pre-training step (MLM + NSP) of config ${size}, 21,128 tokens, dropout 0.1, AdamW; fp32`,
-    settings: {
-      batch: [batch, "sequences"],
-      seq: [128, "tokens of a sequence"],
-      masked: [20, "masked tokens of a sequence"],
-      threads: [2, "threads of each engine"],
-    },
+    batch: [batch, "sequences"],
+    seq: [128, "tokens of a sequence"],
+    masked: [20, "masked tokens of a sequence"],
+    ...engineSettings("f32"),
+  };
+}
+
+/** Our share outside the engine, and the loss. */
+export function stepRemark(facts: Facts): string {
+  return [...outsideEngine(facts), `loss ${facts["loss"]?.toFixed(2)}`].join("; ");
+}
+
+/** What is told apart between benchmarks of a step. */
+export interface StepBench {
+  readonly summary: string;
+  readonly size: string;
+  readonly cases: readonly Settings[];
+  readonly rounds: number;
+  /** Flags of train_step.py by the names of the sides. */
+  readonly peers: Readonly<Record<string, Readonly<Record<string, string | true>>>>;
+  readonly comparisons: readonly Omit<Comparison, "ours">[];
+  readonly same: readonly string[];
+}
+
+/** A benchmark of our step against PyTorch's in the same precision; `size` is a setting. */
+export function stepBench({ summary, size, cases, rounds, peers, comparisons, same }: StepBench): Bench {
+  const sizeOf = ({ size }: Settings) => String(size);
+  const theirs = Object.entries(peers).map(
+    ([name, options]): Side => ({ name, peer: (settings) => torchStep(sizeOf(settings), settings, options) }),
+  );
+  return {
+    summary,
+    settings: { size: [size, "tiny, rbt3 or base"], ...stepSettings(32) },
+    cases,
     rounds,
     rate: { amount: "tokens", scale: 1, unit: "tokens/s" },
     sides: [
-      { name: "zhbert", prepare: (settings) => ourStep(size, settings) },
-      { name: "torch, logits of masked tokens", peer: torch(size, { "sparse-mlm": true }) },
-      { name: "torch, logits of all tokens", peer: torch(size, {}) },
+      { name: "zhbert", prepare: async (settings) => ourStep(await trainedConfig(sizeOf(settings)), settings) },
+      ...theirs,
     ],
-    comparisons: [
-      against("torch, logits of masked tokens", goals.masked),
-      against("torch, logits of all tokens", goals.all),
-    ],
-    same: ["tokens", "examples"],
-    remark: ({ engineSeconds, seconds, loss }) => {
-      const outside = engineSeconds === undefined ? [] : [1 - engineSeconds / (seconds as number)];
-      const share = outside.map((part) => `${(part * 100).toFixed(1)} % outside the engine`);
-      return [...share, `loss ${loss?.toFixed(2)}`].join("; ");
-    },
+    comparisons: comparisons.map((comparison) => ({ ours: "zhbert", ...comparison })),
+    same,
+    problem: ({ loss = Number.NaN }) => (Number.isFinite(loss) ? undefined : "the loss is not finite"),
+    remark: stepRemark,
   };
 }

@@ -4,6 +4,7 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { given } from "../src/util/given.ts";
 import { type Amounts, type Bench, type Facts, type PeerCommand, type Settings, type Side, Skip } from "./bench.ts";
 import { SideProcess } from "./side-process.ts";
 import { pairedRatios, type Spread, spread } from "./statistics.ts";
@@ -24,12 +25,15 @@ export interface SideResult {
   readonly facts: Facts;
 }
 
-/** How many times as fast as theirs ours was, run by run. */
+/** How many times as fast as theirs ours was, run by run, and how much of their memory it took. */
 export interface ComparisonResult {
   readonly ours: string;
+  /** The fastest of them. */
   readonly theirs: string;
   readonly ratio: Spread;
   readonly goal?: number;
+  /** Ours at its peak, of that of the one with the least. */
+  readonly memory: { readonly theirs: string; readonly share: number; readonly goal?: number };
 }
 
 /** All results of a benchmark. */
@@ -119,10 +123,17 @@ function differences({ same, problem }: Bench, sides: readonly SideResult[]): st
   return [...unequal, ...wrong];
 }
 
-function compare({ comparisons }: Bench, sides: readonly SideResult[]): ComparisonResult[] {
-  const find = (name: string) => sides.find((side) => side.name === name);
-  return comparisons.flatMap((comparison) => {
-    const [ours, theirs] = [find(comparison.ours), find(comparison.theirs)];
-    return ours && theirs ? [{ ...comparison, ratio: pairedRatios(theirs.seconds, ours.seconds) }] : [];
+function compare({ comparisons, rate }: Bench, sides: readonly SideResult[]): ComparisonResult[] {
+  return comparisons.flatMap(({ ours: name, theirs, goal, memoryGoal }) => {
+    const ours = sides.find((side) => side.name === name);
+    const wanted = typeof theirs === "string" ? [theirs] : theirs;
+    const [first, ...others] = sides.filter(({ name: other }) => wanted.includes(other));
+    if (ours === undefined || first === undefined) return [];
+    const fastest = others.reduce((best, side) => (side.rate.median > best.rate.median ? side : best), first);
+    const smallest = others.reduce((best, side) => (side.peakMb < best.peakMb ? side : best), first);
+    const rates = ({ seconds, amounts }: SideResult) => seconds.map((s) => (amounts[rate.amount] as number) / s);
+    const memory = { theirs: smallest.name, share: ours.peakMb / smallest.peakMb, ...given({ goal: memoryGoal }) };
+    const ratio = pairedRatios(rates(ours), rates(fastest));
+    return [{ ours: name, theirs: fastest.name, ratio, ...given({ goal }), memory }];
   });
 }

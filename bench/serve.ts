@@ -25,7 +25,7 @@ const answer = (record: object) => process.stdout.write(`${JSON.stringify(record
 const [benchFile, sideName, settings] = process.argv.slice(2) as [string, string, string];
 try {
   const work = await prepare(benchFile, sideName, JSON.parse(settings) as Settings);
-  answer({ ready: true, version: work.version, amounts: work.amounts });
+  answer({ ready: true, version: work.version, amounts: work.amounts, extra: work.facts });
   for await (const line of createInterface({ input: process.stdin })) {
     if (line.trim() === "quit") break;
     if (line.trim() === "run") answer(await timed(work));

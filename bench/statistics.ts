@@ -16,6 +16,12 @@ export function spread(values: readonly number[]): Spread {
   return { min: at(0), median: (at(0.5) + upper) / 2, max: at(1) };
 }
 
+/** The value that a share of all, in 0 .. 1, does not exceed. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
+}
+
 /** Ratios of runs that stood next to each other, so that a machine that slows down slows both. */
 export function pairedRatios(numerators: readonly number[], denominators: readonly number[]): Spread {
   return spread(numerators.map((value, i) => value / (denominators[i] as number)));

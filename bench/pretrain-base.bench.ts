@@ -1,4 +1,0 @@
-/** One pre-training step of BERT-base. */
-import { pretrainingBench } from "./pretraining.ts";
-
-export default pretrainingBench("base", 8, 5, { masked: 1 });
