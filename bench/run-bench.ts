@@ -123,11 +123,14 @@ function differences({ same, problem }: Bench, sides: readonly SideResult[]): st
   return [...unequal, ...wrong];
 }
 
-function compare({ comparisons, rate }: Bench, sides: readonly SideResult[]): ComparisonResult[] {
+/** Of several peers those count whose results can be compared. */
+export function compare({ comparisons, rate, problem }: Bench, sides: readonly SideResult[]): ComparisonResult[] {
   return comparisons.flatMap(({ ours: name, theirs, goal, memoryGoal }) => {
     const ours = sides.find((side) => side.name === name);
     const wanted = typeof theirs === "string" ? [theirs] : theirs;
-    const [first, ...others] = sides.filter(({ name: other }) => wanted.includes(other));
+    const [first, ...others] = sides.filter(
+      ({ name: other, facts }) => wanted.includes(other) && (wanted.length === 1 || problem?.(facts) === undefined),
+    );
     if (ours === undefined || first === undefined) return [];
     const fastest = others.reduce((best, side) => (side.rate.median > best.rate.median ? side : best), first);
     const smallest = others.reduce((best, side) => (side.peakMb < best.peakMb ? side : best), first);
