@@ -12,8 +12,8 @@ import { benchFolder } from "./corpus.ts";
 import { runFresh } from "./fresh-process.ts";
 
 const program = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-/** Tells the peak memory of the program's process when it ends, in a further line. */
-const reporter = fileURLToPath(new URL("./report-memory.ts", import.meta.url));
+/** Adds the peak memory of the program's process to what it prints. */
+const reporter = fileURLToPath(new URL("./report-memory.mjs", import.meta.url));
 
 function ours(from: MeasuredFormat, to: MeasuredFormat | "onnx", more: readonly string[] = []): Side {
   return {
@@ -24,7 +24,7 @@ function ours(from: MeasuredFormat, to: MeasuredFormat | "onnx", more: readonly 
       const folder = mkdtempSync(join(tmpdir(), "zhbert-bench-"));
       process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
       const output = join(folder, "out");
-      const args = ["--import", "tsx", "--import", reporter, program, "convert", source, "-o", output, "--to", to];
+      const args = ["--import", reporter, program, "convert", source, "-o", output, "--to", to];
       const run = async (): Promise<Facts> => {
         const facts = await runFresh([...args, ...more, "--json"]);
         rmSync(output, { recursive: true, force: true });
