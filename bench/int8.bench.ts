@@ -13,14 +13,15 @@ import { type EngineSettings, engineSettings, outsideEngine } from "./engine.ts"
 import { agreement, cosineRemark, countTokens, inferPeer, prepareModel, timedModel, vectorsOf } from "./inference.ts";
 import { mixedTexts } from "./text-stream.ts";
 
-/** Texts that scales are chosen by: none of them is in the stream's first thousand. */
-const [CALIBRATION_FIRST, CALIBRATION_TEXTS] = [1000, 256];
+/** Texts that scales are chosen by begin here: none of them is in the stream's first thousand. */
+const CALIBRATION_FIRST = 1000;
 /** Points of the task's metric that int8 may cost. */
 const MAX_LOSS = 0.5;
 
 interface Sizes extends EngineSettings {
   readonly texts: number;
   readonly layers: number;
+  readonly calibration: number;
   readonly mode: "static" | "dynamic";
   readonly model: string;
   readonly data: string;
@@ -45,15 +46,15 @@ async function ours(settings: Settings): Promise<Work> {
 }
 
 /** The model as `zhbert quantize` writes it, made once, and what it costs. */
-async function quantized(float: string, { mode, data, model, layers, ...engine }: Sizes) {
-  const names = [model ? basename(model) : layers, mode, ...(data === "" ? [] : [basename(data)])];
+async function quantized(float: string, { mode, data, model, layers, calibration, threads }: Sizes) {
+  const names = [model ? basename(model) : layers, mode, calibration, ...(data === "" ? [] : [basename(data)])];
   const folder = `${benchFolder}int8-${names.join("-")}`;
   const told = `${folder}/cost.json`;
   if (!existsSync(told)) {
     const { quantize } = await built("node/quantize");
-    const texts = mixedTexts(CALIBRATION_FIRST + CALIBRATION_TEXTS).slice(CALIBRATION_FIRST);
+    const texts = mixedTexts(CALIBRATION_FIRST + calibration).slice(CALIBRATION_FIRST);
     const labelled = data === "" ? {} : { examples: (task: string) => examplesOf(task, data) };
-    const choice = { runtime: "onnxruntime", threads: engine.threads } as const;
+    const choice = { runtime: "onnxruntime", threads } as const;
     const { forms } = await quantize(float, folder, { ...choice, texts, mode, ...labelled, overwrite: true });
     writeFileSync(told, JSON.stringify(costOf(forms, mode)));
   }
@@ -85,6 +86,7 @@ const bench: Bench = {
   settings: {
     texts: [1000, "texts of 6 to 512 tokens"],
     layers: [3, "Transformer layers of 768 columns, of random weights"],
+    calibration: [256, "texts that scales are chosen by and that layers are tried on"],
     mode: ["static", "of our quantisation: static or dynamic"],
     model: ["", "folder of a fine-tuned model in place of random weights"],
     data: ["", "a file of labelled examples, by which the loss is measured"],
