@@ -74,6 +74,18 @@ describe("rows", () => {
     expect(positionsOf(example({ answers: [] }))).toEqual([[0, 0]]);
   });
 
+  test("nothing is learned from an answer that is not in its passage; what has no answers at all is left to be told", () => {
+    const placed = example({ answers: [{ text: "山上" }, { text: "城西", start: 5 }] });
+    const impossible = example({ answers: [] });
+    const bare = example();
+    const lost = example({ answers: [{ text: "山上" }] });
+    expect(qa.create(settings()).trainingExamples?.([lost, placed, lost, impossible, bare])).toEqual([
+      placed,
+      impossible,
+      bare,
+    ]);
+  });
+
   test("a long question is cut, and one that leaves no room is refused", () => {
     const long = example({ question: "灯塔在城西？".repeat(9) });
     expect(qa.create(settings({ maxQueryLength: 5 })).encode(long, tokenizer).isTruncated).toBe(true);

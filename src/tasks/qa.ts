@@ -104,6 +104,12 @@ class QuestionAnsweringTask implements Task<QuestionExample, QuestionAnswer, Que
     this.scoreAxes = { start_logits: "token", end_logits: "token", ...(answerKinds ? { kind_logits: "row" } : {}) };
   }
 
+  /** Nothing is learned from an answer that is not in its passage. */
+  trainingExamples(examples: readonly QuestionExample[]): readonly QuestionExample[] {
+    const { answerKinds } = this.#complete;
+    return examples.filter((example) => example.answers === undefined || goldOf(example, answerKinds) !== undefined);
+  }
+
   encode(example: QuestionExample, tokenizer: BertTokenizer): QuestionRows {
     const where = `question ${example.id}`;
     const passage = passageWindows(tokenizer, example.question, example.context, this.#complete, where);

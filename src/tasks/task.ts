@@ -191,7 +191,7 @@ export interface Task<Example, Prediction, Encoded extends EncodedExample = Enco
    * @throws {DataError} when a label is unknown, or the example does not fit the task.
    */
   encode(example: Example, tokenizer: BertTokenizer): Encoded;
-  /** What is trained on where it is not the examples as they are: the texts of pairs one by one. */
+  /** What is trained on where it is not the examples as they are: the texts of pairs one by one, answers that are in their passage. */
   trainingExamples?(examples: readonly Example[]): readonly Example[];
   /** The scores, by output name, with the axes of `scoreAxes`. */
   head(inputs: HeadInputs): Record<string, Tensor>;
