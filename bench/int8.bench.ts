@@ -42,7 +42,8 @@ async function ours(settings: Settings): Promise<Work> {
     const { length } = await vectorsOf(model, texts);
     return { vectors: length, engineSeconds: takeSeconds() };
   };
-  return { version, amounts: { examples: texts.length, tokens: countTokens(model, texts) }, facts, run };
+  const named = `${version}, linear layers in int8`;
+  return { version: named, amounts: { examples: texts.length, tokens: countTokens(model, texts) }, facts, run };
 }
 
 /** The model as `zhbert quantize` writes it, made once, and what it costs. */
