@@ -7,6 +7,7 @@ import type { TaskDataOptions } from "../node/task-data.ts";
 import { EMBED_OBJECTIVES, EMBED_POOLINGS, EMBED_TEMPERATURE } from "../tasks/embed.ts";
 import { LABEL_SCHEMES } from "../tasks/ner/ner-settings.ts";
 import { DEFAULT_N_BEST } from "../tasks/qa/qa-settings.ts";
+import { columnChoices } from "../tasks/records/columns.ts";
 import { RECORD_FORMATS } from "../tasks/records/records.ts";
 import { ADVERSARIAL_EPSILON, ADVERSARIAL_METHODS, PGD_DEFAULTS } from "../train/adversarial.ts";
 import { OPTIMIZERS } from "../train/optimizers.ts";
@@ -256,8 +257,7 @@ function expectMethod(adversarial: Partial<NonNullable<FineTuningChoices["advers
 
 function columnsOf(columns: Record<string, string>): Pick<TaskDataOptions, "columns"> {
   if (Object.keys(columns).length === 0) return {};
-  const { label } = columns;
-  return { columns: { ...columns, ...(label?.includes(",") ? { label: label.split(",") } : {}) } };
+  return { columns: columnChoices(columns) };
 }
 
 function classWeights(text: string): readonly number[] | "balanced" {

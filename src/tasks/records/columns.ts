@@ -15,6 +15,12 @@ export interface ColumnChoices {
   readonly id?: string;
 }
 
+/** The choices of a command line, where a list of label columns has commas between. */
+export function columnChoices(columns: Readonly<Partial<Record<keyof ColumnChoices, string>>>): ColumnChoices {
+  const { label } = columns;
+  return label?.includes(",") ? { ...columns, label: label.split(",") } : (columns as ColumnChoices);
+}
+
 /** The places of columns by what they mean. */
 export type ColumnPlaces = { readonly [Role in ColumnRole]?: number } & {
   /** Columns of 0 and 1, one for each label. */
@@ -46,24 +52,24 @@ const options: Readonly<Partial<Record<ColumnRole, string>>> = {
 
 /**
  * The columns of a task.
- * @param where - the file's name, for messages.
+ * @param where - the file's name, for messages. @param choices - undefined where nobody can say any.
  * @throws {DataError} when a column that is said or needed is not there; it names those that are.
  */
 export function findColumns(
   task: TaskName,
   records: Records,
   where: string,
-  choices: ColumnChoices = {},
+  choices?: ColumnChoices,
 ): { readonly places: ColumnPlaces; readonly notes: readonly DataNote[] } {
   const { needs, uses } = roles[task];
   const wanted = [...needs, ...uses];
   const places: { -readonly [Role in ColumnRole]?: number } = {};
   const labelColumns: number[] = [];
   for (const role of ["text", "textPair", "score", "id"] as const) {
-    const name = choices[role];
+    const name = choices?.[role];
     if (name !== undefined) places[role] = placeOf(name, records, where, role);
   }
-  const labels = choices.label === undefined ? [] : [choices.label].flat();
+  const labels = [choices?.label ?? []].flat();
   for (const name of labels) labelColumns.push(placeOf(name, records, where, "label"));
   if (labelColumns.length === 1)
     places[wanted.includes("score") && !wanted.includes("label") ? "score" : "label"] = labelColumns[0] as number;
@@ -83,10 +89,19 @@ export function findColumns(
     }
   } else guessByContent(task, records, { places, taken, take });
   const lacking = needs.find((role) => places[role] === undefined);
-  if (lacking !== undefined) throw missing(lacking, records, where);
+  if (lacking !== undefined) throw missing(lacking, records, where, choices !== undefined);
   return {
     places: labelColumns.length > 1 ? { ...places, labelColumns } : places,
-    notes: guessed.length === 0 ? [] : [{ kind: "columns", level: "info", message: `${where}: ${guessed.join(", ")}` }],
+    notes:
+      guessed.length === 0
+        ? []
+        : [
+            {
+              kind: "columns",
+              level: "info",
+              message: `${where}${records.hasHeader ? "" : " has no header"}: ${guessed.join(", ")}`,
+            },
+          ],
   };
 }
 
@@ -107,20 +122,29 @@ function placeOf(name: string, records: Records, where: string, role: ColumnRole
   const near = nearest(name, records.columns);
   throw new DataError({
     where,
-    expected: `a column ${name}${records.hasHeader ? "" : " (the file has no header: say a number, from 1)"}`,
+    expected: `a column ${name}`,
     got: verbatim(columnsIn(records)),
-    hint: near === undefined ? `say one of them with ${options[role]}` : `did you mean ${near}?`,
+    hint: hintOf(role, near, records),
   });
 }
 
-function missing(role: ColumnRole, records: Records, where: string): DataError {
-  const option = options[role];
+function hintOf(role: ColumnRole, near: string | undefined, { hasHeader }: Records): string {
+  const said = `${options[role]}`;
+  if (!hasHeader) return `say its number, from 1, with ${said}; a name of the first row, where that is a header`;
+  return near === undefined ? `say one of them with ${said}` : `did you mean ${near}?`;
+}
+
+function missing(role: ColumnRole, records: Records, where: string, hasOptions: boolean): DataError {
+  const option = hasOptions ? options[role] : undefined;
+  const names = hasOptions ? columnNames[role].slice(0, 3).join(" or ") : role;
   return new DataError({
     where,
     expected: `a column for ${role === "textPair" ? "the second text" : role}`,
     got: verbatim(columnsIn(records)),
     hint:
-      option === undefined ? `name it ${columnNames[role].slice(0, 3).join(" or ")}` : `say which with ${option} NAME`,
+      option === undefined
+        ? `name it ${names}${role === "textPair" ? "; in a line of text: A ||| B" : ""}`
+        : `say which with ${option} NAME`,
   });
 }
 
@@ -128,8 +152,16 @@ function columnsIn(records: Records): string {
   if (records.rows.length === 0 && records.columns.length === 0) return "an empty file";
   return records.hasHeader
     ? `the columns ${records.columns.join(", ")}`
-    : `${records.columns.length} columns without names`;
+    : `${records.columns.length} columns without names; the first row is ${firstRow(records)}`;
 }
+
+/** The beginnings of its cells. */
+function firstRow({ rows }: Records): string {
+  const cells = (rows[0] ?? []).slice(0, MAX_SHOWN_CELLS).map((cell) => JSON.stringify(String(cell).slice(0, 20)));
+  return `${cells.join(", ")}${(rows[0]?.length ?? 0) > MAX_SHOWN_CELLS ? ", ..." : ""}`;
+}
+
+const MAX_SHOWN_CELLS = 8;
 
 /** Rows that are looked at to tell what columns hold. */
 const SAMPLE_ROWS = 1000;

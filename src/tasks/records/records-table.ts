@@ -126,14 +126,19 @@ function checkWidths(path: string, rows: readonly Row[], format: "csv" | "tsv"):
   });
 }
 
-/** Whether some cell of the first row is a name for a column, or is no number over a column of numbers. */
+/** What columns are called in programs, and no Chinese text is. */
+const IDENTIFIER = /^[A-Za-z_][\w.-]*$/;
+const HAN = /\p{Script=Han}/u;
+
+/** Whether some cell of the first row is a name for a column, or is no number over a column of numbers; or all are names that stand nowhere else, one over a column of Chinese. */
 function isHeader(rows: readonly Row[], names: readonly string[]): boolean {
   const first = rows[0]?.fields.map(strip) ?? [];
   if (first.some((cell) => isColumnName(cell) || (names.includes(cell) && !/^\d+$/.test(cell)))) return true;
   const others = rows.slice(1, 200);
   const isNumber = (cell: string | undefined): boolean => cell !== undefined && /^\s*-?\d+(\.\d+)?\s*$/.test(cell);
-  return (
-    others.length > 1 &&
-    first.some((cell, i) => cell !== "" && !isNumber(cell) && others.every(({ fields }) => isNumber(fields[i])))
-  );
+  if (others.length < 2) return false;
+  const column = (i: number): string[] => others.map(({ fields }) => strip(fields[i] ?? ""));
+  if (first.some((cell, i) => cell !== "" && !isNumber(cell) && column(i).every(isNumber))) return true;
+  const areNames = first.length > 1 && first.every((cell, i) => IDENTIFIER.test(cell) && !column(i).includes(cell));
+  return areNames && first.some((_, i) => column(i).every((cell) => HAN.test(cell)));
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { DataError } from "../../errors.ts";
+import { columnChoices } from "./columns.ts";
 import { readRecords, recordFormat } from "./records.ts";
 import { readUserExamples } from "./user-examples.ts";
 
@@ -131,6 +132,30 @@ describe("columns", () => {
       hint: "did you mean review?",
     });
     await expect(readUserExamples("match", "a.csv", text)).rejects.toThrow("expected a column for the second text");
+    await expect(
+      readUserExamples("classify", "a.csv", "好,1\n差,0\n", { columns: { text: "文" } }),
+    ).rejects.toMatchObject({
+      message: 'a.csv: expected a column 文, got 2 columns without names; the first row is "好", "1"',
+      hint: expect.stringContaining("its number"),
+    });
+  });
+
+  test("a first row of names that nobody knows is a header, and one of texts is none", async () => {
+    const text = "review_text,stars\n很好吃,好\n太吵了,差\n不错,好\n";
+    await expect(readUserExamples("classify", "a.csv", text)).rejects.toMatchObject({
+      message: "a.csv: expected a column for text, got the columns review_text, stars",
+    });
+    const plain = await readUserExamples("classify", "a.csv", "OK,pos\n很好吃,pos\n太吵了,neg\n");
+    expect(plain.examples[0]).toEqual({ text: "OK", label: "pos" });
+    expect(plain.notes?.[0]?.message).toBe("a.csv has no header: label is column 2, text is column 1");
+    const english = await readUserExamples("classify", "a.csv", "great,pos\nawful,neg\nfine,pos\n");
+    expect(english.examples).toHaveLength(3);
+    expect((await readUserExamples("classify", "a.txt", "hello\n你好\n再见\n")).examples).toHaveLength(3);
+  });
+
+  test("a list of label columns has commas between", () => {
+    expect(columnChoices({ text: "t", label: "a,b" })).toEqual({ text: "t", label: ["a", "b"] });
+    expect(columnChoices({ label: "a" })).toEqual({ label: "a" });
   });
 });
 

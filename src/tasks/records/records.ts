@@ -63,6 +63,8 @@ function isJsonLines(text: string): boolean {
 }
 
 const TAG_LINE = /^\S+[ \t]+([BIEMSLU]-\S+|O)\s*$/;
+/** Some lines may be damaged: the reader of tagged lines says which. */
+const TAG_SHARE = 0.75;
 
 function looksLikeTags(text: string): boolean {
   const lines = text
@@ -70,7 +72,7 @@ function looksLikeTags(text: string): boolean {
     .split("\n")
     .slice(0, -1)
     .filter((line) => !isBlank(line));
-  return lines.length > 1 && lines.slice(0, 50).every((line) => TAG_LINE.test(line));
+  return lines.length > 1 && lines.filter((line) => TAG_LINE.test(line)).length >= lines.length * TAG_SHARE;
 }
 
 /**

@@ -154,6 +154,11 @@ describe("files of one's own", () => {
     await expect(other).rejects.toThrow("got sentences with spaces between words");
   });
 
+  test("a damaged line is told, whatever the file is called", async () => {
+    const text = "王 B-PER\n明 I-PER\n去\n\n北 B-LOC\n京 I-LOC\n";
+    await expect(readUserExamples("ner", "train.txt", text)).rejects.toThrow("train.txt line 3: expected 2 columns");
+  });
+
   test("a table of texts and tags stays a table", async () => {
     const { examples } = await readUserExamples("ner", "data.tsv", "text\ttags\n去京\tO B-LOC\n");
     expect(examples).toMatchObject([{ text: "去京", tags: ["O", "B-LOC"] }]);
