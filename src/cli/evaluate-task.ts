@@ -1,5 +1,5 @@
 /** `zhbert evaluate` of a fine-tuned model on labelled data: metrics, classes, confusions, the worst errors, a report. */
-import { createAtomicFile, writeFileAtomic } from "../node/files.ts";
+import { type AtomicFile, createAtomicFile } from "../node/files.ts";
 import { evaluationReport } from "../report/evaluation-report.ts";
 import { writtenMetric, writtenRows } from "../report/values.ts";
 import { predictionFileOf, type QuestionAnswer } from "../tasks/qa/qa-answer.ts";
@@ -7,7 +7,7 @@ import { withLabelNames } from "../tasks/records/labels.ts";
 import type { Evaluation, EvaluationError } from "../tasks/task.ts";
 import { given } from "../util/given.ts";
 import type { CommandContext, Output } from "./command.ts";
-import { type Example, labelledExamples, loadExamples } from "./labelled-data.ts";
+import { type Example, isFolder, labelledExamples, loadExamples } from "./labelled-data.ts";
 import { harmless } from "./output.ts";
 import { type LoadedTaskModel, loadTaskModel, noteTruncated } from "./task-model.ts";
 import { textProgress } from "./text-input.ts";
@@ -19,8 +19,12 @@ type TaskModel = LoadedTaskModel["model"];
 export async function evaluateFineTuned(context: CommandContext, name: string, data: string): Promise<void> {
   const { options, output } = context;
   const { model, engine, release } = await loadTaskModel(context, name);
+  let [kept, report]: (AtomicFile | undefined)[] = [];
   try {
     const { task } = model;
+    // A place that cannot be written is told before hours of work, and the metrics are told whatever becomes of the files.
+    kept = await openAskedFor(options["predictions"]);
+    report = await openAskedFor(options["report"]);
     const { loaded, split } = await loadExamples(context, task.settings.task, data);
     for (const { message, level, run } of loaded.notes) {
       output.note(`${level === "warning" ? "warning: " : ""}${message}${run === undefined ? "" : ` (${run})`}`);
@@ -39,27 +43,36 @@ export async function evaluateFineTuned(context: CommandContext, name: string, d
       tables: evaluation.tables,
       confusion: evaluation.confusion,
     });
-    output.print(`${name} on ${title}: ${examples.length} examples of ${data} (${split})\n`);
+    output.print(`${name} on ${title}: ${examples.length} examples of ${data}${isFolder(data) ? ` (${split})` : ""}\n`);
     const shown = withLabelNames(evaluation, loaded.labelNames);
     printEvaluation(shown, options["errors"], output);
-    if (options["report"] === undefined) return;
+    if (kept !== undefined) await writePredictions(kept, model, examples, predictions);
+    if (report === undefined) return;
     const { primaryMetric } = task;
     const date = new Date().toISOString().slice(0, 10);
-    const report = evaluationReport(
+    const page = evaluationReport(
       { ...facts, primaryMetric, evaluation: shown, notes },
       { version: packageVersion(), date },
     );
-    await writeFileAtomic(options["report"], report);
-    output.note(`${options["report"]}: the report, ${(Buffer.byteLength(report) / 1e3).toFixed(0)} kB`);
+    await report.write(encoder.encode(page));
+    await report.commit();
+    output.note(`${report.path}: the report, ${(report.bytesWritten / 1e3).toFixed(0)} kB`);
   } finally {
+    await Promise.all([kept?.abort(), report?.abort()]);
     await release();
   }
+}
+
+const encoder = new TextEncoder();
+
+async function openAskedFor(path: string | undefined): Promise<AtomicFile | undefined> {
+  return path === undefined ? undefined : createAtomicFile(path);
 }
 
 async function predictAll(model: TaskModel, examples: readonly Example[], context: CommandContext): Promise<unknown[]> {
   const { options, output, signal } = context;
   const progress = textProgress(output, "evaluate", examples.length);
-  const { batchTokens, predictions: path } = options;
+  const { batchTokens } = options;
   const onProgress = (done: number) => progress.update(done);
   const predictions: unknown[] = [];
   let truncated = 0;
@@ -79,32 +92,26 @@ async function predictAll(model: TaskModel, examples: readonly Example[], contex
     progress.stop();
   }
   noteTruncated(context, model.task, truncated, examples.length);
-  if (path !== undefined) await writePredictions(path, model, examples, predictions);
   return predictions;
 }
 
 /** One JSON object a line with what was expected; of reading comprehension in a .json file the answers by id, as CMRC's and SQuAD's scripts read them. */
 async function writePredictions(
-  path: string,
+  file: AtomicFile,
   { task }: TaskModel,
   examples: readonly Example[],
   predictions: readonly unknown[],
 ): Promise<void> {
-  if (task.settings.task === "qa" && path.endsWith(".json")) {
-    return writeFileAtomic(path, predictionFileOf(predictions as readonly QuestionAnswer[]));
+  if (task.settings.task === "qa" && file.path.endsWith(".json")) {
+    await file.write(encoder.encode(predictionFileOf(predictions as readonly QuestionAnswer[])));
+    return file.commit();
   }
-  const results = predictions.map((prediction, i) => task.result(examples[i], prediction));
-  const file = await createAtomicFile(path);
-  const encoder = new TextEncoder();
-  try {
-    for (const [i, result] of results.entries()) {
-      const expected = expectedOf(examples[i] as Example);
-      await file.write(encoder.encode(`${JSON.stringify({ ...result, expected })}\n`));
-    }
-    await file.commit();
-  } finally {
-    await file.abort();
+  for (const [i, prediction] of predictions.entries()) {
+    const example = examples[i] as Example;
+    const expected = expectedOf(example);
+    await file.write(encoder.encode(`${JSON.stringify({ ...task.result(example, prediction), expected })}\n`));
   }
+  await file.commit();
 }
 
 function expectedOf({ label, labels, score, tags, answers }: Example): unknown {
@@ -133,7 +140,11 @@ function printEvaluation(
   const worst = errors.slice(0, shownErrors);
   if (worst.length === 0) return;
   output.print(`\nworst errors (${worst.length} of ${errors.length})`);
-  output.table(["expected", "predicted", "probability", "text"], worst.map(errorRow));
+  const hasScores = worst.some(({ score }) => score !== undefined);
+  output.table(
+    ["expected", "predicted", ...(hasScores ? ["probability"] : []), "text"],
+    worst.map((error) => errorRow(error, hasScores)),
+  );
 }
 
 function printConfusion({ labels, counts }: NonNullable<Evaluation["confusion"]>, output: Output): void {
@@ -158,9 +169,10 @@ function printConfusion({ labels, counts }: NonNullable<Evaluation["confusion"]>
 
 const MAX_SHOWN_CHARACTERS = 50;
 
-function errorRow({ text, expected, predicted, score }: EvaluationError): string[] {
+function errorRow({ text, expected, predicted, score }: EvaluationError, hasScores: boolean): string[] {
   const probability = score === undefined ? "" : plain(writtenMetric("share", score));
-  return [short(expected), short(predicted), probability, short(text)];
+  const [wanted, found] = [expected, predicted].map((one) => (one === "" ? "nothing" : short(one)));
+  return [wanted as string, found as string, ...(hasScores ? [probability] : []), short(text)];
 }
 
 function short(text: string): string {

@@ -1,6 +1,6 @@
 /** predict --explain: explanations beside the predictions, gathered into one HTML file at the end. */
 import { UsageError } from "../errors.ts";
-import { writeFileAtomic } from "../node/files.ts";
+import { createAtomicFile } from "../node/files.ts";
 import { type ExplainedText, explanationReport } from "../report/explanation-report.ts";
 import { attentionMaps } from "../tasks/pipeline/attention.ts";
 import { type ExplainOptions, type Explanation, explain } from "../tasks/pipeline/explain.ts";
@@ -42,16 +42,19 @@ export interface Explainer {
   ): Promise<{ readonly explanation: Explanation } | { readonly explanations: readonly Explanation[] }>;
   /** Writes the page. */
   commit(): Promise<void>;
+  /** Leaves no file behind; does nothing after commit. */
+  abort(): Promise<void>;
 }
 
 /**
  * The explainer that a command asks for; undefined without --explain.
- * @throws {UsageError} for options of explanations without it.
+ * @throws {UsageError} for options of explanations without it. @throws {FileError} when the page cannot be written, before anything
+ * is computed.
  */
-export function openExplainer(
+export async function openExplainer(
   { args, options, isGiven, output, signal }: CommandContext,
   model: LoadedTaskModel["model"],
-): Explainer | undefined {
+): Promise<Explainer | undefined> {
   const path: string | undefined = options["explain"];
   if (path === undefined) {
     const alone = ["explainSteps", "explainBaseline", "attention"].find(isGiven);
@@ -62,6 +65,7 @@ export function openExplainer(
   const steps: number | undefined = options["explainSteps"];
   const baseline: ExplainOptions["baseline"] = options["explainBaseline"];
   const texts: ExplainedText[] = [];
+  const file = await createAtomicFile(path);
   let leftOut = 0;
   return {
     explain: async (example) => {
@@ -83,8 +87,11 @@ export function openExplainer(
     commit: async () => {
       const date = new Date().toISOString().slice(0, 10);
       const page = explanationReport({ model: args["model"], texts, leftOut }, { version: packageVersion(), date });
-      await writeFileAtomic(path, page);
-      output.note(`${path}: ${texts.length} explained texts, ${(Buffer.byteLength(page) / 1e3).toFixed(0)} kB`);
+      await file.write(new TextEncoder().encode(page));
+      await file.commit();
+      const explained = `${texts.length} explained text${texts.length === 1 ? "" : "s"}`;
+      output.note(`${path}: ${explained}, ${(file.bytesWritten / 1e3).toFixed(0)} kB`);
     },
+    abort: () => file.abort(),
   };
 }

@@ -2,7 +2,9 @@
 import { statSync } from "node:fs";
 import { DataError, verbatim } from "../errors.ts";
 import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "../node/task-data.ts";
+import { columnChoices } from "../tasks/records/columns.ts";
 import { RECORD_FORMATS } from "../tasks/records/records.ts";
+import { isLabelled } from "../tasks/records/split-examples.ts";
 import { given } from "../util/given.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
 
@@ -14,29 +16,35 @@ export const recordOptions: readonly CommandOption[] = [
   { flags: "--dataset <name>", description: "read it as this published data set, such as chnsenticorp" },
   { flags: "--text-column <name>", description: "of your own data: the column of texts, by name or number" },
   { flags: "--text-pair-column <name>", description: "the column of second texts" },
-  { flags: "--label-column <name>", description: "the column of labels" },
+  { flags: "--label-column <name>", description: "the column of labels; of multilabel several, with commas between" },
   { flags: "--score-column <name>", description: "the column of scores" },
   { flags: "--id-column <name>", description: "the column of the examples' names" },
   { flags: "--format <name>", description: "of the file (default: by its name)", choices: RECORD_FORMATS },
 ];
 
+/** Whether a path is that of a folder with splits. */
+export function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
 /** The test split of a folder, dev where there is none; a file is what it is. */
 export async function loadExamples({ options, isGiven }: CommandContext, task: string, data: string) {
   // What is not said is told by the bytes.
   const encoding = isGiven("encoding") ? options["encoding"] : undefined;
-  const isFolder = statSync(data, { throwIfNoEntry: false })?.isDirectory() === true;
   const wanted: string | undefined = options["split"];
-  const columns = given({
-    text: options["textColumn"] as string | undefined,
-    textPair: options["textPairColumn"] as string | undefined,
-    label: options["labelColumn"] as string | undefined,
-    score: options["scoreColumn"] as string | undefined,
-    id: options["idColumn"] as string | undefined,
-  });
+  const columns = columnChoices(
+    given({
+      text: options["textColumn"] as string | undefined,
+      textPair: options["textPairColumn"] as string | undefined,
+      label: options["labelColumn"] as string | undefined,
+      score: options["scoreColumn"] as string | undefined,
+      id: options["idColumn"] as string | undefined,
+    }),
+  );
   const format = options["format"] as TaskDataOptions["format"];
   const dataset = options["dataset"] as string | undefined;
   const shared = { name: task, columns, ...given({ encoding, format, dataset }) };
-  if (!isFolder) {
+  if (!isFolder(data)) {
     const split = wanted ?? "test";
     // A file is read as a data set's file of that split.
     return { loaded: await loadTaskData({ ...shared, [split]: data, splits: [split] }), split };
@@ -46,9 +54,20 @@ export async function loadExamples({ options, isGiven }: CommandContext, task: s
   return { loaded, split: splits.find((split) => loaded.splits[split] !== undefined) ?? (splits[0] as string) };
 }
 
-/** @throws {DataError} when there is none. */
+/** @throws {DataError} when there is none, or none has a label: this is told before anything is computed. */
 export function labelledExamples(loaded: AnyTaskData, split: string, data: string, most?: number): readonly Example[] {
-  const examples = (loaded.splits[split] ?? []) as readonly unknown[] as readonly Example[];
-  if (examples.length > 0) return most === undefined ? examples : examples.slice(0, most);
-  throw new DataError({ where: data, expected: `examples (${split})`, got: verbatim("none") });
+  const examples: AnyTaskData["splits"][string] = loaded.splits[split] ?? [];
+  if (examples.some((example) => isLabelled(loaded.kind, example))) {
+    const all = examples as readonly unknown[] as readonly Example[];
+    return most === undefined ? all : all.slice(0, most);
+  }
+  throw new DataError({
+    where: data,
+    expected: examples.length === 0 ? `examples (${split})` : "examples with their labels",
+    got: verbatim("none"),
+    hint:
+      examples.length === 0
+        ? "check which file or split is meant"
+        : "name their column (--label-column); predict needs no labels",
+  });
 }

@@ -169,8 +169,10 @@ class TaskDataLoader {
     if (labelled === 0 && split === "dev" && named === undefined) return;
     const isMissed = split !== "train" || !this.#definition.learnsWithoutLabels;
     if (labelled < examples.length && isMissed) this.#noteUnlabelled(split, labelled, examples.length);
+    // What has no label among others that have cannot be measured on; training refuses it, as it may be a mistake.
+    const isMixed = split !== "train" && labelled > 0 && labelled < examples.length;
     this.#files[split] = found;
-    this.#splits[split] = examples;
+    this.#splits[split] = isMixed ? examples.filter((example) => isLabelled(this.#kind, example)) : examples;
     this.#checkSize(split, examples.length);
   }
 
@@ -251,7 +253,8 @@ class TaskDataLoader {
     }
     const parts = holdOut(train, devShare, seed);
     if (parts.train.length === 0 || parts.heldOut.length === 0) {
-      const message = `there is no dev split, and ${count(train.length)} training examples are too few to hold any out: nothing is measured while training`;
+      const reason = `${several(train.length, "training example")} ${parts.heldOut.length > 0 ? "of one text cannot be parted" : "are too few to hold any out"}`;
+      const message = `there is no dev split, and ${reason}: nothing is measured while training`;
       this.#note("no-dev", "warning", message, { there: train.length }, "--dev FILE, or a higher --dev-share");
       return;
     }
@@ -276,7 +279,8 @@ class TaskDataLoader {
   #noteUnlabelled(split: string, labelled: number, all: number): void {
     const isNone = labelled === 0;
     const what = isNone ? "no labels" : `${count(all - labelled)} of ${count(all)} examples without a label`;
-    const message = `${split} has ${what}${isNone ? ": it can be predicted, not evaluated" : ""}`;
+    const leftOut = split === "train" ? "" : ": they are left out";
+    const message = `${split} has ${what}${isNone ? ": it can be predicted, not evaluated" : leftOut}`;
     this.#note("unlabelled", split === "test" && isNone ? "info" : "warning", message, { labelled, examples: all });
   }
 
@@ -367,6 +371,11 @@ function taskOf(name: string): AnyTaskDefinition {
     got: name,
     hint: `${near === undefined ? "" : `did you mean ${near}? `}tasks: ${names.join(", ")}; data sets: ${sets.join(", ")}`,
   });
+}
+
+/** 1 training example, 2 training examples. */
+function several(number: number, what: string): string {
+  return `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 }
 
 function count(number: number): string {

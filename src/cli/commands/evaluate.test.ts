@@ -1,5 +1,5 @@
 /** zhbert evaluate: metrics by name, predictions kept, a report; both kinds of data, and options of the wrong one. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -93,12 +93,39 @@ describe("a fine-tuned model", () => {
     expect(parseLines(await evaluate(["--data", dev, "--json"]))[0]).toMatchObject({ split: "dev", examples: 2 });
   });
 
+  test("examples without a label among others are left out; a file without any is refused before anything is computed", async () => {
+    const [some, none] = ["some.tsv", "none.tsv"].map((name) => join(folder, name)) as [string, string];
+    writeFileSync(some, "text\tlabel\n我爱北京\t好\n天气\t\n不好\t差\n");
+    expect(parseLines(await evaluate(["--data", some, "--json"]))[0]).toMatchObject({ examples: 2 });
+    writeFileSync(none, "text\tname\n我爱北京\t好\n天气\t差\n");
+    let notes = "";
+    const refused = runCommand(["evaluate", classifier.path, "--data", none], [], (stderr) => {
+      notes = stderr;
+    });
+    await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining("--label-column") });
+    expect(notes).not.toContain("texts");
+  });
+
+  test("a file that cannot be written is told before anything is computed, and leaves nothing behind", async () => {
+    const before = readdirSync(folder);
+    for (const option of ["--report", "--predictions"]) {
+      let notes = "";
+      const args = ["--data", data, option, join(data, "under-a-file")];
+      const failure = await runCommand(["evaluate", classifier.path, ...args], [], (stderr) => {
+        notes = stderr;
+      }).catch((error) => error);
+      expect(failure.message).toContain("a file that can be written");
+      expect(notes).not.toContain("texts");
+    }
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
   test("refuses labels that it was not trained with", async () => {
     const unseen = join(folder, "unseen.tsv");
     writeFileSync(unseen, "text\tlabel\n我爱北京\t极好\n天气\t差\n");
     const failure = await evaluate(["--data", unseen]).catch((error) => error);
     expect(failure).toBeInstanceOf(DataError);
-    expect(failure.message).toContain("极好");
+    expect(failure.message).toMatch(/^label of "我爱北京": .*"极好"$/);
   });
 });
 
@@ -119,6 +146,19 @@ describe("other tasks", () => {
     expect(Object.keys(JSON.parse(readFileSync(answers as string, "utf8")))).toEqual(["a", "b"]);
     const html = readFileSync(report as string, "utf8");
     if (result.average < 1) expect(html).toMatch(/class="(expected|agreed|predicted)">[^<]*[\u4e00-\u9fff]/);
+  });
+
+  test("several labels: each in a column of its own", async () => {
+    const model = smallTaskFolder({ task: "multilabel", maxSeqLength: SMALL_LENGTH, labels: ["北", "京"] });
+    const file = join(folder, "labels.csv");
+    writeFileSync(file, "text,北,京\n我爱北京,1,1\n天气,0,0\n");
+    const args = ["--data", file, "--label-column", "北,京", "--json"];
+    const [result] = parseLines(await runCommand(["evaluate", model.path, ...args]));
+    model.remove();
+    expect(result.tables[0].rows.map(([label, , , , examples]: unknown[]) => [label, examples])).toEqual([
+      ["北", 1],
+      ["京", 1],
+    ]);
   });
 
   test("entities: by type, and marked where they are and where they were found", async () => {

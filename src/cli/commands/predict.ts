@@ -81,9 +81,9 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
       yield example;
     }
   }
-  const explainer = openExplainer(context, model);
+  const explainer = await openExplainer(context, model);
   const progress = textProgress(output, "predict", input.count);
-  const target = await openResults(context);
+  let target: Results | undefined;
   let truncated = 0;
   const predictOptions = {
     ...given({ batchTokens: options["batchTokens"] as number | undefined }),
@@ -95,6 +95,7 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
   };
   let count = 0;
   try {
+    target = await openResults(context);
     for await (const prediction of model.predict(examples(), predictOptions)) {
       const example = waiting.shift() as Record<string, unknown>;
       const result = { ...task.result(example, prediction), ...furtherAnswers(prediction, options) };
@@ -107,7 +108,8 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
     noteTruncated(context, task, truncated, count);
   } finally {
     progress.stop();
-    await target.abort();
+    await explainer?.abort();
+    await target?.abort();
   }
 }
 
