@@ -19,7 +19,7 @@ import {
   LabelIds,
   labelTable,
   meanLogits,
-  namedTexts,
+  namedExample,
   type ScoredLabel,
   shownExample,
 } from "./sequence-task.ts";
@@ -172,7 +172,7 @@ class ClassifyTask implements Task<TextExample, Classification> {
   }
 
   result(example: TextExample, { labels }: Classification) {
-    return { ...namedTexts(example), labels };
+    return { ...namedExample(example), labels };
   }
 
   /** Of two labels the second is the positive one of precision, recall, f1 and rocAuc. */

@@ -258,8 +258,8 @@ class EmbedTask implements Task<SimilarityExample, Similarity> {
     return { score: product / Math.max(Math.sqrt(first * second), Number.MIN_VALUE) };
   }
 
-  result({ text, textPair }: SimilarityExample, { score }: Similarity) {
-    return { textA: text, textB: textPair, score };
+  result({ id, text, textPair }: SimilarityExample, { score }: Similarity) {
+    return { ...(id === undefined ? {} : { id }), textA: text, textB: textPair, score };
   }
 
   evaluate(examples: readonly SimilarityExample[], predictions: readonly Similarity[]): Evaluation {

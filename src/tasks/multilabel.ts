@@ -18,7 +18,7 @@ import {
   LabelIds,
   labelTable,
   meanLogits,
-  namedTexts,
+  namedExample,
   type ScoredLabel,
   shownExample,
 } from "./sequence-task.ts";
@@ -133,7 +133,7 @@ class MultiLabelTask implements Task<MultiLabelExample, MultiLabelPrediction> {
   }
 
   result(example: MultiLabelExample, prediction: MultiLabelPrediction) {
-    return { ...namedTexts(example), ...prediction };
+    return { ...namedExample(example), ...prediction };
   }
 
   evaluate(examples: readonly MultiLabelExample[], predictions: readonly MultiLabelPrediction[]): Evaluation {

@@ -15,7 +15,7 @@ import {
   expectExamples,
   expectGiven,
   meanLogits,
-  namedTexts,
+  namedExample,
   shownExample,
 } from "./sequence-task.ts";
 import type {
@@ -138,7 +138,7 @@ class RegressTask implements Task<ScoredExample, Regression> {
   }
 
   result(example: ScoredExample, { score }: Regression) {
-    return { ...namedTexts(example), score };
+    return { ...namedExample(example), score };
   }
 
   /** The errors are those above the mean absolute error. */

@@ -56,9 +56,15 @@ export function meanLogits(rows: readonly RowScores[]): Float32Array {
   return first.map((logit, i) => others.reduce((sum, row) => sum + (row[i] as number), logit) / rows.length);
 }
 
-/** How a result names an example's texts: `text`, or of a pair `textA` and `textB`. */
+/** How an example's texts are called: `text`, or of a pair `textA` and `textB`. */
 export function namedTexts({ text, textPair }: TextOrPairExample): Readonly<Record<string, string>> {
   return textPair === undefined ? { text } : { textA: text, textB: textPair };
+}
+
+/** How a result begins: with the example's id, where it has one, and its texts. */
+export function namedExample(example: TextOrPairExample): Readonly<Record<string, string>> {
+  const { id } = example;
+  return { ...(id === undefined ? {} : { id }), ...namedTexts(example) };
 }
 
 /** An example as a list of errors shows it. */
@@ -69,6 +75,9 @@ export function shownExample({ id, text, textPair }: TextOrPairExample): {
   const shown = textPair === undefined ? text : `${text} | ${textPair}`;
   return { ...(id === undefined ? {} : { id }), text: shown };
 }
+
+/** A text can be found by its beginning. */
+const SHOWN_CHARACTERS = 24;
 
 /** The ids of labels: their places in the list. */
 export class LabelIds {
@@ -81,16 +90,17 @@ export class LabelIds {
     this.#ids = new Map(labels.map((label, id) => [label, id]));
     if (labels.length >= least && this.#ids.size === labels.length) return;
     const expected = `${least} different labels or more`;
-    throw new ConfigError({ where: "labels", expected, got: labels });
+    const hint = "check which column holds the labels: --label-column";
+    throw new ConfigError({ where: "labels", expected, got: labels, hint });
   }
 
   /** @throws {DataError} for an unknown label. */
-  idOf(label: string, { id }: TextOrPairExample): number {
+  idOf(label: string, { id, text }: TextOrPairExample): number {
     const found = this.#ids.get(label);
     if (found !== undefined) return found;
     const near = nearest(label, this.labels);
     throw new DataError({
-      where: id === undefined ? "label" : `example ${id}: label`,
+      where: id === undefined ? `label of ${JSON.stringify(text.slice(0, SHOWN_CHARACTERS))}` : `example ${id}: label`,
       expected: `one of ${this.labels.join(", ")}`,
       got: label,
       hint: `the task does not know this label: ${near === undefined ? "correct it" : `did you mean ${near}`}, or train with examples of it`,

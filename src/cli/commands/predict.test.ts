@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseLines, runCommand } from "../../../test/run-command.ts";
 import { smallModelFolder } from "../../../test/small-model.ts";
 import { SMALL_LENGTH, smallTaskFolder } from "../../../test/small-task.ts";
-import { ConfigError, DataError, UsageError } from "../../errors.ts";
+import { ConfigError, DataError, FileError, UsageError } from "../../errors.ts";
 
 const classifier = smallTaskFolder({ task: "classify", maxSeqLength: SMALL_LENGTH, labels: ["差", "中", "好"] });
 let folder: string;
@@ -201,16 +201,25 @@ describe("other tasks", () => {
   });
 });
 
+test("an id that is given comes back", async () => {
+  const [labelled] = parseLines(await predict(["--json"], ['{"id":"q7","text":"好"}']));
+  expect(Object.keys(labelled)).toEqual(["id", "text", "labels"]);
+  expect(labelled.id).toBe("q7");
+});
+
 describe("refuses", () => {
   test.each<[string[], string[], new (...args: never[]) => Error, string]>([
     [["--file", "x.txt", "好"], [], UsageError, "--file"],
     [["--context", "x.txt", "好"], [], UsageError, "--context"],
     [[], ['{"words":"好"}'], DataError, "standard input line 1"],
+    [["--explain", join("package.json", "page.html"), "好"], [], FileError, "a file that can be written"],
     [[], ["好", '{"text":["好"]}'], DataError, "standard input line 2"],
   ])("%j with %j", async (args, lines, kind, message) => {
     const failure = await predict(args, lines).catch((error) => error);
     expect(failure).toBeInstanceOf(kind);
     expect(failure.message).toContain(message);
+    // Columns are named by options of other commands only.
+    expect(failure.hint).not.toContain("-column");
   });
 
   test("a model that was not fine-tuned", async () => {
