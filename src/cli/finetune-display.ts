@@ -80,9 +80,9 @@ export class FineTuningDisplay {
       const { labels } = task.settings;
       const { numHiddenLayers, hiddenSize } = config;
       this.#output.note(
-        `${task.settings.task}${labels === undefined ? "" : `, ${labels.length} labels`}; ` +
+        `${task.settings.task}${labels === undefined ? "" : `, ${several(labels.length, "label")}`}; ` +
           `${numHiddenLayers} layers, ${hiddenSize} wide, ${formatCount(parameters)} parameters; ` +
-          `${engine.name} ${engine.version}, ${engine.precision}, ${engine.threads} threads`,
+          `${engine.name} ${engine.version}, ${engine.precision}, ${several(engine.threads, "thread")}`,
       );
       this.#output.note(
         `${several(epochs, "epoch")} = ${several(settings.steps, "update")} of ` +
@@ -210,9 +210,9 @@ function several(count: number, what: string): string {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
-/** As people write it for --learning-rate: 3e-5, 0.003. */
+/** As people write it for --learning-rate: 3e-5, 0.03. */
 function rate(value: number): string {
-  return value < 1e-3 ? value.toExponential() : String(value);
+  return value < 1e-2 ? value.toExponential() : String(value);
 }
 
 /** How the model is tried: each kind of task reads something else. */

@@ -30,9 +30,12 @@ export const readRunOption: ReadOption = (name, value, where) => {
     const near = nearest(name, byName.keys());
     throw new UsageError({
       where,
-      expected: "an option of zhbert finetune",
+      expected: "an option of zhbert finetune that a single run can have",
       got: name,
-      hint: near === undefined ? "zhbert finetune --help lists them" : `did you mean ${near}?`,
+      hint:
+        near === undefined
+          ? "zhbert finetune --help lists them; --threads, --runtime and --precision are options of this command"
+          : `did you mean ${near}?`,
     });
   }
   parsedValue(option, value, where);

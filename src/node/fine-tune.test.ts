@@ -64,6 +64,14 @@ describe("a run", () => {
     expect(notes).toContain("rows have 16 tokens, the model's positions, where 128 are usual");
   });
 
+  test("a setting of other tasks changes nothing, which is told", async () => {
+    const notes: string[] = [];
+    const onNote = ({ message }: { message: string }) => notes.push(message);
+    await fineTune(fixture.options("foreign", { task: { maxSeqLength: 16, crf: true }, epochs: 0.2, onNote }));
+    expect(notes).toContain("crf is no setting of classify and changes nothing");
+    expect(json("foreign", "task.json")).not.toHaveProperty("crf");
+  });
+
   test("evaluates after each epoch, and logs rates and means", async () => {
     await fineTune(fixture.options("lines", { epochs: 2.5 }));
     const lines = await readMetrics(fixture.path("lines"));

@@ -68,7 +68,7 @@ export async function prepare(job: AskedFor, environment: FineTuneEnvironment): 
   for (const one of dataNotes(data.kind, data.splits, data.dataset !== undefined)) environment.onNote?.(one);
   const model = await loadPretrained(job.model, environment.download);
   for (const text of model.notes) note(text);
-  const task = taskOf(job, data, train, model, note);
+  const task = taskOf(job, data, train, model, environment);
   expectVocabularySize(model.config, model.tokenizer.vocabulary.size, model.where);
   const inputs = {
     task,
@@ -88,7 +88,7 @@ function taskOf(
   data: AnyTaskData,
   train: readonly AnyExample[],
   { config }: LoadedModel,
-  note: (text: string) => void,
+  { onNote }: FineTuneEnvironment,
 ): AnyTask {
   const definition = findTaskDefinition(data.task);
   const known = data.dataset?.maxSeqLength;
@@ -97,6 +97,14 @@ function taskOf(
     ...(known === undefined ? {} : { maxSeqLength: known }),
     ...job.task,
   };
+  for (const name of Object.keys(job.task)) {
+    if (Object.hasOwn(definition.rules, name)) continue;
+    onNote?.({
+      kind: "setting",
+      level: "warning",
+      message: `${name} is no setting of ${definition.name} and changes nothing`,
+    });
+  }
   const settings = definition.settle(train, choices);
   const { maxSeqLength } = settings;
   const positions = config.maxPositionEmbeddings;
@@ -108,7 +116,8 @@ function taskOf(
       got: maxSeqLength,
     });
   }
-  note(`rows have ${positions} tokens, the model's positions, where ${maxSeqLength} are usual`);
+  const message = `rows have ${positions} tokens, the model's positions, where ${maxSeqLength} are usual`;
+  onNote?.({ kind: "model", level: "info", message });
   return definition.create({ ...settings, maxSeqLength: positions });
 }
 
@@ -140,7 +149,7 @@ function fittingWeights(
 
 async function encodeAll(
   task: AnyTask,
-  { tokenizer }: LoadedModel,
+  { tokenizer, config }: LoadedModel,
   { kind, splits }: AnyTaskData,
   { signal, onEncode, onNote }: FineTuneEnvironment,
 ): Promise<Pick<FineTuningInputs, "train" | "dev" | "tests">> {
@@ -166,7 +175,8 @@ async function encodeAll(
   const train = encoded["train"] as EncodedExamples;
   expectLabelled(task, train);
   const texts = (splits.train ?? []) as readonly AnyExample[];
-  for (const one of tokenNotes(kind, texts, tokenizer, task.settings.maxSeqLength)) onNote?.(one);
+  const positions = config.maxPositionEmbeddings;
+  for (const one of tokenNotes(kind, texts, tokenizer, task.settings.maxSeqLength, positions)) onNote?.(one);
   const { train: _, dev, ...tests } = encoded;
   return { train, ...(dev && { dev }), tests };
 }

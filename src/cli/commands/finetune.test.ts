@@ -24,7 +24,7 @@ test("people get notes, scores of all runs with maximum, mean and deviation, fil
     notes = stderr;
   });
   expect(notes).toContain("labels: no 25 (50.0 %), yes 25 (50.0 %)");
-  expect(notes).toContain("2 epochs = 14 updates of 8 examples, learning rate 0.003, warm-up 1 update, adamw");
+  expect(notes).toContain("2 epochs = 14 updates of 8 examples, learning rate 3e-3, warm-up 1 update, adamw");
   expect(notes).toMatch(/step 7: dev loss \d\.\d+, accuracy \d+/);
   expect(text).toMatch(/^classify +best step +dev accuracy +test accuracy/);
   expect(text).toMatch(/\nseed 1 .*\nseed 2 .*\nmaximum \(mean\) +\d+\.\d\d \(\d+\.\d\d\).*\nstandard deviation +\d/);

@@ -104,6 +104,7 @@ describe("with a model's tokeniser", () => {
       measured: { share: 0.1, percentile99: 62 },
       run: "--max-seq-length 64",
     });
+    expect(tokenNotes("classify", [long], tokenizer, 32, 48)[0]?.run).toBe("--max-seq-length 48");
     expect(tokenNotes("classify", [long, ...texts(9, "0")], tokenizer, 64)).toEqual([]);
     expect(tokenNotes("ner", [{ ...long, units: [] }], tokenizer, 32)).toEqual([]);
   });
@@ -114,7 +115,9 @@ describe("with a model's tokeniser", () => {
     expect(note?.message).toContain("most often 猫 (2), 狗 (1)");
     const [traditional] = tokenNotes("classify", [{ text: "這是第一個問題" }], tokenizer, 64);
     expect(traditional?.message).toContain("lacks traditional characters");
-    expect(tokenNotes("classify", [{ text: "“很好”" }], tokenizer, 64)[0]?.run).toBe("--curly-quotes map");
+    expect(tokenNotes("classify", [{ text: "“很好”" }], tokenizer, 64)[0]?.run).toContain(
+      "vocab-add MODEL --curly-quotes map",
+    );
   });
 
   test("characters beyond the common ones", () => {

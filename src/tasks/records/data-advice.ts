@@ -114,7 +114,7 @@ function labelNotes(task: TaskName, splits: ExampleSplits): DataNote[] {
     const unseen = table.rows.filter(({ counts }) => (counts[0] ?? 0) === 0 && (counts[i + 1] ?? 0) > 0);
     if (unseen.length === 0) return;
     const examples = unseen.reduce((sum, { counts }) => sum + (counts[i + 1] ?? 0), 0);
-    const message = `${split} has ${list(unseen.map(({ label }) => label))}, which no training example has (${count(examples)} times): none of them can be right`;
+    const message = `${split} has ${list(unseen.map(({ label }) => label))}, which no training example has (${count(examples)} times): no model can learn ${unseen.length === 1 ? "it" : "them"} from this data`;
     notes.push({ kind: "unseen-labels", level: "warning", message, measured: { labels: unseen.length, examples } });
   });
   const numbers = trained.map(({ counts }) => counts[0] ?? 0);

@@ -16,17 +16,19 @@ const UNKNOWN_SHARE = 0.01;
 const RARE_SHARE = 0.015;
 /** GB 2312 lists its 682 signs and letters first, then the 3,755 common characters. */
 const LEVEL_1 = [682, 682 + 3755] as const;
+/** Of nearly all models. */
 const MAX_POSITIONS = 512;
 
 /**
  * What is noticed of texts with a model's tokeniser.
- * @param maxSeqLength - tokens of a row, special ones included.
+ * @param maxSeqLength - tokens of a row, special ones included. @param positions - the most that the model can read, 512 when left out.
  */
 export function tokenNotes(
   task: TaskName,
   examples: readonly AnyExample[],
   tokenizer: BertTokenizer,
   maxSeqLength: number,
+  positions = MAX_POSITIONS,
 ): DataNote[] {
   const sample = draw(examples);
   if (sample.length === 0) return [];
@@ -34,7 +36,7 @@ export function tokenNotes(
   // Long passages and sentences are read in windows: nothing of them is lost.
   const isCut = task !== "qa" && task !== "ner";
   return [
-    ...(isCut ? lengthNotes(measured.lengths, maxSeqLength) : []),
+    ...(isCut ? lengthNotes(measured.lengths, maxSeqLength, positions) : []),
     ...unknownNotes(measured),
     ...rarityNotes(measured),
   ];
@@ -102,11 +104,11 @@ function commonest(counts: ReadonlyMap<string, number>): string {
   return sorted.map(([text, number]) => `${text.slice(0, 20)} (${number})`).join(", ");
 }
 
-function lengthNotes(lengths: readonly number[], maxSeqLength: number): DataNote[] {
+function lengthNotes(lengths: readonly number[], maxSeqLength: number, positions: number): DataNote[] {
   const cut = lengths.filter((length) => length > maxSeqLength).length / lengths.length;
   if (cut < CUT_SHARE) return [];
   const enough = lengths[Math.ceil(0.99 * lengths.length) - 1] as number;
-  const better = Math.min(MAX_POSITIONS, Math.ceil(enough / 16) * 16);
+  const better = Math.min(positions, Math.ceil(enough / 16) * 16);
   return [
     {
       kind: "cut-texts",
@@ -141,7 +143,7 @@ function unknownNotes({ tokens, unknown }: Measured): DataNote[] {
 
 function remedyOf(isTraditional: boolean, isQuotes: boolean): string {
   if (isTraditional) return "a model with BERT's vocabulary: --model hfl/chinese-bert-wwm-ext";
-  return isQuotes ? "--curly-quotes map" : "zhbert vocab-add";
+  return isQuotes ? "zhbert vocab-add MODEL --curly-quotes map -o reads-quotes/" : "zhbert vocab-add";
 }
 
 function rarityNotes({ characters, rare }: Measured): DataNote[] {
