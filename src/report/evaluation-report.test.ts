@@ -67,6 +67,12 @@ describe("the report", () => {
     }
   });
 
+  test("columns of numbers have their heads above the numbers", () => {
+    expect(evaluationReport(data(), OPTIONS)).toContain(
+      '<th>class</th><th class="number">f1</th><th class="number">support</th>',
+    );
+  });
+
   test("links a cell of the matrix to its errors", () => {
     const html = evaluationReport(data(), OPTIONS);
     const [, id] = /<a href="#(e\d+)">10<\/a>/.exec(html) ?? [];

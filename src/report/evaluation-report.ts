@@ -91,6 +91,7 @@ function barTable(columns: readonly string[], rows: readonly (readonly (string |
       rows.map((row) => row[column] ?? ""),
     ),
   );
+  const isNumber = columns.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
   const cell = (row: number, column: number): HtmlValue => {
     const [value, text] = [rows[row]?.[column], written[row]?.[column] ?? ""];
     if (typeof value !== "number") return html`<td>${text}</td>`;
@@ -99,7 +100,7 @@ function barTable(columns: readonly string[], rows: readonly (readonly (string |
     return html`<td class="number">${text}<span class="track"><span class="bar" style="width:${width}px"></span></span></td>`;
   };
   return html`<div class="scroll bars"><table>
-<thead><tr>${columns.map((name, column) => html`<th${isShare[column] ? html` class="number"` : ""}>${name}</th>`)}</tr></thead>
+<thead><tr>${columns.map((name, column) => html`<th${isNumber[column] ? html` class="number"` : ""}>${name}</th>`)}</tr></thead>
 <tbody>
 ${rows.map((row, i) => html`<tr>${row.map((_, column) => cell(i, column))}</tr>\n`)}</tbody></table></div>`;
 }

@@ -37,8 +37,9 @@ export function explanationReport(
   const body = html`<header><h1>${title}</h1>
 <p class="lead">Integrated gradients: what each character adds to the score (<span class="adds">green</span>) or takes from it
 (<span class="takes">red</span>), against texts of ${first?.explanations[0]?.baseline === "pad" ? "[PAD]" : "[MASK]"} alone. The
-attributions sum up to the difference of the two scores but for the completeness error. A line is around the entity, answer or choice
-whose score it is.${leftOut > 0 ? ` ${grouped(leftOut)} further texts are left out.` : ""}</p></header>
+attributions sum up to the difference of the two scores but for the completeness error. A colour
+is as strong as the character's part of the strongest one, however little that adds. A line is around the entity, answer or choice whose
+score it is.${leftOut > 0 ? ` ${grouped(leftOut)} further texts are left out.` : ""}</p></header>
 ${texts.map(section)}`;
   return reportPage({ title, body, style: STYLE }, options);
 }
