@@ -1,7 +1,10 @@
 /** Labelled examples that a command is given: a file or a data set's folder, its columns, and the split that is measured. */
 import { statSync } from "node:fs";
+import { basename } from "node:path";
 import { DataError, verbatim } from "../errors.ts";
 import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "../node/task-data.ts";
+import { findDataset } from "../tasks/datasets/datasets.ts";
+import { splitFiles } from "../tasks/datasets/split-files.ts";
 import { columnChoices } from "../tasks/records/columns.ts";
 import { RECORD_FORMATS } from "../tasks/records/records.ts";
 import { isLabelled } from "../tasks/records/split-examples.ts";
@@ -27,6 +30,12 @@ export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
+/** The split of a published data set whose file is called like this one. */
+function splitOfFile(path: string, dataset: string | undefined): string | undefined {
+  const splits = Object.entries(findDataset(dataset ?? "")?.splits ?? {});
+  return splits.find(([, { files }]) => splitFiles([basename(path)], files.flat()).length > 0)?.[0];
+}
+
 /** The test split of a folder, dev where there is none; a file is what it is. */
 export async function loadExamples({ options, isGiven }: CommandContext, task: string, data: string) {
   // What is not said is told by the bytes.
@@ -45,8 +54,8 @@ export async function loadExamples({ options, isGiven }: CommandContext, task: s
   const dataset = options["dataset"] as string | undefined;
   const shared = { name: task, columns, ...given({ encoding, format, dataset }) };
   if (!isFolder(data)) {
-    const split = wanted ?? "test";
-    // A file is read as a data set's file of that split.
+    // A file is read as a data set's file of that split, and compared with its published size.
+    const split = wanted ?? splitOfFile(data, dataset) ?? "test";
     return { loaded: await loadTaskData({ ...shared, [split]: data, splits: [split] }), split };
   }
   const splits = wanted === undefined ? ["test", "dev"] : [wanted];

@@ -32,6 +32,10 @@ export function noteTruncated(
   all: number,
 ): void {
   if (truncated === 0) return;
+  if (settings.task === "qa") {
+    output.note(`${truncated} of ${all} questions were too long and were cut; passages are read to their end`);
+    return;
+  }
   const isRead = options["windows"] || !canReadWindows(settings.task);
   const more = isRead ? "" : "; --windows reads single texts to their end";
   output.note(`${truncated} of ${all} were longer than the model's rows, and were cut as in training${more}`);

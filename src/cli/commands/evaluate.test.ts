@@ -120,6 +120,16 @@ describe("a fine-tuned model", () => {
     expect(readdirSync(folder)).toEqual(before);
   });
 
+  test("a file of a published data set is of the split that it is named for", async () => {
+    const model = smallTaskFolder({ task: "classify", maxSeqLength: SMALL_LENGTH, labels: ["0", "1"] });
+    const file = join(folder, "dev.tsv");
+    writeFileSync(file, "label\ttext_a\n1\t我爱北京\n0\t天气\n");
+    const args = ["evaluate", model.path, "--data", file, "--dataset", "chnsenticorp", "--json"];
+    expect(parseLines(await runCommand(args))[0]).toMatchObject({ split: "dev" });
+    expect(parseLines(await runCommand([...args, "--split", "train"]))[0]).toMatchObject({ split: "train" });
+    model.remove();
+  });
+
   test("refuses labels that it was not trained with", async () => {
     const unseen = join(folder, "unseen.tsv");
     writeFileSync(unseen, "text\tlabel\n我爱北京\t极好\n天气\t差\n");

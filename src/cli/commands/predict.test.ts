@@ -165,6 +165,11 @@ describe("other tasks", () => {
     expect(asked.answers).toHaveLength(3);
     expect(await run("qa", ["--context", passage, "他在"])).toContain("他在 → ");
     await expect(run("qa", ["他在"])).rejects.toThrow("expected a JSON object");
+    let stderr = "";
+    await runCommand(["predict", folders.qa.path, "--context", passage, "他在".repeat(20)], [], (text) => {
+      stderr = text;
+    });
+    expect(stderr).toContain("1 of 1 questions were too long and were cut; passages are read");
   });
 
   test("--explain: every entity, answers, choices; as HTML and JSON, with attention", async () => {

@@ -62,6 +62,7 @@ describe("labelled data", () => {
   test("dev that is train, and examples that differ in spaces and punctuation", () => {
     const train = [...texts(20, "0"), ...texts(20, "1", 20)];
     expect(dataNotes("classify", { train, dev: train })[0]?.message).toMatch(/^dev is the training data again \(100 %/);
+    expect(dataNotes("classify", { train, dev: train }, true)).toMatchObject([{ kind: "overlap", level: "warning" }]);
     const near = [{ text: "这是 第 3 句！", label: "0" }, ...texts(9, "1", 50)];
     const [note] = dataNotes("classify", { train, dev: near });
     expect(note).toMatchObject({ kind: "overlap", level: "warning", measured: { overlapping: 1, share: 0.1 } });
