@@ -112,6 +112,22 @@ describe("people's own data", () => {
     await expect(loadTaskData({ name: "classify", train: write("d.csv", "") })).rejects.toThrow(DataError);
   });
 
+  test("tagged text without tags: the hint is of what such data is", async () => {
+    const train = write("untagged.jsonl", '{"text":"我爱北京"}\n');
+    await expect(loadTaskData({ name: "ner", train })).rejects.toMatchObject({
+      hint: expect.stringContaining("--format conll"),
+    });
+  });
+
+  test("questions about one passage stay together, and cannot be parted where it is the only one", async () => {
+    const line = (i: number) =>
+      JSON.stringify({ context: "他来了。", question: `谁${i}？`, choices: ["他", "我"], answer: 0 });
+    const train = write("one.jsonl", Array.from({ length: 10 }, (_, i) => line(i)).join("\n"));
+    const { notes, splits } = await loadTaskData({ name: "choice", train });
+    expect(splits.dev).toBeUndefined();
+    expect(notes.map(({ message }) => message).join()).toContain("10 training examples of one text cannot be parted");
+  });
+
   test("a missing file and nothing at all", async () => {
     await expect(loadTaskData({ name: "classify", train: join(folder, "none.csv") })).rejects.toThrow(FileError);
     await expect(loadTaskData({ name: "classify" })).rejects.toThrow(ArgumentError);

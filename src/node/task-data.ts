@@ -233,7 +233,7 @@ class TaskDataLoader {
       where: (this.#files["train"] ?? []).join(", "),
       expected: "labels to train on",
       got: verbatim("none"),
-      hint: "say where they are with --label-column (or --score-column)",
+      hint: whereLabelsAre[this.#kind] ?? "say where they are with --label-column (or --score-column)",
     });
   }
 
@@ -331,6 +331,13 @@ class TaskDataLoader {
     });
   }
 }
+
+/** Where no option names a column. */
+const whereLabelsAre: Readonly<Partial<Record<TaskName, string>>> = {
+  ner: "give a unit and its tag a line (--format conll), or records with tags or entities",
+  qa: "give questions with their answers, as SQuAD's files or records have them",
+  choice: "give each question its answer: as text, number from 0 or letter",
+};
 
 /** Names that people give their own splits. */
 const ownNames: Readonly<Record<string, readonly string[]>> = {

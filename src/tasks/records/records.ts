@@ -64,7 +64,7 @@ function isJsonLines(text: string): boolean {
 
 const TAG_LINE = /^\S+[ \t]+([BIEMSLU]-\S+|O)\s*$/;
 /** Some lines may be damaged: the reader of tagged lines says which. */
-const TAG_SHARE = 0.75;
+const TAG_SHARE = 0.5;
 
 function looksLikeTags(text: string): boolean {
   const lines = text

@@ -155,7 +155,7 @@ describe("files of one's own", () => {
   });
 
   test("a damaged line is told, whatever the file is called", async () => {
-    const text = "王 B-PER\n明 I-PER\n去\n\n北 B-LOC\n京 I-LOC\n";
+    const text = "王 B-PER\n明 I-PER\n去\n\n北 B-LOC\n京 Q-LOC\n";
     await expect(readUserExamples("ner", "train.txt", text)).rejects.toThrow("train.txt line 3: expected 2 columns");
   });
 
