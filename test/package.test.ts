@@ -61,11 +61,16 @@ beforeAll(async () => {
   // The models that the examples predict with: one step each.
   const [review, tag] = [(i: number) => `${i % 2}\t第${i}次服务很好\n`, "北\tB-LOC\n京\tI-LOC\n好\tO\n\n"];
   const answer = { text: ["北京大学"], answer_start: [2] };
-  const question = { id: "1", context: "他在北京大学工作。", question: "他在哪里工作？", answers: answer };
+  const question = (id: number) => ({
+    id: `${id}`,
+    context: "他在北京大学工作。",
+    question: "他在哪里工作？",
+    answers: answer,
+  });
   const labelled = {
     classify: ["sentiment", "reviews.tsv", `label\ttext\n${Array.from({ length: 8 }, (_, i) => review(i)).join("")}`],
     ner: ["ner", "tags.txt", tag.repeat(8)],
-    qa: ["qa", "questions.jsonl", `${JSON.stringify(question)}\n`.repeat(8)],
+    qa: ["qa", "questions.jsonl", Array.from({ length: 8 }, (_, i) => `${JSON.stringify(question(i))}\n`).join("")],
   } as const;
   await zhbert("pretrain", "data/", "-o", "base/", "--config", "tiny", "--steps", "1");
   for (const [task, [output, file, text]] of Object.entries(labelled)) {

@@ -99,7 +99,7 @@ test.each([
     { task: "ner", maxSeqLength: 16, labels: ["O", "B-A"], longTexts: "windows" },
     "longTexts: expected nothing, as every",
   ],
-  [{ task: "qa", maxSeqLength: 16, windowOverlap: 5 }, "qa: windowOverlap: expected below the 5 passage tokens"],
+  [{ task: "qa", maxSeqLength: 16, windowOverlap: 13 }, "qa: windowOverlap: expected below the 13 tokens"],
   [{ task: "siamese", maxSeqLength: 16, longTexts: "windows" }, 'longTexts: expected truncate, got "windows"'],
   [{ task: "regress", maxSeqLength: 16, labels: ["a", "b"] }, "regress: labels: expected one output"],
   [{ task: "qa" }, "model: task.json: maxSeqLength: expected a whole number from 4 on"],

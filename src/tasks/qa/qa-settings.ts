@@ -82,9 +82,10 @@ export function completeSettings(settings: QuestionAnsweringSettings): CompleteS
   const { maxSeqLength, windowOverlap, maxAnswerCharacters } = settings;
   // A short row keeps half of itself for the passage.
   const { maxQueryLength = Math.min(DEFAULT_MAX_QUERY_LENGTH, maxSeqLength >> 1) } = settings;
-  const room = maxSeqLength - maxQueryLength - QUESTION_SPECIAL_TOKENS;
-  if (windowOverlap !== undefined && windowOverlap >= room) {
-    const expected = `below the ${room} passage tokens of a window`;
+  // A question of fewer tokens leaves more room: which one leaves too little is known with the question.
+  const most = maxSeqLength - QUESTION_SPECIAL_TOKENS;
+  if (windowOverlap !== undefined && windowOverlap >= most) {
+    const expected = `below the ${most} tokens of a window`;
     throw new ConfigError({ where: "qa: windowOverlap", expected, got: windowOverlap });
   }
   return {
