@@ -31,7 +31,7 @@ test("targets are 1 for the labels of an example; none is a target too, and not 
   expect(targets(["wind", "rain"])).toEqual(Float32Array.of(1, 0, 1));
   expect(targets([])).toEqual(Float32Array.of(0, 0, 0));
   expect(targets()).toBeUndefined();
-  expect(() => targets(["hail"])).toThrow("label: expected one of rain, snow, wind");
+  expect(() => targets(["hail"])).toThrow('label of "雨": expected one of rain, snow, wind');
 });
 
 test("each label has its own probability; those from the threshold on are predicted", () => {
