@@ -4,6 +4,8 @@
  */
 import { lookUpModel, scoresOf, type ZooModel, zoo } from "../../model/zoo.ts";
 import type { Score, SplitScores } from "../../model/zoo-scores.ts";
+import { mean } from "../../util/mean.ts";
+import { inPercent } from "../../util/percent.ts";
 import type { RunStatistics } from "../metrics/significance.ts";
 import type { DataNote } from "../records/data-note.ts";
 
@@ -105,23 +107,18 @@ function inWords(
 ): string {
   const what = `${model} on ${dataset}, ${split}, ${metric === "exactMatch" ? "exact match" : metric}`;
   const published = bandInWords(band, lowest);
-  if (position === "within") return `${what}: ${percent(results.max)} lies within ${published}`;
+  if (position === "within") return `${what}: ${inPercent(results.max)} lies within ${published}`;
   const best = results.runs === 1 ? "the only run" : `the best of ${results.runs} runs`;
-  if (position === "above") return `${what}: ${best}, ${percent(results.max)}, is above ${published}`;
+  if (position === "above") return `${what}: ${best}, ${inPercent(results.max)}, is above ${published}`;
   const chance = results.runs < 3 ? "; of so few runs all may be below the mean by chance" : "";
-  return `${what}: ${best}, ${percent(results.max)}, is below ${published}${chance}`;
+  return `${what}: ${best}, ${inPercent(results.max)}, is below ${published}${chance}`;
 }
 
 /** What was published, and what was not. */
 function bandInWords({ mean, max }: PublishedBand, lowest: number): string {
-  if (max === undefined) return `the published mean ${percent(lowest)}`;
-  if (mean !== undefined) return `the published ${percent(mean)} to ${percent(max)}`;
-  return `${percent(lowest)} to ${percent(max)}, the published maximum less the widest distance of any model's mean from its own`;
-}
-
-/** 94.7 */
-function percent(share: number): string {
-  return (100 * share).toFixed(1);
+  if (max === undefined) return `the published mean ${inPercent(lowest)}`;
+  if (mean !== undefined) return `the published ${inPercent(mean)} to ${inPercent(max)}`;
+  return `${inPercent(lowest)} to ${inPercent(max)}, the published maximum less the widest distance of any model's mean from its own`;
 }
 
 /** What is known of the runs of a result that lies outside the band. */
@@ -225,8 +222,8 @@ export function relativeScores(
     return {
       name,
       relative,
-      average: ratio(mean(both.map(([score]) => score)), mean(both.map(([, of]) => of))),
-      classification: mean(relative.filter((_, i) => isClassification[i]).filter((one) => one !== undefined)),
+      average: ratio(meanOfSome(both.map(([score]) => score)), meanOfSome(both.map(([, of]) => of))),
+      classification: meanOfSome(relative.filter((_, i) => isClassification[i]).filter((one) => one !== undefined)),
     };
   });
 }
@@ -235,6 +232,6 @@ function ratio(score: number | undefined, base: number | undefined): number | un
   return score === undefined || base === undefined || base === 0 ? undefined : (100 * score) / base;
 }
 
-function mean(values: readonly number[]): number | undefined {
-  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+function meanOfSome(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : mean(values);
 }
