@@ -13,8 +13,7 @@ interface Modules {
   readonly "node/pass-workers": typeof import("../src/node/pass-workers.ts");
   readonly "node/quantize": typeof import("../src/node/quantize.ts");
   readonly "node/runtimes": typeof import("../src/node/runtimes.ts");
-  readonly "tasks/cmrc-metrics": typeof import("../src/tasks/metrics/cmrc-metrics.ts");
-  readonly "tasks/pipeline": typeof import("../src/tasks/pipeline/pipeline.ts");
+  readonly "tasks/pipeline/pipeline": typeof import("../src/tasks/pipeline/pipeline.ts");
   readonly "tasks/task-files": typeof import("../src/tasks/task-files.ts");
   readonly "tasks/task-graph": typeof import("../src/tasks/task-graph.ts");
   readonly "tasks/tasks": typeof import("../src/tasks/tasks.ts");
@@ -27,10 +26,9 @@ interface Modules {
 
 /**
  * A module of dist/. (The sources under tsx would be slower: it gives every function its name, closures at each call.)
- * @throws {Skip} when the package is not built.
+ * @throws {Skip} when the package is not built. @throws {Error} when it has no such module.
  */
 export async function built<Name extends keyof Modules>(name: Name): Promise<Modules[Name]> {
-  const file = new URL(`../dist/${name}.js`, import.meta.url);
-  if (!existsSync(file)) throw new Skip("dist/ is not there: run npm run build");
-  return (await import(file.href)) as Modules[Name];
+  if (!existsSync(new URL("../dist/", import.meta.url))) throw new Skip("dist/ is not there: run npm run build");
+  return (await import(new URL(`../dist/${name}.js`, import.meta.url).href)) as Modules[Name];
 }

@@ -95,7 +95,7 @@ async function prepareOurs<Example, Prediction>(
   const wanted = sizes(settings);
   const folder = await prepareTaskModel(wanted.layers, taskSettings, HEAD_SCALE);
   const { loadPretrained } = await built("node/index");
-  const { taskModel } = await built("tasks/pipeline");
+  const { taskModel } = await built("tasks/pipeline/pipeline");
   const loaded = await loadPretrained(folder);
   const { runtime, takeSeconds, version } = await timedRuntime(wanted, "inference", loaded.config);
   const model = taskModel(loaded, { runtime, name: folder });

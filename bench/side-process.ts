@@ -23,11 +23,18 @@ export class SideProcess {
   readonly extra: Facts;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
+  readonly #complaint: () => string;
   #peakMb = 0;
 
-  private constructor(child: ChildProcessWithoutNullStreams, lines: AsyncIterator<string>, ready: Ready) {
+  private constructor(
+    child: ChildProcessWithoutNullStreams,
+    lines: AsyncIterator<string>,
+    complaint: () => string,
+    ready: Ready,
+  ) {
     this.#child = child;
     this.#lines = lines;
+    this.#complaint = complaint;
     this.version = ready.version ?? "";
     this.amounts = ready.amounts ?? {};
     this.extra = numbersOf(ready.extra ?? {});
@@ -53,14 +60,14 @@ export class SideProcess {
     if (first.done) throw new Error(`${command} gave no answer: ${cause(complaint)}`);
     const ready = JSON.parse(first.value) as Ready;
     if (!ready.ready) throw new Skip(ready.skipped);
-    return new SideProcess(child, lines, ready);
+    return new SideProcess(child, lines, () => complaint, ready);
   }
 
   /** Lets the side work once. */
   async run(): Promise<Facts> {
     this.#child.stdin.write("run\n");
     const answer = await this.#lines.next();
-    if (answer.done) throw new Error(`${this.#child.spawnfile} ended during a run`);
+    if (answer.done) throw new Error(`${this.#child.spawnfile} ended during a run: ${cause(this.#complaint())}`);
     const facts = numbersOf(JSON.parse(answer.value) as Record<string, unknown>);
     this.#peakMb = Math.max(this.#peakMb, highWaterMarkMb(this.#child.pid) ?? 0, facts["peak_rss_mb"] ?? 0);
     return facts;

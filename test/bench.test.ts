@@ -1,4 +1,5 @@
 /** How benchmarks choose their cases, whom they compare with, and how they write it down. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Bench, Facts } from "../bench/bench.ts";
 import { casesOf, defaultsOf } from "../bench/cases.ts";
@@ -99,5 +100,14 @@ describe("results", () => {
     const charts = await costCharts({ ...measured, bench: { ...swept, sweeps } }, defaultsOf(bench, {}));
     expect([...charts.keys()]).toEqual(["seq"]);
     expect(charts.get("seq")).toContain("ms for 1000 tokens");
+  });
+});
+
+describe("modules of the built package", () => {
+  it("are imported by the paths of the sources that give their types", () => {
+    const text = readFileSync(new URL("../bench/built.ts", import.meta.url), "utf8");
+    const named = [...text.matchAll(/readonly "?([\w/-]+)"?: typeof import\("\.\.\/src\/([\w/-]+)\.ts"\)/g)];
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.map(([, name]) => name)).toEqual(named.map(([, , path]) => path));
   });
 });
