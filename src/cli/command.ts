@@ -29,6 +29,23 @@ export interface Progress {
   stop(): void;
 }
 
+/** How much there is to do. */
+export interface ProgressSize {
+  readonly total: number;
+  readonly unit: string;
+  /** What is done; "progress" when left out. */
+  readonly label?: string;
+}
+
+/** A Progress whose end is known. */
+export interface MeasuredProgress extends Progress {
+  /**
+   * Work in between with an end of its own, such as an evaluation: shown in place of this until it stops, and its time does not
+   * count in the rate of this.
+   */
+  within(size: ProgressSize): Progress;
+}
+
 /** Where a command writes. In --json mode stdout holds one JSON object a line and nothing else. */
 export interface Output {
   readonly isJson: boolean;
@@ -40,7 +57,7 @@ export interface Output {
   note(text: string): void;
   /** A table on stdout for people; nothing in --json mode. */
   table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): void;
-  progress(options: { readonly total: number; readonly unit: string; readonly label?: string }): Progress;
+  progress(size: ProgressSize): MeasuredProgress;
 }
 
 /** What run() receives: arguments by name, options by camel-cased long name. */

@@ -6,6 +6,7 @@ import { attentionMaps } from "../tasks/pipeline/attention.ts";
 import { type ExplainOptions, type Explanation, explain } from "../tasks/pipeline/explain.ts";
 import { dataOfTask } from "../tasks/tasks.ts";
 import { given } from "../util/given.ts";
+import { several } from "../util/several.ts";
 import type { CommandContext, CommandOption } from "./command.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { LoadedTaskModel } from "./task-model.ts";
@@ -89,7 +90,7 @@ export async function openExplainer(
       const page = explanationReport({ model: args["model"], texts, leftOut }, { version: packageVersion(), date });
       await file.write(new TextEncoder().encode(page));
       await file.commit();
-      const explained = `${texts.length} explained text${texts.length === 1 ? "" : "s"}`;
+      const explained = several(texts.length, "explained text");
       output.note(`${path}: ${explained}, ${(file.bytesWritten / 1e3).toFixed(0)} kB`);
     },
     abort: () => file.abort(),

@@ -11,15 +11,17 @@ import type { FineTuningEvaluation } from "../tasks/fine-tuning.ts";
 import { statisticsOf } from "../tasks/metrics/significance.ts";
 import { dataOfTask } from "../tasks/tasks.ts";
 import { inPercent } from "../util/percent.ts";
-import type { Output, Progress } from "./command.ts";
+import { several } from "../util/several.ts";
+import type { MeasuredProgress, Output, Progress } from "./command.ts";
 import { formatCount } from "./numbers.ts";
 
 /** What the user sees of a fine-tuning. */
 export class FineTuningDisplay {
   readonly #output: Output;
-  #progress: Progress | undefined;
+  #progress: MeasuredProgress | undefined;
+  /** Of what is measured between updates, or after them. */
+  #evaluation: Progress | undefined;
   #examplesPerSecond = 0;
-  #step = 0;
   #start: FineTuningStart | undefined;
 
   constructor(output: Output) {
@@ -45,7 +47,6 @@ export class FineTuningDisplay {
     },
     onStart: (run) => this.#began(run),
     onStep: (step, { loss }) => {
-      this.#step = step;
       const rate = this.#examplesPerSecond;
       this.#progress?.update(step, {
         loss: loss.toFixed(3),
@@ -59,13 +60,29 @@ export class FineTuningDisplay {
       this.#output.json({ seed: this.#seed, step, epoch, loss, ...measured, paddingShare });
     },
     onEvaluation: (step, evaluation, average) => this.#evaluated(step, evaluation, average),
-    onEvaluate: (done, batches) => this.#progress?.update(this.#step, { evaluating: `${done}/${batches}` }),
+    onEvaluate: (done, batches) => {
+      const size = { total: batches, unit: "batches", label: `${this.#name}, evaluating` };
+      this.#evaluation ??= this.#progress?.within(size) ?? this.#output.progress(size);
+      this.#evaluation.update(done);
+      if (done === batches) this.#endEvaluation();
+    },
     onResult: () => this.stop(),
   };
 
   stop(): void {
+    this.#endEvaluation();
     this.#progress?.stop();
     this.#progress = undefined;
+  }
+
+  #endEvaluation(): void {
+    this.#evaluation?.stop();
+    this.#evaluation = undefined;
+  }
+
+  /** Of the run, beside its progress. */
+  get #name(): string {
+    return `seed ${this.#seed}`;
   }
 
   get #seed(): number | undefined {
@@ -94,10 +111,9 @@ export class FineTuningDisplay {
     }
     this.#start = run;
     this.#examplesPerSecond = 0;
-    this.#step = step;
     if (step > 0) this.#output.note(`seed ${plan.settings.seed}: resuming at step ${step} of ${steps}`);
     if (step >= steps) return;
-    this.#progress = this.#output.progress({ total: steps, unit: "steps", label: `seed ${plan.settings.seed}` });
+    this.#progress = this.#output.progress({ total: steps, unit: "steps", label: this.#name });
   }
 
   #evaluated(
@@ -203,12 +219,6 @@ function shown(metrics: Readonly<Record<string, number>>, primary: string): stri
 
 const MOST_SHOWN = 4;
 const MOST_LABELS = 12;
-
-/** 1 epoch, 2.5 epochs. */
-function several(count: number, what: string): string {
-  const number = Number(count.toFixed(2));
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
-}
 
 /** As people write it for --learning-rate: 3e-5, 0.03. */
 function rate(value: number): string {

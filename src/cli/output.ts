@@ -1,7 +1,7 @@
 /** Where commands write: results on stdout (text and tables, or JSON lines), everything else on stderr. */
 import CliTable from "cli-table3";
 import colors from "picocolors";
-import type { Output, Progress } from "./command.ts";
+import type { MeasuredProgress, Output } from "./command.ts";
 import { createProgress, type StoppableProgress } from "./progress.ts";
 
 /** An Output together with what the program needs at its end. */
@@ -40,10 +40,10 @@ export function createOutput({ json, streams = process }: { json: boolean; strea
     print: (text = "") => (json ? undefined : print(isColoured(streams.stdout) ? text : withoutColours(text))),
     note,
     table: (head, rows) => (json ? undefined : print(formatTable(head, rows, streams.stdout))),
-    progress: (options): Progress => {
+    progress: (size): MeasuredProgress => {
       bar?.stop();
       stdout.send();
-      bar = createProgress({ ...options, stream: streams.stderr });
+      bar = createProgress({ ...size, stream: streams.stderr });
       return bar;
     },
     stopProgress: () => bar?.stop(),

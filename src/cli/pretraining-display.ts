@@ -5,6 +5,7 @@ import type { PretrainEnvironment, PretrainResult } from "../node/pretraining-ru
 import { METRICS_FILE } from "../node/run-folder.ts";
 import type { EvaluationMetrics, LoggedMetrics } from "../train/metrics.ts";
 import { inPercent } from "../util/percent.ts";
+import { several } from "../util/several.ts";
 import type { CommandContext, Output, Progress } from "./command.ts";
 import { formatCount } from "./numbers.ts";
 import { engineOfRun } from "./runtime-options.ts";
@@ -35,7 +36,7 @@ export class PretrainingDisplay {
       this.#output.note(
         `${numHiddenLayers} layers, ${hiddenSize} wide, ${formatCount(parameters)} parameters` +
           `${trained === parameters ? "" : `, ${formatCount(trained)} of them trained`}; ` +
-          `${engine.name} ${engine.version}, ${engine.precision}, ${engine.threads} threads`,
+          `${engine.name} ${engine.version}, ${engine.precision}, ${several(engine.threads, "thread")}`,
       );
       if (initialized.length > 0) this.#output.note(`not in --init, so started at random: ${initialized.join(", ")}`);
       if (step > 0) this.#output.note(`resuming at step ${step}${hours === undefined ? ` of ${steps}` : ""}`);

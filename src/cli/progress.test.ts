@@ -41,6 +41,30 @@ describe("createProgress where stderr is no terminal", () => {
     expect(state.written).toBe("progress: 10/10 lines\n");
   });
 
+  test("shows work within by its own rate, and its time is not in the rate around it", () => {
+    const { state, stream, now } = setting(false);
+    const progress = createProgress({ total: 100, unit: "steps", label: "train", stream, now });
+    const count = (shown: Pick<typeof progress, "update">, from: number, to: number, everyMs: number) => {
+      for (let done = from; done <= to; done++) {
+        shown.update(done);
+        if (done < to) state.timeMs += everyMs;
+      }
+    };
+    count(progress, 0, 10, 1000);
+    const evaluation = progress.within({ total: 40, unit: "batches", label: "evaluating" });
+    count(evaluation, 0, 40, 500);
+    evaluation.stop();
+    evaluation.stop();
+    count(progress, 10, 20, 1000);
+    expect(state.written.split("\n")).toEqual([
+      "train: 10/100 steps, 1 steps/s, 1 min 30 s left",
+      "evaluating: 20/40 batches, 2 batches/s, 10 s left",
+      "evaluating: 40/40 batches, 2 batches/s",
+      "train: 20/100 steps, 1 steps/s, 1 min 20 s left",
+      "",
+    ]);
+  });
+
   test("counts the rate from where a resumed run begins, over the last half minute", () => {
     const { state, stream, now } = setting(false);
     const progress = createProgress({ total: 1000, unit: "steps", stream, now });
@@ -64,6 +88,24 @@ describe("createProgress on a terminal", () => {
     progress.stop();
     expect(state.written).toContain("50% 2/4 steps, loss 6.10");
     expect(state.written).toMatch(/\n[^\n]*$/);
+  });
+
+  test("gives the bar to work within, and takes it back", () => {
+    const drawn = (isBack: boolean) => {
+      const { state, stream, now } = setting(true);
+      const terminal = Object.assign(stream, { cursorTo: () => {}, moveCursor: () => {}, clearLine: () => {} });
+      const progress = createProgress({ total: 4, unit: "steps", label: "train", stream: terminal, now });
+      progress.update(1);
+      const evaluation = progress.within({ total: 10, unit: "batches", label: "evaluating" });
+      evaluation.update(10);
+      evaluation.stop();
+      if (isBack) progress.update(2);
+      // What came too fast to be drawn is drawn at the end.
+      progress.stop();
+      return state.written;
+    };
+    expect(drawn(false)).toMatch(/evaluating \S+ 100% 10\/10 batches/);
+    expect(drawn(true)).toMatch(/train \S+ 50% 2\/4 steps/);
   });
 
   test("keeps what is written aside: its long lines wrap, and the end of the bar does not go back over it", () => {

@@ -3,18 +3,15 @@
  * pipe) a plain line now and then.
  */
 import { SingleBar } from "cli-progress";
-import type { Output, Progress } from "./command.ts";
+import type { MeasuredProgress, Output, Progress, ProgressSize } from "./command.ts";
 
 /** A Progress that other output can be written above. */
-export interface StoppableProgress extends Progress {
+export interface StoppableProgress extends MeasuredProgress {
   /** Erases the bar's line and lets other output take its place; the next update draws the bar below it. */
   aside(write: () => void): void;
 }
 
-interface ProgressOptions {
-  readonly total: number;
-  readonly unit: string;
-  readonly label?: string;
+interface ProgressOptions extends ProgressSize {
   readonly stream: NodeJS.WriteStream;
   /** The time in milliseconds; for tests. */
   readonly now?: () => number;
@@ -32,20 +29,53 @@ const WRAPPING_OFF = "\u001B[?7l";
 const SAVE_CURSOR = "\u001B7";
 
 /** A progress display on a stream. */
-export function createProgress(options: ProgressOptions): StoppableProgress {
-  return options.stream.isTTY ? terminalBar(options) : plainLines(options);
+export function createProgress({ stream, now = () => performance.now(), ...size }: ProgressOptions): StoppableProgress {
+  const screen = stream.isTTY ? terminalBar(stream, size) : plainLines(stream, now);
+  // The clock of this one stands still while there is work within.
+  let absentMs = 0;
+  const update = updater(screen, size, () => now() - absentMs);
+  const within = (inner: ProgressSize): Progress => {
+    const begun = now();
+    let isOpen = true;
+    return {
+      update: updater(screen, inner, now),
+      stop: () => {
+        if (isOpen) absentMs += now() - begun;
+        isOpen = false;
+      },
+    };
+  };
+  return { update, within, aside: screen.aside, stop: screen.stop };
 }
 
-function terminalBar({
-  total,
-  unit,
-  label,
-  stream,
-  now = () => performance.now(),
-}: ProgressOptions): StoppableProgress {
+/** What is shown of some work. */
+interface Shown {
+  readonly label: string;
+  readonly done: number;
+  readonly total: number;
+  readonly status: string;
+}
+
+/** Where it is shown. */
+interface Screen extends Pick<StoppableProgress, "aside" | "stop"> {
+  show(shown: Shown): void;
+}
+
+const LABEL = "progress";
+
+/** Measures the rate of some work, and shows it. */
+function updater(screen: Screen, { total, unit, label = LABEL }: ProgressSize, now: () => number): Progress["update"] {
+  const meter = createMeter(total, now);
+  return (done, fields) => {
+    meter.add(done);
+    screen.show({ label, done, total, status: formatStatus(done, total, unit, meter, fields) });
+  };
+}
+
+function terminalBar(stream: NodeJS.WriteStream, { total, label = LABEL }: ProgressSize): Screen {
   const bar = new SingleBar({
     stream,
-    format: `${label ?? "progress"} {bar} {percentage}% {status}`,
+    format: "{label} {bar} {percentage}% {status}",
     barCompleteChar: "█",
     barIncompleteChar: "░",
     barsize: 24,
@@ -55,13 +85,12 @@ function terminalBar({
     // Ctrl-C belongs to interruption.ts.
     gracefulExit: false,
   });
-  const meter = createMeter(total, now);
-  bar.start(total, 0, { status: "" });
+  bar.start(total, 0, { label, status: "" });
   let isOpen = true;
   return {
-    update: (done, fields) => {
-      meter.add(done);
-      bar.update(Math.min(done, total), { status: formatStatus(done, total, unit, meter, fields) });
+    show: (shown) => {
+      bar.setTotal(shown.total);
+      bar.update(Math.min(shown.done, shown.total), { label: shown.label, status: shown.status });
     },
     aside: (write) => {
       if (!isOpen) return write();
@@ -79,8 +108,7 @@ function terminalBar({
   };
 }
 
-function plainLines({ total, unit, label, stream, now = () => performance.now() }: ProgressOptions): StoppableProgress {
-  const meter = createMeter(total, now);
+function plainLines(stream: NodeJS.WriteStream, now: () => number): Screen {
   let shownAt = now();
   let unshown: string | undefined;
   const show = (line: string): void => {
@@ -89,9 +117,8 @@ function plainLines({ total, unit, label, stream, now = () => performance.now() 
     unshown = undefined;
   };
   return {
-    update: (done, fields) => {
-      meter.add(done);
-      unshown = `${label ?? "progress"}: ${formatStatus(done, total, unit, meter, fields)}`;
+    show: ({ label, status }) => {
+      unshown = `${label}: ${status}`;
       if (now() - shownAt >= LINE_EVERY_MS) show(unshown);
     },
     aside: (write) => write(),

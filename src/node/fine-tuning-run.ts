@@ -73,7 +73,7 @@ export interface FineTuningStart {
 export interface FineTuningWatcher extends RunWatcher<TaskBatch, FineTuningMeans, FineTuningEvaluation> {
   /** Before the first step of each run. */
   readonly onStart?: (run: FineTuningStart) => void;
-  /** While a model is measured, on whatever split: after each batch. */
+  /** While a model is measured, on whatever split: before the first batch, and after each. */
   readonly onEvaluate?: (doneBatches: number, batches: number) => void;
 }
 

@@ -108,6 +108,7 @@ export function taskEvaluator(task: AnyTask, examples: EncodedExamples, batchSiz
   ): Promise<FineTuningEvaluation & { readonly predictions: readonly unknown[] }> => {
     const scores: RowScores[] = new Array(examples.rows.length);
     let loss = 0;
+    await onBatch?.(0, batches.batchesPerEpoch);
     for (let index = 0; index < batches.batchesPerEpoch; index++) {
       const batch = await batches.batch(index);
       const outputs = await model.outputs(batch);

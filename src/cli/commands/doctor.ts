@@ -7,6 +7,7 @@ import {
   type MachineReport,
   type WorkChoice,
 } from "../../node/doctor.ts";
+import { several } from "../../util/several.ts";
 import { defineCommand, type Output } from "../command.ts";
 import { noteLoad } from "../machine-load.ts";
 import { packageVersion } from "../version.ts";
@@ -144,10 +145,6 @@ function printHints(output: Output, { engines, choices, multipliesBf16 }: Machin
   if (hints.length === 0) return;
   output.print();
   for (const hint of hints) output.print(`-> ${hint}`);
-}
-
-function several(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function gigabytes(bytes: number): string {

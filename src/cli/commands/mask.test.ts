@@ -10,6 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), "zhbert-mask-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const SENTENCES = ["小猫在窗台上晒太阳。", "", "我们坐船去岛上看日出。", "小猫看日出。"];
+const silent = { update: () => undefined, stop: () => undefined };
 const characters = new Set(SENTENCES.join(""));
 const vocab = join(folder, "vocab.txt");
 writeFileSync(vocab, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...characters, "sea", "##side"].join("\n"));
@@ -59,7 +60,7 @@ async function run(
         written.notes += text;
       },
       table: () => undefined,
-      progress: () => ({ update: () => undefined, stop: () => undefined }),
+      progress: () => ({ ...silent, within: () => silent }),
     },
   };
   await mask.run(context);

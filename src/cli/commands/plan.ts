@@ -6,6 +6,7 @@ import { type PlannedJob, type PlannedPhase, planTraining } from "../../node/pla
 import { loadVocabulary } from "../../node/vocabulary-file.ts";
 import type { Choice } from "../../report/training-plan.ts";
 import { OPTIMIZERS } from "../../train/optimizers.ts";
+import { several } from "../../util/several.ts";
 import { type CommandContext, defineCommand, type Output } from "../command.ts";
 import { noteLoad } from "../machine-load.ts";
 import { byteCount, share, tokenCount, wholeNumber } from "../numbers.ts";
@@ -112,7 +113,7 @@ export default defineCommand({
     output.print(`${options["config"]}: ${(job.parameters / 1e6).toFixed(1)} M parameters`);
     if (job.machinePeak === undefined || job.seconds === undefined) return printNoFit(output, job);
     output.print(
-      `${name} ${version}, ${precision}, ${threads} threads: ${gigaflops(job.machinePeak)} GFLOP/s in matrix products, ` +
+      `${name} ${version}, ${precision}, ${several(threads, "thread")}: ${gigaflops(job.machinePeak)} GFLOP/s in matrix products, ` +
         `${gigabytes(job.memoryBytes)} GB of memory`,
     );
     for (const phase of job.phases) printPhase(output, phase, job);
