@@ -75,8 +75,9 @@ export async function ourStep(config: BertConfig, settings: Settings): Promise<W
   const { batch, seq, masked, threads } = sizes(settings);
   const { runtime, takeSeconds, version } = await timedRuntime(sizes(settings), "training", config);
   const weights = initializeWeights(config, new Random(0), { nextSentence: true });
-  const step = new PretrainingStep(weights, compilePretraining(runtime, config, { nextSentence: true }), 0);
   const passes = new PassWorkers(threads);
+  const compile = compilePretraining(runtime, config, { nextSentence: true });
+  const step = new PretrainingStep(weights, compile, 0, undefined, passes);
   const optimizer = new AdamW(weights, { name: "adamw", passes });
   const random = new Random(0);
   const batches = Array.from({ length: 4 }, () => randomBatch(sizes(settings), random));

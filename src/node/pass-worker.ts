@@ -1,12 +1,16 @@
-/** The program of a worker thread that has a part in passes over all parameters, in the memory of the main thread's arrays. */
+/** The program of a worker thread that has a part in passes over all parameters and masks, in the memory of the main thread's arrays. */
 import { parentPort } from "node:worker_threads";
 import { runBlocks } from "../train/pass-runner.ts";
-import type { PassName } from "../train/passes.ts";
+import type { PassArray, PassName } from "../train/passes.ts";
 import { loadKoffi } from "./koffi.ts";
+
+/** The kinds of arrays, by the names of their elements' types. */
+const ARRAYS = { float32: Float32Array, uint8: Uint8Array } as const;
 
 /** An array of the main thread, which keeps it while a pass is made. */
 export interface SharedArray {
   readonly id: number;
+  readonly type: keyof typeof ARRAYS;
   readonly address: bigint;
   /** Elements. */
   readonly length: number;
@@ -25,21 +29,22 @@ export interface PassJob {
   readonly sums: Float64Array;
 }
 
-const arrays = new Map<number, Float32Array>();
+const arrays = new Map<number, PassArray>();
 
 parentPort?.on("message", ({ added, name, tasks, next, sums }: PassJob) => {
   for (const array of added) arrays.set(array.id, viewOf(array));
   const own = tasks.map(({ ids, factors }) => {
-    const [first, ...others] = ids.map((id) => arrays.get(id) as Float32Array);
-    return { arrays: [first as Float32Array, ...others] as const, factors };
+    const [first, ...others] = ids.map((id) => arrays.get(id) as PassArray);
+    return { arrays: [first as PassArray, ...others] as const, factors };
   });
   runBlocks(name, own, () => Atomics.add(next, 0, 1), sums);
   // A message, though it says nothing, orders what was written before it.
   parentPort?.postMessage(undefined);
 });
 
-function viewOf({ address, length }: SharedArray): Float32Array {
+function viewOf({ type, address, length }: SharedArray): PassArray {
+  const ArrayType = ARRAYS[type];
   // One without elements may have no address.
-  if (length === 0) return new Float32Array(0);
-  return new Float32Array(loadKoffi().view(address, length * Float32Array.BYTES_PER_ELEMENT));
+  if (length === 0) return new ArrayType(0);
+  return new ArrayType(loadKoffi().view(address, length * ArrayType.BYTES_PER_ELEMENT));
 }

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { RuntimeError } from "../errors.ts";
 import { AdamW } from "../train/adamw.ts";
 import { accumulate, globalNorm } from "../train/clipping.ts";
+import { DropoutMasks } from "../train/dropout-masks.ts";
 import { Lamb } from "../train/lamb.ts";
 import { MovingAverage } from "../train/moving-average.ts";
 import { type PassRunner, serialPasses } from "../train/pass-runner.ts";
@@ -77,7 +78,12 @@ test("a thread that has all of a pass to itself gives the bits of this one, in t
   const [own, other] = [parts(), parts()] as unknown as PassTask<"adamw">["arrays"][];
   for (const [, , , second] of [own!, other!]) second.fill(0.5);
   await serialPasses.run("adamw", [{ arrays: own!, factors }]);
-  const added = other!.map((array, id) => ({ id, address: loadKoffi().address(array), length: array.length }));
+  const added = other!.map((array, id) => ({
+    id,
+    type: "float32" as const,
+    address: loadKoffi().address(array),
+    length: array.length,
+  }));
   const thread = startThread("pass-worker", {});
   const tasks = [{ ids: [0, 1, 2, 3], factors }];
   const next = new Int32Array(new SharedArrayBuffer(4));
@@ -87,6 +93,58 @@ test("a thread that has all of a pass to itself gives the bits of this one, in t
   expect(other!.map((array, i) => Buffer.compare(Buffer.from(array.buffer), Buffer.from(own![i]!.buffer)))).toEqual([
     0, 0, 0, 0,
   ]);
+});
+
+describe("dropout masks", () => {
+  /** More than one length, and one that is no multiple of the vectors they are drawn with. */
+  const sites = (batch: number) => [
+    { name: "dropout.embeddings", shape: [batch, 1001], rate: 0.1 },
+    { name: "dropout.attention", shape: [batch, 4, 50, 50], rate: 0.1 },
+    { name: "dropout.hidden", shape: [batch, 9000], rate: 0.3 },
+    { name: "dropout.pooled", shape: [batch, 3], rate: 0.5 },
+  ];
+
+  /** Steps whose memory grows, and takes shorter masks afterwards. */
+  async function drawn(passes: PassRunner) {
+    const masks = new DropoutMasks(5, passes);
+    const steps: unknown[] = [];
+    for (const [index, batch] of [60, 90, 60, 90].entries()) {
+      steps.push(digests({ masks: new Map(Object.entries(await masks.draw(sites(batch), index, 0))) }));
+    }
+    return steps;
+  }
+
+  test.each([1, 2, 3])("%i threads draw the bits of one", async (threads) => {
+    const posted = vi.spyOn(Worker.prototype, "postMessage");
+    expect(await drawn(workers(threads))).toEqual(await drawn(serialPasses));
+    expect(posted).toHaveBeenCalledTimes(4 * (threads - 1));
+  });
+
+  test("a thread that has all masks to itself draws them", async () => {
+    const [own, other] = [new Uint8Array(100_003), new Uint8Array(100_003)];
+    const factors = { rate: 0.1, seed: 1, step: 2, site: 3 };
+    await serialPasses.run("keepMask", [{ arrays: [own], factors }]);
+    const thread = startThread("pass-worker", {});
+    const added = [{ id: 1, type: "uint8" as const, address: loadKoffi().address(other), length: other.length }];
+    const next = new Int32Array(new SharedArrayBuffer(4));
+    const tasks = [{ ids: [1], factors }];
+    thread.postMessage({ added, name: "keepMask", tasks, next, sums: new Float64Array(2) } satisfies PassJob);
+    await once(thread, "message");
+    await thread.terminate();
+    expect(Buffer.compare(own, other)).toBe(0);
+  });
+
+  test("a thread that ends meanwhile is a clear error", async () => {
+    const passes = workers(2);
+    const masks = new DropoutMasks(5, passes);
+    await masks.draw(sites(90), 0, 0);
+    vi.spyOn(Worker.prototype, "postMessage").mockImplementation(function (this: Worker) {
+      void this.terminate();
+    });
+    const broken = masks.draw(sites(90), 1, 0);
+    await expect(broken).rejects.toThrow(RuntimeError);
+    await expect(broken).rejects.toThrow("training: worker thread: expected its part of a step, got its end");
+  });
 });
 
 test("the norm is that of all elements", async () => {
@@ -120,7 +178,7 @@ describe("the threads", () => {
     });
     const broken = globalNorm(arrays(1), passes);
     await expect(broken).rejects.toThrow(RuntimeError);
-    await expect(broken).rejects.toThrow("training: worker thread: expected its part of an update, got its end");
+    await expect(broken).rejects.toThrow("training: worker thread: expected its part of a step, got its end");
     posted.mockRestore();
     await expect(globalNorm(arrays(1), passes)).rejects.toThrow(RuntimeError);
   });

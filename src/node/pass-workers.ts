@@ -1,11 +1,11 @@
 /**
- * Threads that share the passes over all parameters with the main thread. ONNX Runtime takes no arrays over shared memory, so
+ * Threads that share the passes over all parameters and masks with the main thread. ONNX Runtime takes no arrays over shared memory, so
  * the threads look at the memory of the main thread's ordinary arrays instead, through koffi.
  */
 import type { Worker } from "node:worker_threads";
 import { RuntimeError, verbatim } from "../errors.ts";
 import { type PassRunner, runBlocks, serialPasses, sumsBytes, sumsOfTasks } from "../train/pass-runner.ts";
-import type { AnyPassTask, PassName, PassSums, PassTask } from "../train/passes.ts";
+import type { AnyPassTask, PassArray, PassName, PassSums, PassTask } from "../train/passes.ts";
 import { loadKoffi } from "./koffi.ts";
 import type { PassJob, SharedArray } from "./pass-worker.ts";
 import { startThread } from "./threads.ts";
@@ -13,15 +13,15 @@ import { startThread } from "./threads.ts";
 /** More of them than this wait for the memory of the machine. */
 const MAX_THREADS = 8;
 /** Below this a pass takes the main thread less than a millisecond, which threads would hardly shorten. */
-const MIN_ELEMENTS = 262_144;
+const MIN_BYTES = 2 ** 20;
 /** Room for new objects, in MiB: a message and the parts of arrays, soon forgotten. */
 const YOUNG_GENERATION_MB = 2;
 
-/** Passes over all parameters on several threads, which start with the first pass that is worth it. */
+/** Passes over all parameters and masks on several threads, which start with the first pass that is worth it. */
 export class PassWorkers implements PassRunner {
   readonly #helpers: number;
-  readonly #address: ((array: Float32Array) => bigint) | undefined;
-  readonly #ids = new WeakMap<Float32Array, number>();
+  readonly #address: ((array: PassArray) => bigint) | undefined;
+  readonly #ids = new WeakMap<PassArray, number>();
   #threads: readonly PassThread[] = [];
   #lastId = 0;
 
@@ -32,16 +32,16 @@ export class PassWorkers implements PassRunner {
   }
 
   async run<Name extends PassName>(name: Name, tasks: readonly PassTask<Name>[]): Promise<readonly PassSums[]> {
-    const elements = tasks.reduce((sum, { arrays: [{ length }] }) => sum + length, 0);
-    if (this.#address === undefined || elements < MIN_ELEMENTS) return serialPasses.run(name, tasks);
+    const bytes = tasks.reduce((sum, { arrays: [{ byteLength }] }) => sum + byteLength, 0);
+    if (this.#address === undefined || bytes < MIN_BYTES) return serialPasses.run(name, tasks);
     if (this.#threads.length === 0) this.#threads = Array.from({ length: this.#helpers }, () => new PassThread());
     const next = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    const sums = new Float64Array(new SharedArrayBuffer(sumsBytes(tasks)));
+    const sums = new Float64Array(new SharedArrayBuffer(sumsBytes(name, tasks)));
     const job = { name, ...this.#shared(tasks, this.#address), next, sums };
     const helped = Promise.all(this.#threads.map((thread) => thread.work(job)));
     runBlocks(name, tasks, () => Atomics.add(next, 0, 1), sums);
     await helped;
-    return sumsOfTasks(tasks, sums);
+    return sumsOfTasks(name, tasks, sums);
   }
 
   /** Stops the threads. */
@@ -52,21 +52,22 @@ export class PassWorkers implements PassRunner {
   }
 
   /** Tasks as threads take them: arrays by numbers, with the memory of those that are new to them. */
-  #shared(tasks: readonly AnyPassTask[], address: (array: Float32Array) => bigint): Pick<PassJob, "tasks" | "added"> {
+  #shared(tasks: readonly AnyPassTask[], address: (array: PassArray) => bigint): Pick<PassJob, "tasks" | "added"> {
     const added: SharedArray[] = [];
-    const idOf = (array: Float32Array) => {
+    const idOf = (array: PassArray) => {
       const known = this.#ids.get(array);
       if (known !== undefined) return known;
       const id = ++this.#lastId;
       this.#ids.set(array, id);
-      added.push({ id, address: array.length === 0 ? 0n : address(array), length: array.length });
+      const type = array instanceof Float32Array ? "float32" : "uint8";
+      added.push({ id, type, address: array.length === 0 ? 0n : address(array), length: array.length });
       return id;
     };
     return { tasks: tasks.map(({ arrays, factors }) => ({ ids: arrays.map(idOf), factors })), added };
   }
 }
 
-function addressing(): ((array: Float32Array) => bigint) | undefined {
+function addressing(): ((array: PassArray) => bigint) | undefined {
   try {
     return loadKoffi().address;
   } catch {
@@ -111,7 +112,7 @@ class PassThread {
     // The first failure is the cause of those that follow.
     this.#failure ??= new RuntimeError({
       where: "training: worker thread",
-      expected: "its part of an update",
+      expected: "its part of a step",
       got: verbatim(`its end: ${got}`),
       hint: "the weights may be changed in part: go on from the last checkpoint with --resume; --threads 1 works without threads",
       cause,

@@ -102,7 +102,13 @@ class MeasuredModel {
     const { nextSentence, optimizer: name } = options;
     const config = { ...options.config, numHiddenLayers: layers };
     const weights = initializeWeights(config, new Random(0), { nextSentence });
-    this.#step = new PretrainingStep(weights, compilePretraining(runtime, config, { nextSentence }), 0);
+    this.#step = new PretrainingStep(
+      weights,
+      compilePretraining(runtime, config, { nextSentence }),
+      0,
+      undefined,
+      passes,
+    );
     const optimizer = createOptimizer(name, weights, { passes });
     this.#passes = passes;
     this.#update = async () => {

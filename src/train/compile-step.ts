@@ -3,7 +3,8 @@ import { graphCost } from "../graph/cost.ts";
 import { type Graph, inputOp } from "../graph/graph.ts";
 import { DROPOUT_PREFIX } from "../model/context.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { CompiledStep, DropoutSite } from "./training-step.ts";
+import type { DropoutSite } from "./dropout-masks.ts";
+import type { CompiledStep } from "./training-step.ts";
 
 /** Compiles a graph of training or evaluation. @param isLargest - whether no other program needs more memory. */
 export async function compileStep(runtime: Runtime, graph: Graph, isLargest: boolean): Promise<CompiledStep> {

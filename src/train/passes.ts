@@ -1,9 +1,11 @@
 /**
- * The loops over all elements of parameters: of optimisers, of the norm, of sums. Each goes over the same range of some arrays,
- * and an element's result depends on that element alone: threads may share a pass, and its numbers do not depend on how.
+ * The loops over all elements of parameters: of optimisers, of the norm, of sums; and over dropout masks. Each goes over the same
+ * range of some arrays, and its result depends on nothing else: threads may share a pass, and its numbers do not depend on how.
  *
  * The loops index float32 arrays and compute in float64; destructuring within them would take three times the time.
  */
+
+import { fillKeepMask } from "../util/keep-mask.ts";
 
 /** What a pass adds up over its elements, in float64; zeros where it adds up nothing. */
 export type PassSums = readonly [number, number];
@@ -134,15 +136,36 @@ function follow([means, values]: readonly [Float32Array, Float32Array], { keep }
   return NO_SUMS;
 }
 
+/** What names a dropout mask. */
+export interface MaskFactors {
+  /** The share that is dropped, in [0, 1). */
+  readonly rate: number;
+  readonly seed: number;
+  readonly step: number;
+  readonly site: number;
+}
+
+/** Draws a dropout mask. */
+function keepMask([mask]: readonly [Uint8Array], { rate, seed, step, site }: MaskFactors): PassSums {
+  fillKeepMask(mask, rate, seed, step, site);
+  return NO_SUMS;
+}
+
 /** All of them by name. */
-export const PASSES = { adamw, lambMoments, lambWeights, sumOfSquares, add, follow } as const;
+export const PASSES = { adamw, lambMoments, lambWeights, sumOfSquares, add, follow, keepMask } as const;
+
+/** In these an element's result depends on its place in the array, which can only be worked on as a whole. */
+export const WHOLE_ARRAY_PASSES: ReadonlySet<PassName> = new Set(["keepMask"]);
 
 /** The name of a pass. */
 export type PassName = keyof typeof PASSES;
 
 type ParametersOf<Name extends PassName> = Parameters<(typeof PASSES)[Name]>;
 
-/** The arrays of one parameter, all of its length, and the numbers that a pass computes them with. */
+/** What a pass works on. */
+export type PassArray = Float32Array | Uint8Array;
+
+/** The arrays of one parameter or mask, all of its length, and the numbers that a pass computes them with. */
 export interface PassTask<Name extends PassName> extends AnyPassTask {
   readonly arrays: ParametersOf<Name>[0];
   readonly factors: ParametersOf<Name> extends [unknown, infer Factors extends object] ? Factors : object;
@@ -150,6 +173,6 @@ export interface PassTask<Name extends PassName> extends AnyPassTask {
 
 /** As `PassTask`, of whatever pass. */
 export interface AnyPassTask {
-  readonly arrays: readonly [Float32Array, ...Float32Array[]];
+  readonly arrays: readonly [PassArray, ...PassArray[]];
   readonly factors: object;
 }

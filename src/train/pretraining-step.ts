@@ -2,6 +2,7 @@
 import { IGNORED_LABEL, type PretrainingBatch } from "../data/instance.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../util/tensor.ts";
 import type { MetricSums } from "./metrics.ts";
+import type { PassRunner } from "./pass-runner.ts";
 import { type CompileStep as CompileStepOf, expectOutput, type StepOutputs, TrainingStep } from "./training-step.ts";
 
 /** The sizes that a compiled graph is for. */
@@ -28,10 +29,10 @@ export const pretrainingObjective = {
 export class PretrainingStep extends TrainingStep<PretrainingBatch, BatchShape, MetricSums> {
   /**
    * @param trainable - float32 weights whose gradients the graph gives. @param seed - of the dropout masks.
-   * @param frozen - float32 weights that the graph takes besides.
+   * @param frozen - float32 weights that the graph takes besides. @param passes - who draws the masks.
    */
-  constructor(trainable: NamedTensors, compile: CompileStep, seed: number, frozen?: NamedTensors) {
-    super(pretrainingObjective, trainable, compile, seed, frozen);
+  constructor(trainable: NamedTensors, compile: CompileStep, seed: number, frozen?: NamedTensors, passes?: PassRunner) {
+    super(pretrainingObjective, trainable, compile, seed, frozen, passes);
   }
 }
 

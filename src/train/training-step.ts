@@ -5,19 +5,11 @@
 import { TrainingError } from "../errors.ts";
 import { gradientName } from "../model/pretraining.ts";
 import type { Executable } from "../runtime/runtime.ts";
-import { fillKeepMask, Random } from "../util/random.ts";
-import { elementCount, type HostTensor, hostTensor, type NamedTensors, zeros } from "../util/tensor.ts";
+import { type HostTensor, type NamedTensors, zeros } from "../util/tensor.ts";
 import type { Gradients } from "./clipping.ts";
+import { DropoutMasks, type DropoutSite } from "./dropout-masks.ts";
+import { type PassRunner, serialPasses } from "./pass-runner.ts";
 import type { CommonSums } from "./run-meter.ts";
-
-/** A place in the model where dropout acts. */
-export interface DropoutSite {
-  /** The name of the graph's uint8 input for its mask. */
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** The share that is dropped, in [0, 1). */
-  readonly rate: number;
-}
 
 /** A compiled graph with its dropout sites. */
 export interface CompiledStep {
@@ -47,24 +39,20 @@ export interface Objective<Batch, Shape extends object, Sums extends CommonSums>
   measure(batch: Batch, outputs: StepOutputs, flops: number): Sums;
 }
 
-/** Keeps the masks' random numbers apart from those of the order of the data. */
-const DROPOUT_STREAM = 0x64726f70;
-
 /** Weights, compiled graphs and buffers of a training run. */
 export class TrainingStep<Batch, Shape extends object, Sums extends CommonSums> {
   readonly #objective: Objective<Batch, Shape, Sums>;
   readonly #weights: Readonly<Record<string, HostTensor>>;
   readonly #compile: CompileStep<Shape>;
-  readonly #seed: number;
   readonly #compiled = new Map<string, Promise<CompiledStep>>();
   readonly #gradientOutputs: Record<string, HostTensor> = {};
-  readonly #masks = new Map<string, Uint8Array>();
+  readonly #masks: DropoutMasks;
   /** float32 by parameter name; overwritten by each `train`. */
   readonly gradients: Gradients;
 
   /**
    * @param trainable - float32 weights whose gradients the graph gives. @param seed - of the dropout masks.
-   * @param frozen - float32 weights that the graph takes besides.
+   * @param frozen - float32 weights that the graph takes besides. @param passes - who draws the masks.
    */
   constructor(
     objective: Objective<Batch, Shape, Sums>,
@@ -72,11 +60,12 @@ export class TrainingStep<Batch, Shape extends object, Sums extends CommonSums> 
     compile: CompileStep<Shape>,
     seed: number,
     frozen: NamedTensors = new Map(),
+    passes: PassRunner = serialPasses,
   ) {
     this.#objective = objective;
     this.#weights = Object.fromEntries([...trainable, ...frozen]);
     this.#compile = compile;
-    this.#seed = seed;
+    this.#masks = new DropoutMasks(seed, passes);
     const gradients = new Map<string, Float32Array>();
     for (const [name, weight] of trainable) {
       const gradient = zeros("float32", weight.shape);
@@ -93,7 +82,7 @@ export class TrainingStep<Batch, Shape extends object, Sums extends CommonSums> 
    */
   async train(batch: Batch, index: number, pass = 0): Promise<Sums> {
     const { executable, dropoutSites, flops = 0 } = await this.#compiledFor(batch, "train");
-    const masks = this.#drawMasks(dropoutSites, index, pass);
+    const masks = await this.#masks.draw(dropoutSites, index, pass);
     const inputs = { ...this.#weights, ...this.#objective.inputs(batch), ...masks };
     const outputs = await executable.run(inputs, this.#gradientOutputs);
     this.#takeBack(outputs);
@@ -129,25 +118,6 @@ export class TrainingStep<Batch, Shape extends object, Sums extends CommonSums> 
       this.#compiled.set(key, compiled);
     }
     return compiled;
-  }
-
-  /** Masks of all sites; each site keeps one buffer, as large as its largest shape so far. */
-  #drawMasks(sites: readonly DropoutSite[], index: number, pass: number): Record<string, HostTensor> {
-    const passes = pass === 0 ? [] : [pass];
-    const seed = Random.derive(this.#seed, DROPOUT_STREAM, ...passes).uint32();
-    const masks: Record<string, HostTensor> = {};
-    sites.forEach(({ name, shape, rate }, site) => {
-      const length = elementCount(shape);
-      let buffer = this.#masks.get(name);
-      if (buffer === undefined || buffer.length < length) {
-        buffer = new Uint8Array(length);
-        this.#masks.set(name, buffer);
-      }
-      const mask = buffer.subarray(0, length);
-      fillKeepMask(mask, rate, seed, index, site);
-      masks[name] = hostTensor("uint8", shape, mask);
-    });
-    return masks;
   }
 
   /** An engine that cannot write into given memory returns its own: the gradients are copied then. */

@@ -1,7 +1,7 @@
 /** Known vectors of the published algorithms, and the statistics that training relies on. */
 import { describe, expect, test } from "vitest";
 import { inverseNormal } from "./inverse-normal.ts";
-import { fillKeepMask, Random, threefry2x32 } from "./random.ts";
+import { Random, threefry2x32 } from "./random.ts";
 
 const unsigned = (pair: readonly number[]) => pair.map((word) => word >>> 0);
 
@@ -85,61 +85,6 @@ describe("Random", () => {
     for (const seed of [-1, 0.5, Number.NaN, 2 ** 53]) {
       expect(() => new Random(seed)).toThrow("random: seed: expected an integer from 0 to 2^53 - 1");
     }
-  });
-});
-
-describe("fillKeepMask", () => {
-  test("drops at the rate, within four standard errors, over many rates", () => {
-    const mask = new Uint8Array(400_000);
-    for (const rate of [0.001, 0.1, 0.15, 0.3, 0.5, 0.9, 0.999]) {
-      fillKeepMask(mask, rate, 1, 2, 3);
-      const dropped = mask.length - mask.reduce((sum, keep) => sum + keep, 0);
-      expect(Math.abs(dropped - rate * mask.length)).toBeLessThan(4 * Math.sqrt(mask.length * rate * (1 - rate)));
-      expect(mask.every((keep) => keep === 0 || keep === 1)).toBe(true);
-    }
-  });
-
-  test("resolves rates finer than a byte", () => {
-    const mask = new Uint8Array(4_000_000);
-    fillKeepMask(mask, 0.5 + 1 / 512, 1, 0, 0);
-    const dropped = mask.length - mask.reduce((sum, keep) => sum + keep, 0);
-    expect(Math.abs(dropped / mask.length - 0.501953125)).toBeLessThan(0.001);
-  });
-
-  test("neighbours are independent", () => {
-    const mask = new Uint8Array(400_000);
-    fillKeepMask(mask, 0.5, 4, 5, 6);
-    for (const lag of [1, 2, 3, 4, 8, 128]) {
-      let equal = 0;
-      for (let i = lag; i < mask.length; i++) equal += mask[i] === mask[i - lag] ? 1 : 0;
-      expect(Math.abs(equal / (mask.length - lag) - 0.5)).toBeLessThan((4 * 0.5) / Math.sqrt(mask.length));
-    }
-  });
-
-  test("the same names give the same bits; seed, step and site each change them", () => {
-    const draw = (seed: number, step: number, site: number) => {
-      const mask = new Uint8Array(64);
-      fillKeepMask(mask, 0.3, seed, step, site);
-      return mask.join("");
-    };
-    expect(draw(1, 2, 3)).toBe(draw(1, 2, 3));
-    expect(new Set([draw(1, 2, 3), draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 4), draw(2, 1, 3)]).size).toBe(5);
-  });
-
-  test("a view inside a larger buffer and a length that is no multiple of four", () => {
-    const whole = new Uint8Array(64);
-    fillKeepMask(whole, 0.4, 1, 1, 1);
-    const buffer = new Uint8Array(64).fill(7);
-    fillKeepMask(buffer.subarray(3, 3 + 13), 0.4, 1, 1, 1);
-    expect([...buffer.subarray(3, 16)]).toEqual([...whole.subarray(0, 13)]);
-    expect([buffer[2], buffer[16]]).toEqual([7, 7]);
-  });
-
-  test("rate 0 keeps everything; rates outside [0, 1) are refused", () => {
-    const mask = new Uint8Array(10_000);
-    fillKeepMask(mask, 0, 1, 1, 1);
-    expect(mask.every((keep) => keep === 1)).toBe(true);
-    expect(() => fillKeepMask(mask, 1, 1, 1, 1)).toThrow("dropout: rate: expected a number in [0, 1), got 1");
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * Seeded random numbers with the same bits on every machine: initialisation, shuffling and dropout masks.
+ * Seeded random numbers with the same bits on every machine: initialisation, shuffling, and the streams of dropout masks.
  *
  * Streams are derived by Threefry-2x32-20 (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3"), folding
  * one number after the other into the key as jax.random.fold_in does; each stream is xoshiro128++ (Blackman and Vigna
@@ -152,57 +152,4 @@ export class Random {
   #open(): number {
     return ((this.uint32() >>> 5) * 67108864 + (this.uint32() >>> 6) + 0.5) / 9007199254740992;
   }
-}
-
-/**
- * Fills a dropout mask: 0 with probability `dropRate`, else 1, each element by itself.
- *
- * A byte decides, four of them at once; where one equals the threshold's first byte, 16 further bits from a second
- * stream do, so that the rate is exact to 2^-24 while most elements cost 8 random bits.
- * @param mask - uint8, any shape; overwritten. @param dropRate - in [0, 1).
- * @param seed @param step @param site - integers >= 0 that name the mask; equal ones give equal masks.
- * @throws {ArgumentError} when the rate is out of range.
- */
-export function fillKeepMask(mask: Uint8Array, dropRate: number, seed: number, step: number, site: number): void {
-  if (!(dropRate >= 0 && dropRate < 1)) {
-    throw new ArgumentError({ where: "dropout: rate", expected: "a number in [0, 1)", got: dropRate });
-  }
-  const threshold = Math.min(Math.round(dropRate * 16777216), 16777215);
-  const high = Math.imul(threshold >>> 16, 0x01010101);
-  const view = new DataView(mask.buffer, mask.byteOffset, mask.byteLength);
-  const whole = mask.length & ~3;
-  const ties = Random.derive(seed, step, site, 1);
-  let [a, b, c, d] = deriveState(seed, [step, site]);
-  // xoshiro128++ written out: a method call for each word would take twice the time.
-  for (let i = 0; i < mask.length; i += 4) {
-    const sum = (a + d) | 0;
-    const word = (((sum << 7) | (sum >>> 25)) + a) | 0;
-    const shifted = b << 9;
-    c ^= a;
-    d ^= b;
-    b ^= c;
-    a ^= d;
-    c ^= shifted;
-    d = (d << 11) | (d >>> 21);
-    let keep = ~atLeast(high, word) & 0x01010101;
-    const equal = word ^ high;
-    if (((equal - 0x01010101) & ~equal & 0x80808080) !== 0) keep |= drawTies(equal, threshold & 0xffff, ties);
-    if (i < whole) view.setInt32(i, keep, true);
-    else for (let j = i; j < mask.length; j++) mask[j] = keep >>> (8 * (j - i));
-  }
-}
-
-/** 1 in the lowest bit of each byte of x that is >= the byte of y. Source: Warren, Hacker's Delight, 2-18. */
-function atLeast(x: number, y: number): number {
-  const difference = ((x | 0x80808080) - (y & 0x7f7f7f7f)) | 0;
-  return ((x & ~y) | (~(x ^ y) & difference)) >>> 7;
-}
-
-/** 1 for each zero byte of `equal` whose further 16 bits do not fall below `low`. */
-function drawTies(equal: number, low: number, ties: Random): number {
-  let keep = 0;
-  for (let shift = 0; shift < 32; shift += 8) {
-    if (((equal >>> shift) & 0xff) === 0 && ties.uint32() >>> 16 >= low) keep |= 1 << shift;
-  }
-  return keep;
 }
