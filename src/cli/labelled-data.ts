@@ -36,7 +36,7 @@ function splitOfFile(path: string, dataset: string | undefined): string | undefi
   return splits.find(([, { files }]) => splitFiles([basename(path)], files.flat()).length > 0)?.[0];
 }
 
-/** The test split of a folder, dev where there is none; a file is what it is. */
+/** The test split of a folder, dev where that has no labels; a file is what it is. What is not measured is not read. */
 export async function loadExamples({ options, isGiven }: CommandContext, task: string, data: string) {
   // What is not said is told by the bytes.
   const encoding = isGiven("encoding") ? options["encoding"] : undefined;
@@ -59,14 +59,21 @@ export async function loadExamples({ options, isGiven }: CommandContext, task: s
     return { loaded: await loadTaskData({ ...shared, [split]: data, splits: [split] }), split };
   }
   const splits = wanted === undefined ? ["test", "dev"] : [wanted];
-  const loaded = await loadTaskData({ ...shared, folder: data, splits });
-  return { loaded, split: splits.find((split) => loaded.splits[split] !== undefined) ?? (splits[0] as string) };
+  const loaded = await loadTaskData({ ...shared, folder: data, splits, isOneEnough: true });
+  const read = Object.keys(loaded.splits);
+  return { loaded, split: read.find((split) => hasLabels(loaded, split)) ?? (read[0] as string) };
+}
+
+/** Whether there is something to measure on in a split. */
+function hasLabels({ kind, splits }: AnyTaskData, split: string): boolean {
+  const examples: AnyTaskData["splits"][string] = splits[split] ?? [];
+  return examples.some((example) => isLabelled(kind, example));
 }
 
 /** @throws {DataError} when there is none, or none has a label: this is told before anything is computed. */
 export function labelledExamples(loaded: AnyTaskData, split: string, data: string, most?: number): readonly Example[] {
   const examples: AnyTaskData["splits"][string] = loaded.splits[split] ?? [];
-  if (examples.some((example) => isLabelled(loaded.kind, example))) {
+  if (hasLabels(loaded, split)) {
     const all = examples as readonly unknown[] as readonly Example[];
     return most === undefined ? all : all.slice(0, most);
   }

@@ -5,6 +5,7 @@ import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InterruptedError, verbatim } from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { namedData } from "../tasks/named-data.ts";
 import { given } from "../util/given.ts";
 import { fileError, readText, writeFileAtomic, writeTexts } from "./files.ts";
 import { type FineTuneEnvironment, type Prepared, prepare } from "./fine-tuning-inputs.ts";
@@ -49,6 +50,7 @@ export interface FineTuneResult {
 
 /**
  * Fine-tunes a model on labelled examples.
+ * @throws {ArgumentError} when the data is named wrongly, before anything is read or looked for.
  * @throws {DataError} when examples cannot be learned from. @throws {ConfigError} when model and task do not fit.
  * @throws {FileError} when the folder holds something already. @throws {TrainingError} when the loss is not a number.
  * @throws {InterruptedError} when aborted, after a checkpoint.
@@ -56,6 +58,8 @@ export interface FineTuneResult {
 export async function fineTune(options: FineTuneOptions): Promise<FineTuneResult> {
   const { model, data, task = {}, runs = 1, output, overwrite = false, ...rest } = options;
   const { choices, environment } = split(rest);
+  // A name that is misspelt is told at once.
+  namedData(data.name, data.dataset);
   await expectFree(output, overwrite);
   const request = { model, data, task, choices, runs };
   const prepared = await prepare(request, environment);

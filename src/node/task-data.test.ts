@@ -49,6 +49,22 @@ describe("a data set by name", () => {
     expect(held.isDevHeldOut).toBe(true);
   });
 
+  test("where one split is enough, the first with labels is read and nothing after it", async () => {
+    write("test.tsv", `label\ttext_a\n${rows(0, 3)}`);
+    // What is not measured may be damaged.
+    write(
+      "dev.tsv",
+      Uint8Array.of(...new TextEncoder().encode("label\ttext_a\n1\t这一行是统一码的文字\n"), 0xb7, 0xfe, 0x0a),
+    );
+    const splits = ["test", "dev"];
+    const load = () => loadTaskData({ name: "chnsenticorp", folder, splits, isOneEnough: true });
+    expect(Object.keys((await load()).files)).toEqual(["test"]);
+    write("test.tsv", "text_a\n没有标签\n");
+    await expect(load()).rejects.toThrow(CorpusError);
+    write("dev.tsv", `label\ttext_a\n${rows(0, 3)}`);
+    expect((await load()).splits["dev"]).toHaveLength(3);
+  });
+
   test("a folder without its files, and a wrong split, say what is known", async () => {
     write("readme.md", "");
     await expect(loadTaskData({ name: "lcqmc", folder })).rejects.toThrow(FileError);
@@ -56,6 +72,9 @@ describe("a data set by name", () => {
     await expect(loadTaskData({ name: "lcqmc", folder, splits: ["trial"] })).rejects.toThrow(
       "a split of LCQMC: train, dev, test",
     );
+    await expect(loadTaskData({ name: "lcqmc", folder, splits: ["test"] })).rejects.toMatchObject({
+      hint: expect.stringMatching(/^give the file itself/),
+    });
     await expect(loadTaskData({ name: "lcqmc" })).rejects.toMatchObject({ hint: "say --data FOLDER" });
     await expect(loadTaskData({ name: "lqcmc", folder })).rejects.toMatchObject({
       hint: expect.stringMatching(/^did you mean lcqmc\?/),

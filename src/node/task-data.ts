@@ -1,19 +1,19 @@
 /** Labelled data for fine-tuning and evaluation: a published data set in a folder, or anyone's files, as examples by split. */
 
 import type { FileEncoding } from "../data/decode-text.ts";
-import { ArgumentError, DataError, FileError, nearest, verbatim } from "../errors.ts";
+import { ArgumentError, DataError, FileError, verbatim } from "../errors.ts";
 import type { Dataset, ExamplesByTask, ReadExamples, TaskName } from "../tasks/datasets/dataset.ts";
-import { datasets, findDataset } from "../tasks/datasets/datasets.ts";
+import { findDataset } from "../tasks/datasets/datasets.ts";
 import { splitFiles } from "../tasks/datasets/split-files.ts";
 import type { TextExample } from "../tasks/examples.ts";
+import { type NamedData, namedData } from "../tasks/named-data.ts";
 import type { ColumnChoices } from "../tasks/records/columns.ts";
 import type { DataNote } from "../tasks/records/data-note.ts";
 import { inferLabels } from "../tasks/records/labels.ts";
 import type { RecordFormat } from "../tasks/records/records.ts";
 import { holdOut, isLabelled, sampleExamples } from "../tasks/records/split-examples.ts";
 import { readUserExamples } from "../tasks/records/user-examples.ts";
-import type { AnyTaskDefinition } from "../tasks/task.ts";
-import { findTaskDefinition, taskDefinitions } from "../tasks/tasks.ts";
+import { several } from "../util/several.ts";
 import { filesUnder, readTextFile } from "./labelled-files.ts";
 
 /** Where labelled data is and how it is read. */
@@ -30,6 +30,8 @@ export interface TaskDataOptions {
   readonly test?: string;
   /** What is loaded: train, dev and test when left out; of a data set also its further splits (trial, challenge). */
   readonly splits?: readonly string[];
+  /** Of these only the first one that has labels is read, and those before it. */
+  readonly isOneEnough?: boolean;
   /** Of people's own data. */
   readonly columns?: ColumnChoices;
   readonly format?: RecordFormat;
@@ -102,9 +104,9 @@ export async function loadTaskData(options: TaskDataOptions): Promise<AnyTaskDat
 
 class TaskDataLoader {
   readonly #options: TaskDataOptions;
-  readonly #definition: AnyTaskDefinition;
+  readonly #definition: NamedData["definition"];
   readonly #kind: TaskName;
-  readonly #dataset: Dataset | undefined;
+  readonly #dataset: NamedData["dataset"];
   readonly #notes: DataNote[] = [];
   readonly #splits: Record<string, readonly AnyExample[]> = {};
   readonly #files: Record<string, readonly string[]> = {};
@@ -112,17 +114,19 @@ class TaskDataLoader {
 
   constructor(options: TaskDataOptions) {
     this.#options = options;
-    const { name, dataset } = options;
-    const named = findDataset(name) as Dataset | undefined;
-    this.#definition = named === undefined ? taskOf(name) : findTaskDefinition(named.task);
-    this.#kind = this.#definition.reads;
-    this.#dataset = dataset === undefined ? named : this.#datasetOf(dataset);
+    const { definition, dataset } = namedData(options.name, options.dataset);
+    this.#definition = definition;
+    this.#kind = definition.reads;
+    this.#dataset = dataset;
   }
 
   async load(): Promise<AnyTaskData> {
-    const { folder, splits = DEFAULT_SPLITS, maxTrainExamples, seed = 0 } = this.#options;
+    const { folder, splits = DEFAULT_SPLITS, isOneEnough = false, maxTrainExamples, seed = 0 } = this.#options;
     const paths = folder === undefined ? [] : await filesUnder(folder);
-    for (const split of splits) await this.#loadSplit(split, paths);
+    for (const split of splits) {
+      await this.#loadSplit(split, paths);
+      if (isOneEnough && this.#splits[split]?.some((example) => isLabelled(this.#kind, example))) break;
+    }
     if (Object.keys(this.#splits).length === 0) throw this.#nothingFound(paths, splits);
     if (splits.includes("train")) this.#checkTrain();
     if (splits.includes("dev")) this.#holdOutDev();
@@ -145,15 +149,6 @@ class TaskDataLoader {
       labelNames: dataset?.labelNames ?? {},
       notes: this.#notes,
     } as AnyTaskData;
-  }
-
-  /** The data set that a task is to learn; its examples may be of another kind that has what the task reads. */
-  #datasetOf(name: string): Dataset {
-    const found = findDataset(name) as Dataset | undefined;
-    const fitting = datasets.filter(({ task }) => isReadableAs(task, this.#kind)).map((dataset) => dataset.name);
-    if (found !== undefined && fitting.includes(found.name)) return found;
-    const expected = `a data set for ${this.#definition.name}: ${fitting.join(", ")}`;
-    throw new ArgumentError({ where: "--dataset", expected, got: name });
   }
 
   async #loadSplit(split: string, paths: readonly string[]): Promise<void> {
@@ -302,6 +297,9 @@ class TaskDataLoader {
       const hint = this.#dataset === undefined ? "say --train FILE (and --dev, --test)" : "say --data FOLDER";
       return new ArgumentError({ where: name, expected: "where the data is", got, hint });
     }
+    const howElse = splits.includes("train")
+      ? "name files one by one with --train, --dev and --test"
+      : "give the file itself, or name another split";
     const names = splits.map((split) => `${split}: ${this.#namesOf(split).flat().slice(0, 3).join(" or ")}`);
     const shown = paths.length === 0 ? "no files" : `${paths.slice(0, 6).join(", ")}${paths.length > 6 ? ", ..." : ""}`;
     const source =
@@ -310,7 +308,7 @@ class TaskDataLoader {
       where: folder,
       expected: `the files of ${this.#dataset?.title ?? "a data set"} (${names.join("; ")})`,
       got: verbatim(shown),
-      hint: `name files one by one with --train, --dev and --test${source}`,
+      hint: `${howElse}${source}`,
     });
   }
 
@@ -346,16 +344,6 @@ const ownNames: Readonly<Record<string, readonly string[]>> = {
   test: ["test.*", "testing.*", "*_test.*", "*.test.*"],
 };
 
-/** Whether examples of a data set can be given to a task that reads another kind. */
-function isReadableAs(kind: TaskName, wanted: TaskName): boolean {
-  const alike: Readonly<Partial<Record<TaskName, readonly TaskName[]>>> = {
-    classify: ["match"],
-    match: ["classify"],
-    embed: ["regress", "match"],
-  };
-  return kind === wanted || (alike[wanted]?.includes(kind) ?? false);
-}
-
 /** Pairs with a label of 0 or 1 are scored by it; scored pairs are what vectors are measured on as they are. */
 function asKind(kind: TaskName, read: ReadExamples<AnyExample>): ReadExamples<AnyExample> {
   if (kind !== "embed") return read;
@@ -364,25 +352,6 @@ function asKind(kind: TaskName, read: ReadExamples<AnyExample>): ReadExamples<An
     return label === undefined || !/^[01]$/.test(label) ? rest : { ...rest, score: Number(label) };
   });
   return { ...read, examples };
-}
-
-function taskOf(name: string): AnyTaskDefinition {
-  const names = taskDefinitions.map((definition) => definition.name);
-  const found = taskDefinitions.find((definition) => definition.name === name.toLowerCase());
-  if (found !== undefined) return found;
-  const sets = datasets.map((dataset) => dataset.name);
-  const near = nearest(name.toLowerCase(), [...names, ...sets]);
-  throw new ArgumentError({
-    where: "task",
-    expected: "a task or a data set",
-    got: name,
-    hint: `${near === undefined ? "" : `did you mean ${near}? `}tasks: ${names.join(", ")}; data sets: ${sets.join(", ")}`,
-  });
-}
-
-/** 1 training example, 2 training examples. */
-function several(number: number, what: string): string {
-  return `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 }
 
 function count(number: number): string {

@@ -24,7 +24,8 @@ export default defineCommand({
     },
     {
       flags: "--split <name>",
-      description: "test, dev, train, or another one of the data set; of pre-training data held-out or train",
+      description:
+        "of a data set's folder: test, dev, train, ... (default: test, else dev); of pre-training data held-out or train",
     },
     ...recordOptions,
     { flags: "--predictions <file>", description: "keep each prediction: JSON lines; qa in .json: answers by id" },

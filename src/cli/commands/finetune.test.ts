@@ -25,6 +25,7 @@ test("people get notes, scores of all runs with maximum, mean and deviation, fil
   });
   expect(notes).toContain("labels: no 25 (50.0 %), yes 25 (50.0 %)");
   expect(notes).toContain("2 epochs = 14 updates of 8 examples, learning rate 3e-3, warm-up 1 update, adamw");
+  expect(notes).toMatch(/seed 1, evaluating: (\d+)\/\1 batches/);
   expect(notes).toMatch(/step 7: dev loss \d\.\d+, accuracy \d+/);
   expect(text).toMatch(/^classify +best step +dev accuracy +test accuracy/);
   expect(text).toMatch(/\nseed 1 .*\nseed 2 .*\nmaximum \(mean\) +\d+\.\d\d \(\d+\.\d\d\).*\nstandard deviation +\d/);
@@ -112,6 +113,14 @@ test("a finished run says its scores again, and --resume takes nothing else", as
   await expect(more).rejects.toThrow("--epochs: expected a resumed run to keep its own, got 3");
   const both = runCommand(["finetune", "classify", "--resume", fixture.path("table")]);
   await expect(both).rejects.toThrow("--resume: expected the folder alone");
+});
+
+test("a misspelt task or data set is told before the folder is looked at or anything is read", async () => {
+  const finetune = (task: string, ...more: string[]) =>
+    runCommand(["finetune", task, "--model", "no/model", "--train", "no.tsv", "-o", fixture.path(), ...more]);
+  await expect(finetune("clasify")).rejects.toMatchObject({ hint: expect.stringMatching(/^did you mean classify\?/) });
+  await expect(finetune("embed", "--dataset", "sts-a")).rejects.toMatchObject({ hint: "did you mean sts-b?" });
+  await expect(finetune("classify")).rejects.toThrow("a new folder for the run");
 });
 
 test.each([
