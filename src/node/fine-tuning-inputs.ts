@@ -224,8 +224,9 @@ function planner(job: AskedFor, data: AnyTaskData, inputs: Prepared["inputs"], {
     data: { ...job.data },
   };
   const plan = completeFineTuning(job.choices, facts);
+  const { batchSize } = plan;
   const { learningRate, gradientAccumulationSteps } = plan.settings;
-  for (const one of rateNotes(choice, learningRate, plan.batchSize * gradientAccumulationSteps)) onNote?.(one);
+  for (const one of rateNotes(choice, learningRate, { batchSize, gradientAccumulationSteps })) onNote?.(one);
   return (seed: number | undefined): FineTuningPlan =>
     seed === undefined ? plan : completeFineTuning({ ...job.choices, seed }, facts);
 }

@@ -52,18 +52,22 @@ describe("defaults of fine-tuning", () => {
 
 describe("advice", () => {
   const choice = { task: "classify", dataset: "ChnSentiCorp", model: base } as const;
+  const batches = (batchSize: number, gradientAccumulationSteps = 1) => ({ batchSize, gradientAccumulationSteps });
 
   test("nothing is said of what is near the published runs", () => {
-    expect(rateNotes(choice, 2e-5, 64)).toEqual([]);
-    expect(rateNotes(choice, 5e-5, 64)).toEqual([]);
-    expect(rateNotes({ task: "classify", model: base }, 2e-5, 4)).toEqual([]);
+    expect(rateNotes(choice, 2e-5, batches(64))).toEqual([]);
+    expect(rateNotes(choice, 5e-5, batches(64))).toEqual([]);
+    expect(rateNotes({ task: "classify", model: base }, 2e-5, batches(4))).toEqual([]);
   });
 
   test("a far learning rate and a small batch are", () => {
-    const [rate, batch] = rateNotes(choice, 1e-3, 8);
+    const [rate, batch] = rateNotes(choice, 1e-3, batches(8));
     expect(rate?.message).toContain("50 times above 2e-5");
     expect(batch).toMatchObject({ kind: "batch-size", run: "--gradient-accumulation-steps 8" });
-    expect(rateNotes(choice, 1e-6, 64)[0]?.message).toContain("20 times below 2e-5");
+    const [more] = rateNotes(choice, 2e-5, batches(8, 2));
+    expect(more).toMatchObject({ measured: { batchSize: 16 }, run: "--gradient-accumulation-steps 8" });
+    expect(rateNotes(choice, 2e-5, batches(8, 8))).toEqual([]);
+    expect(rateNotes(choice, 1e-6, batches(64))[0]?.message).toContain("20 times below 2e-5");
   });
 });
 

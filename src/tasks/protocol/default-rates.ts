@@ -141,15 +141,23 @@ export function learningRateGrid(): number[] {
   return [...new Set(rates)].sort((a, b) => a - b);
 }
 
+/** What an update is made of. */
+interface UpdateBatches {
+  /** Examples that are computed at once. */
+  readonly batchSize: number;
+  readonly gradientAccumulationSteps: number;
+}
+
 /** A learning rate this many times above or below the table's is worth a word: the table's own rates differ by 5. */
 const FAR = 3;
 
 /**
  * What to say of a chosen learning rate and batch size: nothing when they are near those of the published runs.
- * @param batchSize - examples of an update, gradient accumulation counted.
+ * @param batches - examples in each, and how many make an update.
  */
-export function rateNotes(choice: FineTuningChoice, learningRate: number, batchSize: number): DataNote[] {
+export function rateNotes(choice: FineTuningChoice, learningRate: number, batches: UpdateBatches): DataNote[] {
   const usual = fineTuningDefaults(choice);
+  const examples = batches.batchSize * batches.gradientAccumulationSteps;
   const notes: DataNote[] = [];
   const ratio = learningRate / usual.learningRate;
   if (ratio >= FAR || ratio <= 1 / FAR) {
@@ -165,13 +173,13 @@ export function rateNotes(choice: FineTuningChoice, learningRate: number, batchS
     });
   }
   const isPublished = publishedCourses[choice.dataset ?? ""] !== undefined;
-  if (isPublished && batchSize * 2 <= usual.batchSize) {
+  if (isPublished && examples * 2 <= usual.batchSize) {
     notes.push({
       kind: "batch-size",
       level: "warning",
-      message: `the published results were had with ${usual.batchSize} examples an update, and ${batchSize} lower them markedly`,
-      measured: { batchSize, usual: usual.batchSize },
-      run: `--gradient-accumulation-steps ${Math.ceil(usual.batchSize / batchSize)}`,
+      message: `the published results were had with ${usual.batchSize} examples an update, and ${examples} lower them markedly`,
+      measured: { batchSize: examples, usual: usual.batchSize },
+      run: `--gradient-accumulation-steps ${Math.ceil(usual.batchSize / batches.batchSize)}`,
     });
   }
   return notes;

@@ -76,7 +76,7 @@ describe("what to check", () => {
     });
     const kinds = ["batch-size", "learning-rate", "split", "sequence-length", "note", "class", "copies"];
     expect(found.map(({ kind }) => kind)).toEqual(kinds);
-    expect(found[0]?.run).toContain("--gradient-accumulation-steps 8");
+    expect(found[0]?.run).toBe("--batch-size and --gradient-accumulation-steps whose product is 64");
   });
 });
 

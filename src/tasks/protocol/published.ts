@@ -146,7 +146,7 @@ export function whatToCheck(result: ResultCircumstances): DataNote[] {
       kind: "batch-size",
       level: "warning",
       message: `the batch: ${batchSize} examples an update, published with ${usualBatchSize}; a smaller one lowers the results markedly`,
-      run: `--batch-size ${usualBatchSize}, or --gradient-accumulation-steps ${Math.ceil(usualBatchSize / batchSize)}`,
+      run: `--batch-size and --gradient-accumulation-steps whose product is ${usualBatchSize}`,
     },
     learningRate !== usualLearningRate && {
       kind: "learning-rate",
