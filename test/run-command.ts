@@ -7,7 +7,7 @@ import { runProgram } from "../src/cli/program.ts";
 const CAPACITY = 1 << 24;
 
 /**
- * @param lines - standard input. @param onStderr - takes what the command wrote on stderr.
+ * @param lines - standard input. @param onStderr - takes what the command wrote on stderr, also where it fails.
  * @returns what it wrote on stdout.
  */
 export async function runCommand(
@@ -23,9 +23,12 @@ export async function runCommand(
   async function* stdinLines() {
     yield* lines;
   }
-  await runProgram(args, { output, signal: new AbortController().signal, stdinLines });
-  await output.flush();
-  onStderr?.(String(streams.stderr.read() ?? ""));
+  try {
+    await runProgram(args, { output, signal: new AbortController().signal, stdinLines });
+  } finally {
+    await output.flush();
+    onStderr?.(String(streams.stderr.read() ?? ""));
+  }
   return String(streams.stdout.read() ?? "");
 }
 

@@ -5,6 +5,7 @@ import { writtenMetric, writtenRows } from "../report/values.ts";
 import { predictionFileOf, type QuestionAnswer } from "../tasks/qa/qa-answer.ts";
 import { withLabelNames } from "../tasks/records/labels.ts";
 import type { Evaluation, EvaluationError } from "../tasks/task.ts";
+import { expectKnownLabels } from "../tasks/task-batches.ts";
 import { given } from "../util/given.ts";
 import type { CommandContext, Output } from "./command.ts";
 import { type Example, isFolder, labelledExamples, loadExamples } from "./labelled-data.ts";
@@ -30,6 +31,7 @@ export async function evaluateFineTuned(context: CommandContext, name: string, d
       output.note(`${level === "warning" ? "warning: " : ""}${message}${run === undefined ? "" : ` (${run})`}`);
     }
     const examples = labelledExamples(loaded, split, data, options["maxExamples"]);
+    expectKnownLabels(task, examples);
     const predictions = await predictAll(model, examples, context);
     const evaluation = task.evaluate(examples, predictions);
     const { title } = loaded;

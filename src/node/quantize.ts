@@ -17,6 +17,7 @@ import type { LoadedModel } from "../inference/load-model.ts";
 import { encodeRows, rowOptions, type TextOrPair, type TokenRow } from "../inference/token-rows.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { taskModel } from "../tasks/pipeline/pipeline.ts";
+import { expectKnownLabels } from "../tasks/task-batches.ts";
 import { given } from "../util/given.ts";
 import { Random } from "../util/random.ts";
 import { loadPretrained } from "./bert-model.ts";
@@ -208,8 +209,10 @@ class Meter {
   /** @throws {ConfigError} when there are examples, and the model was fine-tuned for nothing. */
   static async create(base: LoadedModel, parts: MeterParts): Promise<Meter> {
     if (parts.examples === undefined) return new Meter(base, parts, undefined, "");
-    const { settings, primaryMetric } = taskModel(base, parts).task;
-    return new Meter(base, parts, await parts.examples(settings.task), primaryMetric);
+    const { task } = taskModel(base, parts);
+    const examples = await parts.examples(task.settings.task);
+    expectKnownLabels(task, examples);
+    return new Meter(base, parts, examples, task.primaryMetric);
   }
 
   async differences(model: LoadedModel): Promise<LayerDifference[]> {

@@ -155,6 +155,10 @@ class ClassifyTask implements Task<TextExample, Classification> {
     return this.#reading.encode(example, tokenizer, this.settings, labels);
   }
 
+  expectLabel(example: TextExample): void {
+    if (example.label !== undefined) this.#ids.idOf(example.label, example);
+  }
+
   head(inputs: HeadInputs) {
     return { logits: this.#reading.score(inputs, this.#ids.labels.length) };
   }

@@ -113,6 +113,10 @@ class MultiLabelTask implements Task<MultiLabelExample, MultiLabelPrediction> {
     return encodeTexts(example, tokenizer, this.settings, { [LABELS]: targets });
   }
 
+  expectLabel(example: MultiLabelExample): void {
+    for (const label of example.labels ?? []) this.#ids.idOf(label, example);
+  }
+
   head({ context, dropout, pooledOutput }: HeadInputs) {
     return { logits: sequenceClassificationHead(context, dropout(pooledOutput()), this.#ids.labels.length) };
   }

@@ -99,6 +99,10 @@ class TaggingTask implements Task<TaggedExample, Tagging, TaggedRows> {
     return { rows, encoded, units };
   }
 
+  expectLabel(example: TaggedExample): void {
+    for (const tag of this.#tagsOf(example) ?? []) this.#ids.idOf(tag, example);
+  }
+
   /** Plain text comes cut into its characters; it is cut as the training data was. Units that were given stay. */
   #unitsOf({ text, units, tags }: TaggedExample): readonly Span[] {
     const kind = this.settings.units;

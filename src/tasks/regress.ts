@@ -110,6 +110,10 @@ class RegressTask implements Task<ScoredExample, Regression> {
     return encodeTexts(example, tokenizer, this.settings, labels);
   }
 
+  expectLabel(example: ScoredExample): void {
+    if (example.score !== undefined) this.#checked(example.score, example);
+  }
+
   #checked(score: number, { id }: ScoredExample): number {
     const [lowest, highest] = this.#range;
     if (Number.isFinite(score) && score >= lowest && score <= highest) return score;

@@ -103,3 +103,11 @@ export function expectLabelled({ labelInputs }: AnyTask, { encoded }: EncodedExa
     hint: "leave out what has no label, or name the column of the labels",
   });
 }
+
+/**
+ * Refuses to measure on examples whose labels the task does not know, before any of them is computed.
+ * @throws {DataError} that names the first one.
+ */
+export function expectKnownLabels(task: AnyTask, examples: readonly unknown[]): void {
+  for (const example of examples) task.expectLabel?.(example);
+}

@@ -191,6 +191,12 @@ export interface Task<Example, Prediction, Encoded extends EncodedExample = Enco
    * @throws {DataError} when a label is unknown, or the example does not fit the task.
    */
   encode(example: Example, tokenizer: BertTokenizer): Encoded;
+  /**
+   * Refuses what an example is labelled with where `encode` would, without making tokens of it: so all of a large file are
+   * looked at before anything is computed. A task that takes every label has none.
+   * @throws {DataError} when the label is unknown, or a number out of range.
+   */
+  expectLabel?(example: Example): void;
   /** What is trained on where it is not the examples as they are: the texts of pairs one by one, answers that are in their passage. */
   trainingExamples?(examples: readonly Example[]): readonly Example[];
   /** The scores, by output name, with the axes of `scoreAxes`. */

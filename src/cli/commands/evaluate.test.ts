@@ -87,10 +87,15 @@ describe("a fine-tuned model", () => {
     await expect(wrong).rejects.toThrow("expected a column missing");
   });
 
-  test("a folder's test split, or its dev split where there is no other", async () => {
+  test("a folder's test split, or its dev split where there is no other with labels; the rest is not read", async () => {
     const dev = mkdtempSync(join(folder, "dev-"));
     writeFileSync(join(dev, "dev.tsv"), "text\tlabel\n我爱北京\t好\n天气\t差\n");
     expect(parseLines(await evaluate(["--data", dev, "--json"]))[0]).toMatchObject({ split: "dev", examples: 2 });
+    writeFileSync(join(dev, "test.tsv"), "text\n我爱北京\n");
+    expect(parseLines(await evaluate(["--data", dev, "--json"]))[0]).toMatchObject({ split: "dev", examples: 2 });
+    writeFileSync(join(dev, "test.tsv"), "text\tlabel\n天气\t差\n");
+    writeFileSync(join(dev, "dev.tsv"), "text\tlabel\n只有一列\n");
+    expect(parseLines(await evaluate(["--data", dev, "--json"]))[0]).toMatchObject({ split: "test", examples: 1 });
   });
 
   test("examples without a label among others are left out; a file without any is refused before anything is computed", async () => {
@@ -136,6 +141,17 @@ describe("a fine-tuned model", () => {
     const failure = await evaluate(["--data", unseen]).catch((error) => error);
     expect(failure).toBeInstanceOf(DataError);
     expect(failure.message).toMatch(/^label of "我爱北京": .*"极好"$/);
+  });
+
+  test("looks for such labels in the whole file before it computes", async () => {
+    const late = join(folder, "late.tsv");
+    writeFileSync(late, `text\tlabel\n${"我爱北京\t好\n".repeat(6000)}天气\t极好\n`);
+    let notes = "";
+    const refused = runCommand(["evaluate", classifier.path, "--data", late], [], (stderr) => {
+      notes = stderr;
+    });
+    await expect(refused).rejects.toThrow(/^label of "天气": .*"极好"$/);
+    expect(notes).not.toContain("texts");
   });
 });
 
