@@ -179,7 +179,7 @@ export type { Choice, MeasuredRates } from "./report/training-plan.ts";
 export { type OnnxRuntimeModule, type OnnxRuntimeOptions, onnxRuntime } from "./runtime/onnxruntime.ts";
 export type { CompileOptions, Executable, Runtime } from "./runtime/runtime.ts";
 export type { ScoredChoice } from "./tasks/choice.ts";
-export { type AnswerRepair, type QuestionFile, readQuestionFile } from "./tasks/datasets/question-file.ts";
+export { type QuestionFile, readQuestionFile } from "./tasks/datasets/question-file.ts";
 export type { SourcePlace, SourceText } from "./tasks/explained/explained.ts";
 export { scoreCjrcAnswer } from "./tasks/metrics/cjrc-metrics.ts";
 export {
@@ -299,6 +299,7 @@ export {
   type ScoredModel,
   whatToCheck,
 } from "./tasks/protocol/published.ts";
+export type { AnswerRepair } from "./tasks/qa/placed-answers.ts";
 export {
   type AnswerCandidate,
   type AnswerKind,

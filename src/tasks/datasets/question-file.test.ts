@@ -42,15 +42,16 @@ test("what is elsewhere than the data says is counted and listed", () => {
   ]);
 });
 
-test("the native layout has texts without places, some of them numbers", () => {
-  const qas = [{ query_id: "Q", query_text: "在哪？", answers: ["城西", 39764.0, 4.9] }];
-  const { examples } = read(JSON.stringify([{ context_id: "C", context_text: CONTEXT, qas }]));
+test("the native layout has texts without places, some of them numbers, spelt as the file spells them", () => {
+  const context = `${CONTEXT}建于1998年。`;
+  const qas = `[{ "query_id": "Q", "query_text": "哪年？", "answers": ["城西", 39764.0, 4.9, 1998] }]`;
+  const { examples } = read(`[{ "context_id": "C", "context_text": "${context}", "qas": ${qas} }]`);
   expect(examples).toEqual([
     {
       id: "Q",
-      context: CONTEXT,
-      question: "在哪？",
-      answers: [{ text: "城西", start: 11 }, { text: "39764.0" }, { text: "4.9" }],
+      context,
+      question: "哪年？",
+      answers: [{ text: "城西", start: 11 }, { text: "39764.0" }, { text: "4.9" }, { text: "1998", start: 23 }],
     },
   ]);
 });

@@ -4,9 +4,9 @@
  */
 import { DataError } from "../../errors.ts";
 import type { Answer, QuestionExample } from "../examples.ts";
-import { AnswerFinder, type PlaceKind } from "../qa/answer-places.ts";
+import { AnswerFinder } from "../qa/answer-places.ts";
+import { type AnswerRepair, PlacedAnswers } from "../qa/placed-answers.ts";
 import { QuestionIds } from "../qa/question-ids.ts";
-import type { DataNote } from "../records/data-note.ts";
 import { parseJson } from "../records/parse-json.ts";
 import type { DatasetFile, ReadExamples } from "./dataset.ts";
 
@@ -14,18 +14,6 @@ import type { DatasetFile, ReadExamples } from "./dataset.ts";
 export interface QuestionFileOptions {
   /** Whether answers may be YES and NO, which stand in no passage (CJRC). */
   readonly yesNo?: boolean;
-}
-
-/** An answer whose place is not where the data says. */
-export interface AnswerRepair {
-  /** The question. */
-  readonly id: string;
-  readonly text: string;
-  /** As the data says. */
-  readonly stated: number | undefined;
-  readonly place: PlaceKind;
-  /** UTF-16 offset of the place taken; undefined where the text is not in the passage. */
-  readonly start: number | undefined;
 }
 
 /** The questions of a file, and what is wrong with it. */
@@ -42,7 +30,7 @@ export interface QuestionFile extends ReadExamples<QuestionExample> {
  * Source: Rajpurkar et al. 2016 and 2018 (SQuAD); squad-style-data and data of ymcui/cmrc2018.
  */
 export function readQuestionFile({ path, text }: DatasetFile, options: QuestionFileOptions = {}): QuestionFile {
-  const reader = new QuestionReader(options);
+  const reader = new QuestionReader(options, spellingOf(text));
   const json = parseJson(text, path);
   if (Array.isArray(json)) {
     json.forEach((passage, i) => {
@@ -61,13 +49,14 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 class QuestionReader {
   readonly #options: QuestionFileOptions;
+  readonly #spell: Spelling;
   readonly #examples: QuestionExample[] = [];
-  readonly #repairs: AnswerRepair[] = [];
+  readonly #placed = new PlacedAnswers();
   readonly #ids = new QuestionIds();
-  #answers = 0;
 
-  constructor(options: QuestionFileOptions) {
+  constructor(options: QuestionFileOptions, spell: Spelling) {
     this.#options = options;
+    this.#spell = spell;
   }
 
   article(json: unknown, where: string): void {
@@ -86,8 +75,8 @@ class QuestionReader {
   }
 
   finish(): QuestionFile {
-    const notes = [...placeNotes(this.#repairs, this.#answers), ...this.#ids.notes()];
-    return { examples: this.#examples, repairs: this.#repairs, ...(notes.length > 0 ? { notes } : {}) };
+    const notes = [...this.#placed.notes(), ...this.#ids.notes()];
+    return { examples: this.#examples, repairs: this.#placed.repairs, ...(notes.length > 0 ? { notes } : {}) };
   }
 
   #passage(context: string, questions: readonly unknown[], where: string): void {
@@ -106,23 +95,18 @@ class QuestionReader {
   #answersOf(fields: JsonObject, id: string, finder: AnswerFinder, where: string): Partial<QuestionExample> {
     if (fields["answers"] === undefined) return {};
     const given = listOf(fields["answers"], `${where}.answers`).map((answer, i) =>
-      statedAnswer(answer, `${where}.answers[${i}]`),
+      statedAnswer(answer, `${where}.answers[${i}]`, this.#spell),
     );
     const isImpossible = isTrue(fields["is_impossible"]);
     if (given.some(({ text }) => HIDDEN_ANSWER.test(text))) return {};
     if (given.every(({ text }) => text === "")) return given.length > 0 || isImpossible ? { answers: [] } : {};
-    const answers = given.map((answer) => this.#placed(answer, id, finder));
+    // An annotator who says yes or no points at no place.
+    const isPlaced = ({ text }: Answer) => !(this.#options.yesNo && YES_NO.has(text));
+    const answers = given.map((answer) =>
+      isPlaced(answer) ? this.#placed.place(answer, id, finder) : { text: answer.text },
+    );
     const first = this.#options.yesNo ? YES_NO.get(answers[0]?.text ?? "") : undefined;
     return first === undefined ? { answers } : { answers, yesNo: first };
-  }
-
-  #placed({ text, start: stated }: Answer, id: string, finder: AnswerFinder): Answer {
-    // An annotator who says yes or no, or found nothing, points at no place.
-    if (text === "" || (this.#options.yesNo && YES_NO.has(text))) return { text };
-    this.#answers += 1;
-    const { kind, start } = finder.find(text, stated);
-    if (kind !== "as stated") this.#repairs.push({ id, text, stated, place: kind, start });
-    return start === undefined ? { text } : { text, start };
   }
 }
 
@@ -133,44 +117,36 @@ const YES_NO: ReadonlyMap<string, "yes" | "no"> = new Map([
   ["NO", "no"],
 ]);
 
-function statedAnswer(json: unknown, where: string): Answer {
-  if (typeof json === "string" || typeof json === "number") return { text: answerText(json, where) };
+function statedAnswer(json: unknown, where: string, spell: Spelling): Answer {
+  if (typeof json === "string" || typeof json === "number") return { text: answerText(json, where, spell) };
   const { text, answer_start: start } = objectOf(json, where);
   const isPlace = typeof start === "number" && Number.isInteger(start);
   if (start !== undefined && start !== null && !isPlace) {
     throw new DataError({ where: `${where}.answer_start`, expected: "a whole number", got: start });
   }
-  return { text: answerText(text, `${where}.text`), ...(isPlace && start >= 0 ? { start } : {}) };
+  return { text: answerText(text, `${where}.text`, spell), ...(isPlace && start >= 0 ? { start } : {}) };
 }
+
+function answerText(json: unknown, where: string, spell: Spelling): string {
+  return typeof json === "number" ? spell(json) : stringOf(json, where);
+}
+
+/** How a file writes a number of JSON, which its value no longer tells. */
+type Spelling = (value: number) => string;
 
 /**
  * Some answers of CMRC's own layout are numbers, which a spreadsheet made of dates and figures: 39764.0. Its SQuAD layout and
- * its evaluation spell them as Python does, with the decimal point.
+ * its evaluation spell them as Python does, with the decimal point; a year that is written without one has none.
  */
-function answerText(json: unknown, where: string): string {
-  if (typeof json === "number") return Number.isInteger(json) ? json.toFixed(1) : String(json);
-  return stringOf(json, where);
-}
-
-const MAX_LISTED = 5;
-
-/** One note for each way in which answers were elsewhere; a layout that says no places is none. */
-function placeNotes(repairs: readonly AnswerRepair[], answers: number): DataNote[] {
-  const notes: DataNote[] = [];
-  const add = (place: PlaceKind, level: DataNote["level"], text: string) => {
-    const found = repairs.filter((repair) => repair.place === place);
-    if (found.length === 0) return;
-    const ids = [...new Set(found.map(({ id }) => id))];
-    const listed = `${ids.slice(0, MAX_LISTED).join(", ")}${ids.length > MAX_LISTED ? ", ..." : ""}`;
-    const message = `${found.length} of ${answers} answers ${text} (${listed})`;
-    notes.push({ kind: `answers ${place}`, level, message, measured: { answers: found.length, of: answers } });
+function spellingOf(file: string): Spelling {
+  let decimals: ReadonlySet<string> | undefined;
+  return (value) => {
+    decimals ??= new Set(Array.from(file.matchAll(WHOLE_DECIMAL), ([, whole]) => whole as string));
+    return decimals.has(String(value)) ? value.toFixed(1) : String(value);
   };
-  add("in UTF-16 units", "info", "say their place in UTF-16 units, the others in code points");
-  add("moved", "info", "are not where the data says; the nearest occurrence was taken");
-  add("searched", "info", "come without a place; their first occurrence was taken");
-  add("absent", "warning", "are not in their passage; they count in evaluation, and nothing is learned from them");
-  return notes;
 }
+
+const WHOLE_DECIMAL = /[[:,]\s*(-?\d+)\.0+(?=\s*[\],}])/gu;
 
 function idOf(fields: JsonObject, where: string): string {
   const id = fields["id"] ?? fields["query_id"];

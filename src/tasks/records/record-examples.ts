@@ -6,6 +6,8 @@ import type { Answer } from "../examples.ts";
 import { DroppedEntities } from "../ner/dropped-entities.ts";
 import type { SpansApart } from "../ner/tag-schemes.ts";
 import type { TextUnits } from "../ner/text-units.ts";
+import { AnswerFinder } from "../qa/answer-places.ts";
+import { PlacedAnswers } from "../qa/placed-answers.ts";
 import { QuestionIds } from "../qa/question-ids.ts";
 import type { ColumnRole } from "./column-names.ts";
 import type { ColumnPlaces } from "./columns.ts";
@@ -17,6 +19,7 @@ import type { Records } from "./records.ts";
 /** What is seen of all records together. */
 class Findings {
   readonly questionIds = new QuestionIds();
+  readonly placedAnswers = new PlacedAnswers();
   readonly droppedEntities = new DroppedEntities();
 }
 
@@ -123,7 +126,7 @@ export function examplesOfRecords<Task extends TaskName>(
   return [...readRecordExamples(task, records, places).examples];
 }
 
-/** The same with what people should know of them: entities that were left out, ids that stand twice. */
+/** The same with what people should know of them: answers that are elsewhere, entities that were left out, ids that stand twice. */
 export function readRecordExamples<Task extends TaskName>(
   task: Task,
   records: Records,
@@ -132,7 +135,8 @@ export function readRecordExamples<Task extends TaskName>(
   const read = readers[task];
   const findings = new Findings();
   const examples = records.rows.map((_, row) => read(new RecordReader(records, places, row, findings)));
-  return { examples, notes: [...findings.questionIds.notes(), ...findings.droppedEntities.notes("warning")] };
+  const { placedAnswers, questionIds, droppedEntities } = findings;
+  return { examples, notes: [...placedAnswers.notes(), ...questionIds.notes(), ...droppedEntities.notes("warning")] };
 }
 
 function optional<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
@@ -164,27 +168,38 @@ function labelsOf(record: RecordReader): string[] | undefined {
 
 function questionOf(record: RecordReader): ExamplesByTask["qa"] {
   const id = record.name("id") ?? record.where;
-  const answers = answersOf(record);
-  record.findings.questionIds.add(id, record.where, answers !== undefined);
-  return { id, context: record.text("context"), question: record.text("question"), ...optional("answers", answers) };
+  const context = record.text("context");
+  const { placedAnswers, questionIds } = record.findings;
+  const finder = new AnswerFinder(context);
+  const answers = answersOf(record)?.map((answer) => placedAnswers.place(answer, id, finder));
+  questionIds.add(id, record.where, answers !== undefined);
+  return { id, context, question: record.text("question"), ...optional("answers", answers) };
 }
 
 /** A text, a list of texts, SQuAD's `{ text: [...], answer_start: [...] }`, or a list of `{ text, answer_start }`. */
 function answersOf(record: RecordReader): Answer[] | undefined {
   const value = record.value("answers");
   if (value === undefined) return undefined;
-  if (typeof value === "string" && !looksLikeList(value)) {
-    return value === "" ? [] : [answerOf(value, record.number("answerStart"))];
+  const single = answerText(value);
+  if (single !== undefined && !looksLikeList(single)) {
+    return single === "" ? [] : [answerOf(single, record.number("answerStart"))];
   }
   const list = listOf(value) ?? columnsOfAnswers(value);
   if (list === undefined) throw record.error("answers", "a text, or a list of answers", value);
   return list.map((item) => {
-    if (typeof item === "string") return answerOf(item, undefined);
-    const { text, answer_start: start, start: other } = (item ?? {}) as Record<string, unknown>;
-    if (typeof text !== "string") throw record.error("answers", "an answer with a text", item);
+    const alone = answerText(item);
+    if (alone !== undefined) return answerOf(alone, undefined);
+    const { text: given, answer_start: start, start: other } = (item ?? {}) as Record<string, unknown>;
+    const text = answerText(given);
+    if (text === undefined) throw record.error("answers", "an answer with a text", item);
     const at = start ?? other;
     return answerOf(text, typeof at === "number" ? at : undefined);
   });
+}
+
+/** The text of an answer: years and amounts may be numbers of JSON. */
+function answerText(value: unknown): string | undefined {
+  return typeof value === "number" ? String(value) : typeof value === "string" ? value : undefined;
 }
 
 function columnsOfAnswers(value: unknown): unknown[] | undefined {

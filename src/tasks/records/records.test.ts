@@ -246,6 +246,14 @@ describe("the examples of each task", () => {
       id: "3",
       answers: [{ text: "北京", start: 0 }],
     });
+    const numbers = { context: "城建于1998年，人口12.5万。", question: "哪年？" };
+    for (const answers of [1998, [1998], { text: [1998], answer_start: [3] }, [{ text: 1998, answer_start: 3 }]]) {
+      expect(await read("qa", { ...numbers, answers })).toMatchObject({ answers: [{ text: "1998", start: 3 }] });
+    }
+    expect(await read("qa", { ...numbers, answers: 12.5 })).toMatchObject({ answers: [{ text: "12.5", start: 11 }] });
+    await expect(read("qa", { ...numbers, answers: true })).rejects.toThrow(
+      "expected a text, or a list of answers, got true",
+    );
     const choices = ["北京", "上海"];
     for (const answer of ["上海", "B", 1]) {
       expect(await read("choice", { context: "", question: "哪里？", choices, answer })).toMatchObject({
@@ -270,6 +278,36 @@ describe("the examples of each task", () => {
     // Where nothing names them, each has its line.
     const nameless = `${JSON.stringify({ context: "北京", question: "哪？", answers: ["北京"] })}\n`;
     expect((await readUserExamples("qa", "a.jsonl", nameless + nameless)).examples).toHaveLength(2);
+  });
+
+  test("qa: answers are placed in their passages, and what is elsewhere or nowhere is counted", async () => {
+    const line = (id: string, answers: unknown) =>
+      `${JSON.stringify({ id, context: "塔在城西。城西有塔。", question: "哪？", answers })}\n`;
+    const text = [
+      line("stated", [{ text: "城西", answer_start: 5 }]),
+      line("moved", [{ text: "城西", answer_start: 4 }]),
+      line("searched", "城西"),
+      line("absent", [{ text: "城东", answer_start: 2 }]),
+      line("none", []),
+    ].join("");
+    const { examples, notes = [] } = await readUserExamples("qa", "a.jsonl", text);
+    expect(examples.map((one) => (one as { answers: unknown }).answers)).toEqual([
+      [{ text: "城西", start: 5 }],
+      [{ text: "城西", start: 5 }],
+      [{ text: "城西", start: 2 }],
+      [{ text: "城东" }],
+      [],
+    ]);
+    expect(
+      notes.filter(({ kind }) => kind.startsWith("answers")).map(({ level, message }) => [level, message]),
+    ).toEqual([
+      ["info", "1 of 4 answers are not where the data says; the nearest occurrence was taken (moved)"],
+      ["info", "1 of 4 answers come without a place; their first occurrence was taken (searched)"],
+      [
+        "warning",
+        "1 of 4 answers are not in their passage; they count in evaluation, and nothing is learned from them (absent)",
+      ],
+    ]);
   });
 
   test("ner: entities that overlap a longer one are counted, and the first are named", async () => {
