@@ -8,10 +8,10 @@ import { parseJson } from "./parse-json.ts";
 import { readTable } from "./records-table.ts";
 
 /** The layouts of records. */
-export const RECORD_FORMATS = ["csv", "tsv", "json", "jsonl", "conll", "words"] as const;
+export const RECORD_FORMATS = ["csv", "tsv", "json", "jsonl", "conll", "words", "tagged-words"] as const;
 /**
  * csv, tsv: rows; json: a list of objects, alone or in an object; jsonl: an object a line; conll: a unit and its tag a line; words:
- * sentences with spaces between words.
+ * sentences with spaces between words; tagged-words: the same with a tag behind each word, 北京/ns.
  */
 export type RecordFormat = (typeof RECORD_FORMATS)[number];
 
@@ -40,10 +40,12 @@ export interface RecordOptions {
 
 /** The layout of a file by the ending of its name, or by how its text begins. */
 export function recordFormat(path: string, text: string): RecordFormat {
-  const ending = /\.(csv|tsv|jsonl|json|conll|conllu|conllx|bio|bioes)(\.(gz|xz|zst))?$/i
+  const ending = /\.(csv|tsv|jsonl|json|conll|conllu|conllx|bio|bioes|pos|wordpos|seg)(\.(gz|xz|zst))?$/i
     .exec(path)?.[1]
     ?.toLowerCase();
   if (ending === "json") return isJsonLines(text) ? "jsonl" : "json";
+  if (ending?.endsWith("pos")) return "tagged-words";
+  if (ending === "seg") return "words";
   if (ending?.startsWith("conll") || ending?.startsWith("bio")) return "conll";
   if (ending !== undefined) return ending as RecordFormat;
   const start = text.trimStart();
@@ -92,14 +94,21 @@ export async function readRecords(path: string, text: string, options: RecordOpt
       return objectRecords(path, format, jsonObjects(path, text));
     case "conll":
     case "words":
+    case "tagged-words":
       throw new DataError({
         where: path,
         expected: "records with columns: csv, tsv, json or jsonl",
-        got: verbatim(format === "conll" ? "tagged characters, a line each" : "sentences with spaces between words"),
+        got: verbatim(UNRECORDED[format]),
         hint: "such files are for the task ner; say what it is with --format where that is wrong",
       });
   }
 }
+
+const UNRECORDED = {
+  conll: "tagged characters, a line each",
+  words: "sentences with spaces between words",
+  "tagged-words": "words with their tags, 北京/ns",
+} as const;
 
 interface PlacedObject {
   readonly value: Readonly<Record<string, unknown>>;

@@ -83,7 +83,7 @@ export function looksLikeTaggedColumns(text: string): boolean {
 }
 
 /** Lines with their numbers, without line ends; a text is not cut into all of its lines at once. */
-function* linesOf(text: string): Generator<readonly [number: number, line: string]> {
+export function* linesOf(text: string): Generator<readonly [number: number, line: string]> {
   for (let [number, start] = [1, text.startsWith("\ufeff") ? 1 : 0]; start < text.length; number++) {
     const found = text.indexOf("\n", start);
     const end = found < 0 ? text.length : found;
@@ -138,7 +138,8 @@ function halves(line: string, separator: "\t" | " "): string[] {
   return [isBlank(token) ? token : token.trim(), trimmed.slice(at + 1)];
 }
 
-function notDecoded(where: string): DataError {
+/** What is said of a line with U+FFFD. */
+export function notDecoded(where: string): DataError {
   return new DataError({
     where,
     expected: "text in one encoding",

@@ -1,4 +1,4 @@
-/** Anyone's own file as the examples of a task: records by their columns, tagged lines, and questions in SQuAD's layout. */
+/** Anyone's own file as the examples of a task: records by their columns, tagged lines and words, and questions in SQuAD's layout. */
 
 import type { ExamplesByTask, ReadExamples, TaskName } from "../datasets/dataset.ts";
 import { readQuestionFile } from "../datasets/question-file.ts";
@@ -6,6 +6,7 @@ import { type ColumnChoices, findColumns } from "./columns.ts";
 import { readRecordExamples } from "./record-examples.ts";
 import { type RecordOptions, readRecords, recordFormat } from "./records.ts";
 import { looksLikeTaggedColumns, readSegmented, readTaggedColumns } from "./tagged-columns.ts";
+import { looksLikeTaggedWords, readTaggedWords, withoutTags } from "./tagged-words.ts";
 
 type Read<Task extends TaskName> = ReadExamples<ExamplesByTask[Task]>;
 
@@ -30,11 +31,15 @@ export async function readUserExamples<Task extends TaskName>(
     return readQuestionFile({ path, text }) as ReadExamples<unknown> as Read<Task>;
   }
   const isGuess = options.format === undefined && format === "tsv";
+  if (task === "ner" && (format === "tagged-words" || (isGuess && looksLikeTaggedWords(text)))) {
+    return { examples: readTaggedWords(text, path) } as ReadExamples<unknown> as Read<Task>;
+  }
   if (task === "ner" && (format === "conll" || (isGuess && looksLikeTaggedColumns(text)))) {
     return { examples: readTaggedColumns(text, { path }) } as ReadExamples<unknown> as Read<Task>;
   }
   if (task === "ner" && format === "words") {
-    return { examples: readSegmented(text, path) } as ReadExamples<unknown> as Read<Task>;
+    const words = looksLikeTaggedWords(text) ? withoutTags(text, path) : text;
+    return { examples: readSegmented(words, path) } as ReadExamples<unknown> as Read<Task>;
   }
   const columns = options.columns ?? {};
   const names = Object.values(columns).flat();
