@@ -14,3 +14,13 @@ test("an option's value that the library refuses is wrong use, as one that the c
   expect(codeOf(new DataError(detail))).toBe(1);
   expect(codeOf(new Error("x"))).toBe(1);
 });
+
+test("an array that finds no memory is no defect of the program", () => {
+  const notes: string[] = [];
+  const output = { note: (text: string) => notes.push(text) } as unknown as Output;
+  reportFailure(new RangeError("Array buffer allocation failed"), { debug: false, output });
+  expect(notes).toEqual([
+    "error: out of memory: Array buffer allocation failed",
+    expect.stringMatching(/^hint: lower the batch size or the sequence length; zhbert plan/),
+  ]);
+});

@@ -49,11 +49,23 @@ function describeFailure(error: unknown): Failure {
   if (isSystemError(error)) {
     return { message: `error: ${error.path ?? error.syscall}: ${error.message}`, hint: "", exitCode: 1 };
   }
+  if (isOutOfMemory(error)) {
+    return {
+      message: `error: out of memory: ${error.message}`,
+      hint: "lower the batch size or the sequence length; zhbert plan shows what a training step takes",
+      exitCode: 1,
+    };
+  }
   return {
     message: `error: unexpected ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,
     hint: "this is a defect of zhbert: please report it with the stack that --debug prints",
     exitCode: 1,
   };
+}
+
+/** What Node.js throws where an array finds no memory. */
+function isOutOfMemory(error: unknown): error is RangeError {
+  return error instanceof RangeError && /allocation failed|Invalid typed array length/.test(error.message);
 }
 
 /** An error of the operating system about a file: the world's fault, not the program's. */

@@ -6,6 +6,7 @@ import { createOnnxRuntime } from "../node/onnxruntime.ts";
 import { BertTokenizer } from "../text/tokenizer.ts";
 import { Vocabulary } from "../text/vocabulary.ts";
 import { Random } from "../util/random.ts";
+import { hostTensor } from "../util/tensor.ts";
 import { BertModel } from "./bert-model.ts";
 
 const runtime = createOnnxRuntime({ threads: 1 });
@@ -80,6 +81,39 @@ test("a model without its MLM head loads, says what is missing, and refuses to f
   const [one] = [...weights].filter(([name]) => name.startsWith("cls.predictions"));
   const gaps = new BertModel({ config, weights: new Map([...headless, one as never]), tokenizer, runtime });
   await expect(gaps.fillMask(["[MASK]"])).rejects.toThrow("expected a weight for every parameter");
+});
+
+describe("results that are no numbers", () => {
+  const damaged = new Map(weights);
+  const name = "bert.encoder.layer.0.output.dense.bias";
+  const whole = weights.get(name);
+  if (whole === undefined) throw new Error(`no ${name}`);
+  damaged.set(name, { ...whole, read: () => hostTensor("float32", [8], new Float32Array(8).fill(Number.NaN)) });
+
+  test("are an error, not vectors and scores", async () => {
+    const broken = new BertModel({ config, weights: damaged, tokenizer, runtime, where: "model.bin" });
+    const wrong = /^model\.bin: \w+: expected numbers, got NaN, computed in f32$/;
+    await expect(broken.embed(["你好"])).rejects.toThrow(wrong);
+    await expect(broken.features(["你好"], { layers: [-1] })).rejects.toThrow(/model\.bin: .*got NaN/);
+    await expect(broken.fillMask(["今天[MASK]气"])).rejects.toThrow(wrong);
+    await expect(broken.embed(["你好"])).rejects.toMatchObject({
+      hint: expect.stringMatching(/weights are damaged.*another checkpoint/),
+    });
+  });
+
+  test("in bf16 the way out is f32", async () => {
+    const broken = new BertModel({
+      config,
+      weights: damaged,
+      tokenizer,
+      runtime: { ...runtime, precision: "bf16" },
+    });
+    const hint = expect.stringMatching(/^take --precision f32; where that gives NaN too/);
+    await expect(broken.embed(["你好"])).rejects.toMatchObject({
+      message: expect.stringContaining("computed in bf16"),
+      hint,
+    });
+  });
 });
 
 test("weights of more layers than the config's are refused; parts of other tasks are left over", () => {

@@ -1,11 +1,13 @@
 /** The compiled graphs of one model: each is compiled when it is first needed, over the model's weights. */
 import { type LazyTensors, readTensors } from "../checkpoint/format.ts";
+import { RuntimeError, verbatim } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { BertConfig } from "../model/config.ts";
 import { expectNoneMissing, type WeightsReport } from "../model/match-weights.ts";
 import { quantizedGraph } from "../model/quantized-graph.ts";
 import type { QuantizedLayers } from "../model/quantized-weights.ts";
 import type { Executable, Runtime } from "../runtime/runtime.ts";
+import type { HostTensor } from "../util/tensor.ts";
 
 /** What programs are made of. */
 export interface ProgramParts {
@@ -65,6 +67,36 @@ export class ModelPrograms {
     const executed = quantized === undefined ? graph : quantizedGraph(graph, quantized);
     const names = parameterNames(executed);
     const used = new Map([...weights].filter(([name]) => names.has(name)));
-    return runtime.compile(executed, { weights: readTensors(used) });
+    return checked(await runtime.compile(executed, { weights: readTensors(used) }), runtime.precision, where);
   }
+}
+
+/** A program whose results are numbers, or an error: a vector that is none would pass for one in files and searches. */
+function checked(executable: Executable, precision: string, where: string): Executable {
+  return {
+    async run(inputs, outputs) {
+      const results = await executable.run(inputs, outputs);
+      for (const [name, result] of Object.entries(results)) if (hasNaN(result)) throw noNumber(where, name, precision);
+      return results;
+    },
+    dispose: () => executable.dispose(),
+  };
+}
+
+function hasNaN({ dtype, data }: HostTensor): boolean {
+  if (dtype !== "float32") return false;
+  const values = data as Float32Array;
+  // A loop, since `some` calls a function for each of what may be millions.
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return true;
+  return false;
+}
+
+function noNumber(where: string, output: string, precision: string): RuntimeError {
+  const damaged = "the weights are damaged, or come of a training that came apart: take another checkpoint";
+  return new RuntimeError({
+    where: `${where}: ${output}`,
+    expected: "numbers",
+    got: verbatim(`NaN, computed in ${precision}`),
+    hint: precision === "f32" ? damaged : `take --precision f32; where that gives NaN too, ${damaged}`,
+  });
 }

@@ -18,6 +18,7 @@ import type { Processor } from "./processor.ts";
 
 const ONNX: InstalledEngine = { runtime: "onnxruntime", version: "1.0", precisions: ["f32"] };
 const OPENVINO: InstalledEngine = { runtime: "openvino", version: "2.0", precisions: ["f32", "bf16"] };
+const BROKEN: InstalledEngine = { runtime: "openvino", version: "", precisions: [], problem: "/lib/x.so: no TBB" };
 const WITH_BF16: Processor = { model: "P", architecture: "x64", threads: 2, features: { AVX512_BF16: true } };
 const WITHOUT_BF16: Processor = { ...WITH_BF16, features: { AVX512_BF16: false } };
 
@@ -130,6 +131,16 @@ describe("auto", () => {
     expect(log.filter((line) => line.startsWith("dispose"))).toEqual(["dispose onnxruntime f32"]);
   });
 
+  test("says that an engine which is there cannot be used, and why", async () => {
+    const { chosen, notes } = await choose({ runtime: "auto" }, { times: ALL, installed: [ONNX, BROKEN] });
+    expect([chosen, notes]).toEqual([
+      "onnxruntime f32",
+      ["warning: an engine cannot be used. openvino: /lib/x.so: no TBB"],
+    ]);
+    // Who names another engine needs it not.
+    expect((await choose({ runtime: "onnxruntime" }, { times: ALL, installed: [ONNX, BROKEN] })).notes).toEqual([]);
+  });
+
   test("leaves bf16 out where the processor or the engine has none", async () => {
     const missing = await choose({ runtime: "auto", precision: "auto" }, { times: ALL, processor: WITHOUT_BF16 });
     expect(missing.chosen).toBe("openvino f32");
@@ -214,7 +225,11 @@ describe("what cannot be", () => {
       type: ArgumentError,
       message: /one of auto, f32, bf16/,
     });
-    expect(await refused({ threads: 0 })).toMatchObject({ type: ArgumentError, message: /a positive integer, got 0/ });
+    expect(await refused({ threads: 0 })).toMatchObject({
+      type: ArgumentError,
+      message: /a whole number in 1 .. 1024, got 0/,
+    });
+    expect(await refused({ threads: 1e9 })).toMatchObject({ type: ArgumentError, hint: /this machine runs 2 at once/ });
   });
 
   test("a precision that the engine or the model does not have says what to do", async () => {
@@ -229,6 +244,8 @@ describe("what cannot be", () => {
   test("bf16 without OpenVINO says how to get it", async () => {
     const missing = await refused({ runtime: "auto", precision: "bf16" }, { times: ALL, installed: [ONNX] });
     expect(missing).toMatchObject({ type: RuntimeError, hint: /pip install openvino/ });
+    const broken = await refused({ runtime: "auto", precision: "bf16" }, { times: ALL, installed: [ONNX, BROKEN] });
+    expect(broken).toMatchObject({ type: RuntimeError, message: /in bf16, got openvino: \/lib\/x\.so: no TBB$/ });
   });
 
   test("no engine that does the work is an error that says why of each", () => {

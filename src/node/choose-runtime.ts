@@ -7,7 +7,8 @@ import { withFallback } from "../runtime/fallback.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Measured, recall, remember } from "./machine-cache.ts";
 import { type LayerTimes, type LayerWork, usualWork } from "./measure-layer.ts";
-import { multipliesBf16, type Processor } from "./processor.ts";
+import { OPENVINO_HINT } from "./openvino/find.ts";
+import { engineThreads, multipliesBf16, type Processor, withoutBf16 } from "./processor.ts";
 
 /** The engines by name: `webgpu` is ONNX Runtime on a graphics processor. */
 export const RUNTIMES = ["onnxruntime", "openvino", "webgpu"] as const;
@@ -41,7 +42,10 @@ export interface RuntimeOptions {
 export interface InstalledEngine {
   readonly runtime: RuntimeName;
   readonly version: string;
+  /** None of one that cannot be used. */
   readonly precisions: readonly Precision[];
+  /** Why it cannot be used, although something of it is there. */
+  readonly problem?: string;
 }
 
 /** An engine to be opened. */
@@ -131,9 +135,12 @@ async function decide(
   const { runtime, precision } = asked;
   // What is said needs no measurement, and whoever opens it knows best why it cannot be opened.
   if (runtime !== "auto" && precision !== "auto") return { runtime, precision: expectOffered(runtime, precision) };
-  const candidates = candidatesOf(await engines.installed(), asked, engines.processor);
+  const installed = await engines.installed();
+  const problems = installed.flatMap(({ runtime: name, problem }) => (problem ? [`${name}: ${problem}`] : []));
+  const candidates = candidatesOf(installed, asked, engines.processor);
   const [first, second] = candidates;
-  if (first === undefined) throw noneFor(asked);
+  if (first === undefined) throw noneFor(asked, problems);
+  for (const problem of problems) onNote(`warning: an engine cannot be used. ${problem}`);
   if (second === undefined) return { runtime: first.runtime, precision: first.precision };
   const known = await recall(measurement(candidates, engines, threads, work));
   const comparison = known ?? (await compareEngines(candidates, engines, threads, work));
@@ -286,14 +293,11 @@ function inWords({ times, work, isSteady }: Comparison, best: EngineTime): strin
 }
 
 function checkedThreads(
-  threads: number | undefined,
+  asked: number | undefined,
   { threads: most }: Processor,
   onNote: (text: string) => void,
 ): number {
-  if (threads === undefined) return most;
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new ArgumentError({ where: "threads", expected: "a positive integer", got: threads });
-  }
+  const threads = engineThreads(asked, most);
   if (threads > most) {
     onNote(`warning: ${threads} threads on ${most} processors wait for each other; ${most} are as fast as it gets`);
   }
@@ -316,7 +320,7 @@ function precisionOf(
     });
   }
   if (known !== "bf16" || multipliesBf16(processor) !== false) return known;
-  onNote(`this processor (${processor.model}) does not multiply bf16: f32 is used`);
+  onNote(withoutBf16(processor));
   return "f32";
 }
 
@@ -336,15 +340,11 @@ function expectOffered(runtime: RuntimeName, precision: Precision): Precision {
   });
 }
 
-/** How to get what is missing. */
-export const OPENVINO_HINT =
-  "pip install openvino brings OpenVINO, and ZHBERT_OPENVINO names the folder of another one";
-
-function noneFor({ runtime, precision }: Asked): RuntimeError {
+function noneFor({ runtime, precision }: Asked, problems: readonly string[]): RuntimeError {
   return new RuntimeError({
     where: runtime === "auto" ? "runtime" : `runtime ${runtime}`,
     expected: `an engine that computes in ${precision === "auto" ? "any precision" : precision}`,
-    got: verbatim("none"),
+    got: verbatim(problems.join("; ") || "none"),
     hint: `${OPENVINO_HINT}; zhbert doctor shows what is found`,
   });
 }

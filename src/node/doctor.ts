@@ -8,16 +8,15 @@ import {
   type EngineChoices,
   type Engines,
   measureChoices,
-  OPENVINO_HINT,
   type Precision,
   type RuntimeName,
 } from "./choose-runtime.ts";
 import { defaultCacheDir } from "./hub-cache.ts";
 import { machineCacheFolder } from "./machine-cache.ts";
-import { rememberedMachinePeak } from "./machine-peak.ts";
+import { measureMachinePeak, rememberedMachinePeak } from "./machine-peak.ts";
 import { type LayerWork, usualWork } from "./measure-layer.ts";
 import { type MemoryBandwidth, measureMemoryBandwidth } from "./memory-bandwidth.ts";
-import { findOpenVino } from "./openvino/find.ts";
+import { findOpenVino, inWords, OPENVINO_HINT } from "./openvino/find.ts";
 import { multipliesBf16, type Processor } from "./processor.ts";
 import { nodeEngines, ONNX_RUNTIME_VERSION } from "./runtimes.ts";
 import { probeWebGpu } from "./webgpu.ts";
@@ -38,7 +37,7 @@ export interface FoundEngine {
   readonly hint?: string;
 }
 
-/** The rate of large matrix products. */
+/** The rate of large matrix products; of int8 those of a quantised model's layer. */
 export interface EnginePeak {
   readonly runtime: RuntimeName;
   readonly version: string;
@@ -118,15 +117,15 @@ function onnxRuntimeFound(): FoundEngine {
     version: ONNX_RUNTIME_VERSION,
     path: dirname(require.resolve("onnxruntime-node/package.json")),
     foundBy: "zhbert's dependency",
-    precisions: ["f32"],
+    precisions: ["f32", "int8"],
     problems: [],
   };
 }
 
 function openVinoFound(): FoundEngine {
   const { found, rejected } = findOpenVino();
-  const problems = rejected.map(({ library, reason }) => `${library}: ${reason}`);
-  const common = { runtime: "openvino", precisions: ["f32", "bf16"], problems } as const;
+  const problems = rejected.map(inWords);
+  const common = { runtime: "openvino", precisions: ["f32", "bf16", "int8"], problems } as const;
   if (found === undefined) return { ...common, isReady: false, hint: OPENVINO_HINT };
   return { ...common, isReady: true, version: found.version, path: found.library, foundBy: found.source };
 }
@@ -149,8 +148,11 @@ async function peakOf(
 ): Promise<EnginePeak> {
   const engine = { runtime: name, version, precision };
   try {
-    const runtime = await engines.open({ runtime: name, precision, threads: engines.processor.threads });
+    // Of a quantised model what is not int8 is computed in f32.
+    const opened = precision === "int8" ? "f32" : precision;
+    const runtime = await engines.open({ runtime: name, precision: opened, threads: engines.processor.threads });
     try {
+      if (precision === "int8") return { ...engine, flopsPerSecond: await measureMachinePeak(runtime, precision) };
       return { ...engine, flopsPerSecond: await rememberedMachinePeak(runtime) };
     } finally {
       await runtime.dispose();

@@ -219,6 +219,7 @@ async function trainIn(run: FineTuningRun, folder: RunFolder, beginning: Beginni
     ],
     settings: plan.settings,
     hooks: hooksOf(run, { folder, weights, notes, watch }),
+    precision: run.runtime.precision,
     passes,
     ...(resume === undefined ? {} : { resume }),
   }).finally(() => passes.close());

@@ -1,26 +1,60 @@
 /** How fast this machine multiplies matrices: what the rate of a training run is a share of. */
 import { arch, cpus } from "node:os";
-import { buildGraph, input } from "../graph/graph.ts";
+import { buildGraph, type Graph, input, parameter } from "../graph/graph.ts";
+import { full } from "../graph/ops/constant.ts";
 import { matmul } from "../graph/ops/matmul.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import { type HostTensor, hostTensor } from "../util/tensor.ts";
+import { quantizedLinear, quantizeLinear } from "../graph/ops/quantize.ts";
+import type { CompileOptions, Runtime } from "../runtime/runtime.ts";
+import { type HostTensor, hostTensor, zeros } from "../util/tensor.ts";
 import { type Measured, recall, remember } from "./machine-cache.ts";
 
 /** Large enough to be bound by arithmetic, small enough to run hundreds of times a second. */
 const SIZE = 1024;
 const MILLISECONDS = 500;
 
-/**
- * The best rate of square matrix products in an engine's own precision, over half a second.
- * @returns floating-point operations a second.
- */
-export async function measureMachinePeak(runtime: Runtime): Promise<number> {
+/** A product, and what is built into it. */
+interface Product {
+  readonly graph: Graph;
+  readonly options: CompileOptions;
+  readonly inputs: Readonly<Record<string, HostTensor>>;
+}
+
+/** Both factors come anew at each run, as in training. */
+function floatProduct(): Product {
   const graph = buildGraph({
     product: matmul(input("a", "float32", [SIZE, SIZE]), input("b", "float32", [SIZE, SIZE])),
   });
-  const executable = await runtime.compile(graph);
+  return { graph, options: {}, inputs: { a: matrix(), b: matrix() } };
+}
+
+/** A layer of a quantised model: floats are rounded as they come, and meet integers that are built in. */
+function integerProduct(): Product {
+  const levels = quantizeLinear(
+    input("a", "float32", [SIZE, SIZE]),
+    full("float32", [], 1 / 256),
+    full("uint8", [], 128),
+  );
+  const weight = { values: parameter("w", [SIZE, SIZE], "int8"), scale: parameter("w_scale", [SIZE]) };
+  const graph = buildGraph({ product: quantizedLinear(levels, weight, parameter("b", [SIZE], "int32")) });
+  const weights = new Map<string, HostTensor>([
+    ["w", hostTensor("int8", [SIZE, SIZE], new Int8Array(SIZE * SIZE).fill(3))],
+    ["w_scale", hostTensor("float32", [SIZE], new Float32Array(SIZE).fill(1 / 128))],
+    ["b", zeros("int32", [SIZE])],
+  ]);
+  return { graph, options: { weights }, inputs: { a: matrix() } };
+}
+
+/** What products are measured in: the engine's own precision, or the integers of quantised models. */
+type PeakPrecision = "own" | "int8";
+
+/**
+ * The best rate of square matrix products, over half a second.
+ * @returns operations a second, a multiplication and its addition being two.
+ */
+export async function measureMachinePeak(runtime: Runtime, precision: PeakPrecision = "own"): Promise<number> {
+  const { graph, options, inputs } = precision === "int8" ? integerProduct() : floatProduct();
+  const executable = await runtime.compile(graph, options);
   try {
-    const inputs = { a: matrix(), b: matrix() };
     const outputs = { product: matrix() };
     let best = Number.POSITIVE_INFINITY;
     const end = performance.now() + MILLISECONDS;

@@ -17,12 +17,40 @@ import { softmax } from "../graph/ops/softmax.ts";
 import { tanh } from "../graph/ops/tanh.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { hostTensor, zeros } from "../util/tensor.ts";
-import { createOpenVinoRuntime } from "./openvino.ts";
+import { createOpenVinoRuntime, supportedPrecision } from "./openvino.ts";
 
 const MEBIBYTE = 2 ** 20;
 
 setFlagsFromString("--expose-gc");
 const collect: () => void = runInNewContext("gc");
+
+describe("bfloat16", () => {
+  const known = (features: Record<string, boolean> | undefined) => ({
+    model: "P",
+    architecture: "x64",
+    threads: 2,
+    features,
+  });
+  /** What is taken, and what is said, where bf16 is asked for. */
+  const taken = (device: string, capabilities: string, features: Record<string, boolean> | undefined) => {
+    const notes: string[] = [];
+    const facts = { device, capabilities: capabilities.split(" "), processor: known(features) };
+    return [supportedPrecision("bf16", facts, (text) => notes.push(text)), ...notes];
+  };
+
+  test("is taken where device and processor have it, or where nothing is known of the processor", () => {
+    expect(taken("CPU", "FP32 INT8 BIN BF16", { AVX512_BF16: true })).toEqual(["bf16"]);
+    expect(taken("CPU", "FP32 BF16", undefined)).toEqual(["bf16"]);
+  });
+
+  test("is float32 on a processor that does not multiply it, also where the engine would imitate it; it is said", () => {
+    const said = ["f32", "this processor (P) does not multiply bf16: f32 is used"];
+    expect(taken("CPU", "FP32 BF16", { AVX512_BF16: false })).toEqual(said);
+    expect(taken("AUTO", "FP32 BF16", { "AVX-512": true })).toEqual(said);
+    expect(taken("CPU", "FP32 INT8", undefined)).toEqual(["f32", "CPU has no bf16: f32 is used"]);
+    expect(taken("GPU", "FP32 FP16", { AVX512_BF16: false })).toEqual(["f32", "GPU has no bf16: f32 is used"]);
+  });
+});
 
 describeOpenVino("OpenVINO", async (library) => {
   const runtime = await createOpenVinoRuntime({ threads: 1, library });
@@ -38,6 +66,14 @@ describeOpenVino("OpenVINO", async (library) => {
     const wrong = createOpenVinoRuntime({ device: "TPU" as "GPU", library });
     await expect(wrong).rejects.toThrow(RuntimeError);
     await expect(wrong).rejects.toThrow(/device of this machine, got "TPU"/);
+  });
+
+  test("AUTO computes where there is the processor alone", async () => {
+    const automatic = await createOpenVinoRuntime({ device: "AUTO", threads: 1, library });
+    const executable = await automatic.compile(buildGraph({ y: tanh(input("x", "float32", [2])) }));
+    const { y } = await executable.run({ x: zeros("float32", [2]) });
+    expect(numbers(y)).toEqual([0, 0]);
+    await automatic.dispose();
   });
 
   test("float32 is float32: products are exact to its round-off, on processors with bfloat16 too", async () => {

@@ -1,16 +1,24 @@
 /** OpenVINO behind the Runtime interface: the same ONNX graphs at bfloat16 or float32, through its C library. */
-import { availableParallelism } from "node:os";
-import { ArgumentError, RuntimeError, verbatim } from "../errors.ts";
+import { RuntimeError, verbatim } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { lowerGraph } from "../onnx/lower.ts";
 import { serializeModel } from "../onnx/serialize.ts";
 import { checkWeights } from "../runtime/checks.ts";
 import { CompiledGraphs } from "../runtime/compiled-graphs.ts";
+import { compileHint } from "../runtime/failure-hint.ts";
 import type { CompileOptions, Executable, Runtime } from "../runtime/runtime.ts";
 import { expectOk, type Handle, type OpenVinoApi } from "./openvino/c-api.ts";
 import { OpenVinoExecutable } from "./openvino/executable.ts";
-import { type FoundOpenVino, findOpenVino, OLDEST_OPENVINO, openVinoApi } from "./openvino/find.ts";
+import {
+  type FoundOpenVino,
+  findOpenVino,
+  inWords,
+  OLDEST_OPENVINO,
+  OPENVINO_HINT,
+  openVinoApi,
+} from "./openvino/find.ts";
 import { divideWeights } from "./openvino/weights.ts";
+import { engineThreads, multipliesBf16, type Processor, readProcessor, withoutBf16 } from "./processor.ts";
 
 /** How OpenVINO is used. */
 export interface OpenVinoOptions {
@@ -40,18 +48,16 @@ const MIN_APART_BYTES = 1 << 10;
 /**
  * OpenVINO in this process.
  * @throws {RuntimeError} when it is not found, does not load, is too old, or has no such device.
- * @throws {ArgumentError} when `threads` is no positive integer.
+ * @throws {ArgumentError} when `threads` is no whole number from 1 on.
  */
 export async function createOpenVinoRuntime(options: OpenVinoOptions = {}): Promise<Runtime> {
-  const threads = options.threads ?? availableParallelism();
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new ArgumentError({ where: "threads", expected: "a positive integer", got: threads });
-  }
+  const threads = engineThreads(options.threads);
   const { library, version } = requireOpenVino(options.library);
   const api = openVinoApi(library);
   const core = createCore(api);
   const device = options.device ?? "CPU";
-  const precision = supportedPrecision(api, core, device, options);
+  const found = { device, capabilities: capabilitiesOf(api, core, device), processor: readProcessor() };
+  const precision = supportedPrecision(options.precision, found, options.onNote);
   configure(api, core, device, { ...options, threads, precision });
   const compiled = new CompiledGraphs((graph, compileOptions, onDispose) =>
     compileGraph(api, core, device, graph, compileOptions, onDispose),
@@ -77,8 +83,8 @@ function requireOpenVino(library: string | undefined): FoundOpenVino {
   throw new RuntimeError({
     where: "openvino",
     expected: `the library of OpenVINO ${OLDEST_OPENVINO} or later`,
-    got: verbatim(rejected.map(({ library, reason }) => `${library}: ${reason}`).join("; ") || "none"),
-    hint: "pip install openvino, or set ZHBERT_OPENVINO to the folder of libopenvino_c",
+    got: verbatim(rejected.map(inWords).join("; ") || "none"),
+    hint: OPENVINO_HINT,
   });
 }
 
@@ -88,24 +94,43 @@ function createCore(api: OpenVinoApi): Handle {
   return core[0] as Handle;
 }
 
-function supportedPrecision(
-  api: OpenVinoApi,
-  core: Handle,
-  device: string,
-  options: OpenVinoOptions,
-): OpenVinoPrecision {
-  const asked = options.precision ?? "f32";
+/** What a device can do, such as `FP32 INT8 BF16`. @throws {RuntimeError} when there is no such device. */
+function capabilitiesOf(api: OpenVinoApi, core: Handle, device: string): readonly string[] {
   const capabilities = api.getProperty(core, device, "OPTIMIZATION_CAPABILITIES");
-  if (capabilities === undefined) {
-    throw new RuntimeError({
-      where: "openvino: device",
-      expected: "a device of this machine",
-      got: device,
-      hint: `CPU is always there; the engine says: ${api.lastError().trim().split("\n").at(-1)}`,
-    });
-  }
-  if (asked === "f32" || capabilities.split(" ").includes("BF16")) return asked;
-  options.onNote?.(`${device} has no bfloat16: float32 is used`);
+  if (capabilities !== undefined) return capabilities.split(" ");
+  const reason = api.lastError().trim().split("\n").at(-1);
+  const whatToDo =
+    device === "CPU"
+      ? "its plugin beside the library is missing or does not load: pip install --force-reinstall openvino"
+      : "CPU is always there";
+  throw new RuntimeError({
+    where: "openvino: device",
+    expected: "a device of this machine",
+    got: device,
+    hint: `${whatToDo}; the engine says: ${reason}`,
+  });
+}
+
+/** A device, and the processor beside it. */
+interface DeviceFacts {
+  readonly device: string;
+  readonly capabilities: readonly string[];
+  readonly processor: Processor;
+}
+
+/**
+ * The precision that a device computes in: float32 where it has no bfloat16, or where the engine would imitate it on a
+ * processor that does not multiply it, which is slower than float32.
+ */
+export function supportedPrecision(
+  asked: OpenVinoPrecision = "f32",
+  { device, capabilities, processor }: DeviceFacts,
+  onNote: (text: string) => void = () => undefined,
+): OpenVinoPrecision {
+  if (asked === "f32") return asked;
+  const isImitated = device !== "GPU" && multipliesBf16(processor) === false;
+  if (capabilities.includes("BF16") && !isImitated) return asked;
+  onNote(isImitated ? withoutBf16(processor) : `${device} has no bf16: f32 is used`);
   return "f32";
 }
 
@@ -140,32 +165,30 @@ async function compileGraph(
     weights: constants,
     addressOf: ({ data }) => (data.byteLength < MIN_APART_BYTES ? undefined : api.address(data)),
   });
-  const compiled = await compileModel(api, core, device, model);
+  const hint = (message: string) => compileHint("openvino", message, graph);
+  const compiled = await compileModel(api, core, device, model, hint);
   const inputs = graph.inputs.filter(({ name, parameter }) => !(parameter && constants.has(name)));
   try {
-    return new OpenVinoExecutable({ api, compiled, inputs, outputs: graph.outputs, fed, onDispose });
+    return new OpenVinoExecutable({ api, compiled, graph, inputs, fed, onDispose });
   } catch (error) {
     api.freeCompiled(compiled);
     throw error;
   }
 }
 
-const COMPILE_HINT =
-  "an operator that it does not have: take --runtime onnxruntime; out of memory: lower the batch size or the sequence length (zhbert plan shows what a step takes)";
-
-async function compileModel(api: OpenVinoApi, core: Handle, device: string, bytes: Uint8Array): Promise<Handle> {
+async function compileModel(
+  api: OpenVinoApi,
+  core: Handle,
+  device: string,
+  bytes: Uint8Array,
+  hint: (message: string) => string,
+): Promise<Handle> {
   const model: Handle[] = [0n];
   const expected = "a graph that the engine accepts";
-  expectOk(api, await api.readModel(core, bytes, bytes.length, null, model), "compile", expected, COMPILE_HINT);
+  expectOk(api, await api.readModel(core, bytes, bytes.length, null, model), "compile", expected, hint);
   try {
     const compiled: Handle[] = [0n];
-    expectOk(
-      api,
-      await api.compileModel(core, model[0] as Handle, device, 0, compiled),
-      "compile",
-      expected,
-      COMPILE_HINT,
-    );
+    expectOk(api, await api.compileModel(core, model[0] as Handle, device, 0, compiled), "compile", expected, hint);
     return compiled[0] as Handle;
   } finally {
     api.freeModel(model[0] as Handle);

@@ -133,6 +133,7 @@ async function runLocked(run: FolderRun): Promise<PretrainResult> {
       trainable,
       settings: plan.settings,
       hooks: hooksOf(run, watch),
+      precision: runtime.precision,
       passes,
       ...(resume === undefined ? {} : { resume }),
       ...(run.replay === undefined ? {} : { replay: run.replay }),

@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { featuresOf, linuxFlags, macFlags, multipliesBf16, readProcessor, saturatesInt8 } from "./processor.ts";
+import { ArgumentError } from "../errors.ts";
+import {
+  engineThreads,
+  featuresOf,
+  linuxFlags,
+  macFlags,
+  multipliesBf16,
+  readProcessor,
+  saturatesInt8,
+} from "./processor.ts";
 
 const processor = (features: Record<string, boolean> | undefined) => ({
   model: "P",
@@ -49,6 +58,12 @@ test("what the system does not tell is not known, rather than missing", () => {
 test("this processor has a name and threads", () => {
   const { model, threads, architecture } = readProcessor();
   expect([model.length > 0, threads > 0, architecture]).toEqual([true, true, process.arch]);
+});
+
+test("an engine has all processors, or as many threads as it can start", () => {
+  expect([engineThreads(undefined, 3), engineThreads(8, 3), engineThreads(undefined, 4096)]).toEqual([3, 8, 4096]);
+  for (const wrong of [0, -1, 1.5, Number.NaN, 1025]) expect(() => engineThreads(wrong, 2)).toThrow(ArgumentError);
+  expect(() => engineThreads(100_000, 2)).toThrow("threads: expected a whole number in 1 .. 1024, got 100000");
 });
 
 test("sums of 8-bit products are cut off on x64 without VNNI, and perhaps where nothing is known", () => {

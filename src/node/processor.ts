@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform } from "node:os";
+import { ArgumentError } from "../errors.ts";
 
 /** Instructions by their usual names, and the flags by which Linux (lower case) and macOS (hw.optional) list them. */
 const FEATURES = {
@@ -53,6 +54,31 @@ export function readProcessor(): Processor {
 /** Whether a processor multiplies bfloat16 itself; undefined where that is not known. */
 export function multipliesBf16({ features }: Processor): boolean | undefined {
   return features && BF16.some((name) => features[name]);
+}
+
+/** What is said where bfloat16 is asked for and a processor has none. */
+export function withoutBf16({ model }: Processor): string {
+  return `this processor (${model}) does not multiply bf16: f32 is used`;
+}
+
+/** More are a slip: engines start all of them at once, and what they say when that fails tells nobody why. */
+const MOST_THREADS = 1024;
+
+/**
+ * The threads of an engine.
+ * @param asked - all processors when left out.
+ * @throws {ArgumentError} when it is no whole number, or more than engines can start.
+ */
+export function engineThreads(asked: number | undefined, processors = availableParallelism()): number {
+  const most = Math.max(MOST_THREADS, processors);
+  const threads = asked ?? processors;
+  if (Number.isInteger(threads) && threads >= 1 && threads <= most) return threads;
+  throw new ArgumentError({
+    where: "threads",
+    expected: `a whole number in 1 .. ${most}`,
+    got: threads,
+    hint: `this machine runs ${processors} at once; more are slower`,
+  });
 }
 
 /** Whether a processor may add products of uint8 and int8 up in 16 bits: those of x64 without VNNI do, as far as is known. */

@@ -18,7 +18,7 @@ import {
 } from "./choose-runtime.ts";
 import { measureLayer, usualWork, workOf } from "./measure-layer.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
-import { findOpenVino } from "./openvino/find.ts";
+import { findOpenVino, inWords } from "./openvino/find.ts";
 import { createOpenVinoRuntime } from "./openvino.ts";
 import { readProcessor } from "./processor.ts";
 import { noGraphicsProcessor, smallestGraph } from "./webgpu.ts";
@@ -94,11 +94,14 @@ export function nodeEngines(): Engines {
 
 /** WebGPU is taken only when it is named: whether there is a graphics processor cannot be told without noise on stderr. */
 async function installedEngines(): Promise<readonly InstalledEngine[]> {
-  const { found } = findOpenVino();
-  return [
-    { runtime: "onnxruntime", version: ONNX_RUNTIME_VERSION, precisions: ["f32"] },
-    ...(found ? [{ runtime: "openvino", version: found.version, precisions: ["f32", "bf16"] } as const] : []),
-  ];
+  const { found, rejected } = findOpenVino();
+  const engines: InstalledEngine[] = [{ runtime: "onnxruntime", version: ONNX_RUNTIME_VERSION, precisions: ["f32"] }];
+  if (found) engines.push({ runtime: "openvino", version: found.version, precisions: ["f32", "bf16"] });
+  else if (rejected.length > 0) {
+    const problem = rejected.map(inWords).join("; ");
+    engines.push({ runtime: "openvino", version: "", precisions: [], problem });
+  }
+  return engines;
 }
 
 async function openEngine({ runtime, precision, threads, onNote }: OpenEngine): Promise<Runtime> {

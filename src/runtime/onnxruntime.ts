@@ -1,13 +1,14 @@
 /** ONNX Runtime behind the Runtime interface. The module (for Node or for the web) is passed in. */
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from "onnxruntime-common";
 import { RuntimeError, verbatim } from "../errors.ts";
-import type { Graph, GraphInput, TensorType } from "../graph/graph.ts";
+import type { Graph, GraphInput } from "../graph/graph.ts";
 import { lowerGraph } from "../onnx/lower.ts";
 import { serializeModel } from "../onnx/serialize.ts";
 import { freeBuffers } from "../util/free-buffers.ts";
 import type { DType, HostTensor } from "../util/tensor.ts";
-import { checkInputs, checkOutputs, checkWeights } from "./checks.ts";
+import { type AxisSizes, checkInputs, checkOutputs, checkWeights } from "./checks.ts";
 import { CompiledGraphs } from "./compiled-graphs.ts";
+import { compileHint, runHint } from "./failure-hint.ts";
 import type { CompileOptions, Executable, Runtime } from "./runtime.ts";
 
 /** The part of onnxruntime-node and onnxruntime-web that is used. */
@@ -120,12 +121,14 @@ async function compileSession(
       externalData: [...externalData].map(([path, [data]]) => ({ path, data: data as Uint8Array })),
     });
     const fed = graph.inputs.filter(({ name, parameter }) => !(parameter && weights?.has(name)));
-    return new OnnxExecutable(ort, session, fed, graph.outputs, onDispose);
+    return new OnnxExecutable(ort, session, fed, graph, onDispose);
   } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
     throw new RuntimeError({
       where: "onnxruntime: compile",
       expected: "a graph that the engine accepts",
-      got: verbatim(cause instanceof Error ? cause.message : String(cause)),
+      got: verbatim(message),
+      hint: compileHint(provider === "cpu" ? "onnxruntime" : provider, message, graph),
       cause,
     });
   }
@@ -135,7 +138,7 @@ class OnnxExecutable implements Executable {
   private readonly ort: OnnxRuntimeModule;
   private readonly session: InferenceSession;
   private readonly inputs: readonly GraphInput[];
-  private readonly outputs: ReadonlyMap<string, TensorType>;
+  private readonly graph: Graph;
   private readonly onDispose: () => void;
   private disposed = false;
 
@@ -143,13 +146,13 @@ class OnnxExecutable implements Executable {
     ort: OnnxRuntimeModule,
     session: InferenceSession,
     inputs: readonly GraphInput[],
-    outputs: ReadonlyMap<string, TensorType>,
+    graph: Graph,
     onDispose: () => void,
   ) {
     this.ort = ort;
     this.session = session;
     this.inputs = inputs;
-    this.outputs = outputs;
+    this.graph = graph;
     this.onDispose = onDispose;
   }
 
@@ -164,10 +167,11 @@ class OnnxExecutable implements Executable {
         got: verbatim("disposed"),
       });
     }
-    checkOutputs("onnxruntime", this.outputs, outputs, checkInputs("onnxruntime", this.inputs, inputs));
+    const sizes = checkInputs("onnxruntime", this.inputs, inputs);
+    checkOutputs("onnxruntime", this.graph.outputs, outputs, sizes);
     const feeds = Object.fromEntries(this.inputs.map(({ name }) => [name, this.view(inputs[name] as HostTensor)]));
     const wanted = this.session.outputNames.map((name) => [name, outputs[name] ? this.view(outputs[name]) : null]);
-    const results = await this.execute(feeds, Object.fromEntries(wanted));
+    const results = await this.execute(feeds, Object.fromEntries(wanted), sizes);
     freeCopies(results, outputs);
     return Object.fromEntries(
       Object.entries(results).map(([name, result]) => [name, outputs[name] ?? asHostTensor(result)]),
@@ -181,15 +185,16 @@ class OnnxExecutable implements Executable {
     await this.session.release();
   }
 
-  private async execute(feeds: Record<string, OrtTensor>, fetches: Record<string, OrtTensor | null>) {
+  private async execute(feeds: Record<string, OrtTensor>, fetches: Record<string, OrtTensor | null>, sizes: AxisSizes) {
     try {
       return await this.session.run(feeds, fetches);
     } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
       throw new RuntimeError({
         where: "onnxruntime: run",
         expected: "the graph to run",
-        got: verbatim(cause instanceof Error ? cause.message : String(cause)),
-        hint: "out of memory? lower the batch size or the sequence length",
+        got: verbatim(message),
+        hint: runHint(message, this.graph, sizes),
         cause,
       });
     }

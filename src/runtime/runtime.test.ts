@@ -276,6 +276,8 @@ describeRuntimes("runtime", (runtime) => {
       for (let i = 0; i < 2; i++) {
         await expect(runtime.compile(graph)).rejects.toThrow(RuntimeError);
         await expect(runtime.compile(graph)).rejects.toThrow(new RegExp(`${runtime.name}: compile: .*NoSuchOperator`));
+        const hint = expect.stringMatching(/an operator .*--runtime o/);
+        await expect(runtime.compile(graph)).rejects.toMatchObject({ hint });
       }
     });
   });

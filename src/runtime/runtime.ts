@@ -12,7 +12,8 @@ export interface CompileOptions {
   readonly weights?: NamedTensors;
   /**
    * False gives the memory of inner results back after each run: slower by up to a fifth where they are large. True, the
-   * default, keeps it for the next run; programs share what they keep where `sharesMemory` says so.
+   * default, keeps it for the next run; programs share what they keep where `sharesMemory` says so. OpenVINO keeps it in
+   * either case: its C API has no call that gives it back before the executable is disposed of.
    */
   readonly keepMemory?: boolean;
 }

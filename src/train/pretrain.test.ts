@@ -146,6 +146,14 @@ describe("what cannot go on", () => {
     expect(seen).toEqual([3, [2]]);
     expect(saves).toEqual([2]);
     expect([...weights]).toEqual(before);
+    const inBf16 = runPretraining({
+      ...options,
+      precision: "bf16",
+      compile,
+      batches: { batchesPerEpoch: 9, batch: source },
+    });
+    await expect(inBf16).rejects.toThrow(/gradient norm NaN, computed in bf16$/);
+    await expect(inBf16).rejects.toMatchObject({ hint: expect.stringContaining("begin anew with --precision f32") });
   });
 
   test("an interruption saves once and is told", async () => {

@@ -32,7 +32,7 @@ export interface PretrainingHooks extends TrainingHooks<PretrainingBatch, Pretra
 export interface PretrainingRunOptions
   extends Pick<
     TrainingRunOptions<PretrainingBatch, object, never, PretrainingMeans, EvaluationMetrics>,
-    "config" | "weights" | "trainable" | "settings" | "resume" | "replay" | "passes"
+    "config" | "weights" | "trainable" | "settings" | "resume" | "replay" | "precision" | "passes"
   > {
   readonly batches: BatchSource;
   readonly compile: CompileStep;

@@ -29,6 +29,11 @@ test("zhbert doctor --json measures, and says which engine is taken for what", {
     precision: "f32",
     flopsPerSecond: expect.any(Number),
   });
+  const int8 = report.peaks.find(
+    ({ runtime, precision }: { runtime: string; precision: string }) =>
+      runtime === "onnxruntime" && precision === "int8",
+  );
+  expect(int8.flopsPerSecond).toBeGreaterThan(0);
   expect(report.bandwidth.bytesPerSecond).toBeGreaterThan(0);
   expect(report.choices.map(({ mode, sizes }: { mode: string; sizes: string[] }) => [mode, ...sizes])).toEqual([
     ["inference", "rbt3", "base"],

@@ -34,8 +34,8 @@ export default defineCommand({
   },
 });
 
-/** About: WebGPU, memory, two engines in three precisions, two kinds of work. */
-const STEPS = 7;
+/** About: WebGPU, memory, two engines in five precisions, two kinds of work. */
+const STEPS = 9;
 
 function printMachine(output: Output, report: MachineReport): void {
   const { processor, memory, bandwidth, jieba, caches } = report;
@@ -135,13 +135,27 @@ function ratio(slow: EngineTime, fast: EngineTime): string {
   return ((slow.milliseconds as number) / (fast.milliseconds as number)).toFixed(2);
 }
 
-function printHints(output: Output, { engines, choices, multipliesBf16 }: MachineReport): void {
+/** So many times as fast, integers are worth another model. */
+const WORTH_INT8 = 1.3;
+
+function printHints(output: Output, { engines, choices, peaks, multipliesBf16 }: MachineReport): void {
   const hints = engines.flatMap(({ runtime, isReady, hint }) =>
     isReady || hint === undefined ? [] : [`${runtime}: ${hint}`],
   );
   if (multipliesBf16 === false) hints.push("bf16: this processor has no instructions for it (AVX512_BF16, AMX)");
   const isFaster = choices.some(({ auto }) => auto.precision === "bf16");
   if (isFaster) hints.push("bf16 is faster here: --precision auto takes it, at the price of the third digit");
+  const peak = (wanted: EnginePeak["precision"]) =>
+    Math.max(
+      0,
+      ...peaks.flatMap(({ precision, flopsPerSecond }) => (precision === wanted ? (flopsPerSecond ?? []) : [])),
+    );
+  const gain = peak("int8") / peak("f32");
+  if (gain >= WORTH_INT8) {
+    hints.push(
+      `int8 products are ${gain.toFixed(1)} times as fast as f32 here: zhbert quantize MODEL -o FOLDER --calibrate texts.txt`,
+    );
+  }
   if (hints.length === 0) return;
   output.print();
   for (const hint of hints) output.print(`-> ${hint}`);

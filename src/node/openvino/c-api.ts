@@ -12,7 +12,6 @@ type Deferred<Arguments extends readonly unknown[]> = (...args: Arguments) => Pr
 
 /** OpenVINO's C API. Functions give 0, or the number of an error. Source: openvino/c/*.h of OpenVINO 2026.4. */
 export interface OpenVinoApi {
-  readonly version: () => string;
   readonly createCore: (out: Handle[]) => number;
   readonly freeCore: (core: Handle) => void;
   readonly setProperty: (core: Handle, device: string, key: string, value: string) => number;
@@ -56,8 +55,22 @@ export const elementType: Readonly<Record<DType, number>> = {
 };
 
 /**
- * Loads the library at a path.
+ * The build of the library at a path, such as `2026.4.1-22982-e213a147257`: known of versions that lack other functions too.
  * @throws {Error} the loader's own: a file that is missing, no library, or one that needs another that is missing.
+ */
+export function readBuild(path: string): string {
+  const koffi = loadKoffi();
+  const versionType = koffi.struct({ buildNumber: "const char *", description: "const char *" });
+  const versionPointer = koffi.out(koffi.pointer(versionType));
+  const getVersion = koffi.load(path).func("ov_get_openvino_version", "int", [versionPointer]);
+  const found: { buildNumber?: string } = {};
+  getVersion(found);
+  return found.buildNumber ?? "";
+}
+
+/**
+ * Loads the library at a path.
+ * @throws {Error} the loader's own, as `readBuild`; or of a function that the library lacks.
  */
 export function loadApi(path: string): OpenVinoApi {
   const koffi = loadKoffi();
@@ -74,9 +87,6 @@ export function loadApi(path: string): OpenVinoApi {
   const func = (declaration: string) => library.func(declaration);
   const deferred = (declaration: string) => promisify(func(declaration).async) as Deferred<readonly unknown[]>;
   const shape = koffi.struct({ rank: "int64_t", dims: "int64_t *" });
-  const versionType = koffi.struct({ buildNumber: "const char *", description: "const char *" });
-  const versionPointer = koffi.out(koffi.pointer(versionType));
-  const getVersion = library.func("ov_get_openvino_version", "int", [versionPointer]);
   const getProperty = func(
     "int ov_core_get_property(void *core, const char *device, const char *key, _Out_ void **value)",
   );
@@ -91,11 +101,6 @@ export function loadApi(path: string): OpenVinoApi {
   };
   const out = koffi.out(koffi.pointer("void *"));
   return {
-    version() {
-      const found: { buildNumber?: string } = {};
-      getVersion(found);
-      return found.buildNumber ?? "";
-    },
     createCore: func("int ov_core_create(_Out_ void **core)"),
     freeCore: func("void ov_core_free(void *core)"),
     setProperty: (core, device, key, value) => setProperty(core, device, "str", key, "str", value),
@@ -128,13 +133,27 @@ export function loadApi(path: string): OpenVinoApi {
 /** INVALID_C_PARAM of ov_status_e. */
 const INVALID_PARAMETER = -14;
 
-/** @throws {RuntimeError} with the library's own words when a call did not succeed. */
-export function expectOk(api: OpenVinoApi, status: number, where: string, expected: string, hint?: string): void {
+/**
+ * @param hint - what to do; or what tells that of the library's own words.
+ * @throws {RuntimeError} with the library's own words when a call did not succeed.
+ */
+export function expectOk(
+  api: OpenVinoApi,
+  status: number,
+  where: string,
+  expected: string,
+  hint: string | ((message: string) => string) = "",
+): void {
   if (status === 0) return;
   // Of such a failure the library keeps no message: the last one is of another call.
   const message = status === INVALID_PARAMETER ? "" : oneLine(api.lastError());
   const got = verbatim(message || `error ${status}`);
-  throw new RuntimeError({ where: `openvino: ${where}`, expected, got, ...(hint === undefined ? {} : { hint }) });
+  throw new RuntimeError({
+    where: `openvino: ${where}`,
+    expected,
+    got,
+    hint: typeof hint === "string" ? hint : hint(message),
+  });
 }
 
 /** Without the places in OpenVINO's own source files, which come first and tell users nothing. */

@@ -1,8 +1,9 @@
 /** A graph that OpenVINO has compiled: runs read and write the caller's memory, while the event loop goes on. */
 import { RuntimeError, verbatim } from "../../errors.ts";
 import { bindShape } from "../../graph/dims.ts";
-import type { GraphInput, TensorType } from "../../graph/graph.ts";
+import type { Graph, GraphInput } from "../../graph/graph.ts";
 import { type AxisSizes, checkInputs, checkOutputs } from "../../runtime/checks.ts";
+import { memoryHint, runHint } from "../../runtime/failure-hint.ts";
 import type { Executable } from "../../runtime/runtime.ts";
 import { type HostTensor, type NamedTensors, zeros } from "../../util/tensor.ts";
 import { elementType, expectOk, type Handle, type OpenVinoApi } from "./c-api.ts";
@@ -31,10 +32,10 @@ function free({ api, request, compiled }: Handles): void {
 export interface OpenVinoProgram {
   readonly api: OpenVinoApi;
   readonly compiled: Handle;
+  /** Its outputs are those of the model, in their order. */
+  readonly graph: Graph;
   /** In the order of the model. */
   readonly inputs: readonly GraphInput[];
-  /** In the order of the model. */
-  readonly outputs: ReadonlyMap<string, TensorType>;
   /** Inputs that are the same at each run: weights that the engine must not have as constants. */
   readonly fed: NamedTensors;
   readonly onDispose: () => void;
@@ -52,7 +53,8 @@ export class OpenVinoExecutable implements Executable {
   constructor(program: OpenVinoProgram) {
     const { api, compiled } = program;
     const request: Handle[] = [0n];
-    expectOk(api, api.createRequest(compiled, request), "compile", "memory for the graph's inner results", MEMORY_HINT);
+    const status = api.createRequest(compiled, request);
+    expectOk(api, status, "compile", "memory for the graph's inner results", memoryHint(program.graph));
     this.#program = program;
     this.#fed = Object.fromEntries(program.fed);
     this.#handles = { api, compiled, request: request[0] as Handle };
@@ -63,8 +65,8 @@ export class OpenVinoExecutable implements Executable {
     if (this.#disposed) throw disposed();
     const inputs = { ...given, ...this.#fed };
     const sizes = checkInputs("openvino", this.#program.inputs, inputs);
-    checkOutputs("openvino", this.#program.outputs, outputs, sizes);
-    const run = this.#pending.then(() => this.#execute(inputs, this.#allOutputs(outputs, sizes)));
+    checkOutputs("openvino", this.#program.graph.outputs, outputs, sizes);
+    const run = this.#pending.then(() => this.#execute(inputs, this.#allOutputs(outputs, sizes), sizes));
     this.#pending = run.catch(() => {});
     return run;
   }
@@ -81,25 +83,31 @@ export class OpenVinoExecutable implements Executable {
   /** Those that are given, and new memory for the others. */
   #allOutputs(given: Tensors, sizes: AxisSizes): Record<string, HostTensor> {
     return Object.fromEntries(
-      [...this.#program.outputs].map(([name, { dtype, shape }]) => [
+      [...this.#program.graph.outputs].map(([name, { dtype, shape }]) => [
         name,
         given[name] ?? zeros(dtype, bindShape(`openvino: output "${name}"`, shape, sizes)),
       ]),
     );
   }
 
-  async #execute(inputs: Tensors, outputs: Record<string, HostTensor>): Promise<Record<string, HostTensor>> {
+  async #execute(
+    inputs: Tensors,
+    outputs: Record<string, HostTensor>,
+    sizes: AxisSizes,
+  ): Promise<Record<string, HostTensor>> {
     const { api, request } = this.#handles;
+    const { graph } = this.#program;
+    const hint = (message: string) => runHint(message, graph, sizes);
     inUse.add(inputs);
     try {
       this.#program.inputs.forEach(({ name }, index) => {
         this.#bind(api.setInput, index, `input "${name}"`, inputs[name] as HostTensor);
       });
-      [...this.#program.outputs.keys()].forEach((name, index) => {
+      [...graph.outputs.keys()].forEach((name, index) => {
         this.#bind(api.setOutput, index, `output "${name}"`, outputs[name] as HostTensor);
       });
-      expectOk(api, api.start(request), "run", "the graph to run", MEMORY_HINT);
-      expectOk(api, await api.wait(request), "run", "the graph to run", MEMORY_HINT);
+      expectOk(api, api.start(request), "run", "the graph to run", hint);
+      expectOk(api, await api.wait(request), "run", "the graph to run", hint);
       return outputs;
     } finally {
       inUse.delete(inputs);
@@ -125,8 +133,6 @@ function memoryOf(data: HostTensor["data"]): HostTensor["data"] {
 }
 
 const NOTHING = new Float64Array(1);
-
-const MEMORY_HINT = "out of memory? lower the batch size or the sequence length";
 
 function disposed(): RuntimeError {
   return new RuntimeError({ where: "openvino: run", expected: "an executable in use", got: verbatim("disposed") });

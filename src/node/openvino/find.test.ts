@@ -1,6 +1,15 @@
 /** The search for OpenVINO's library: which places in which order, and what is said of those that cannot be used. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -8,6 +17,9 @@ import { describeOpenVino } from "../../../test/runtimes.ts";
 import { RuntimeError } from "../../errors.ts";
 import { createOpenVinoRuntime } from "../openvino.ts";
 import { findOpenVino, versionProblem } from "./find.ts";
+
+/** Before it is taken away. */
+const systemPath = process.env["PATH"] ?? "";
 
 let folder: string;
 
@@ -31,11 +43,51 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** A describe block that needs a compiler of C; skipped with the reason where there is none. */
+function describeCompiler(title: string, body: () => void): void {
+  const { status } = spawnSync("gcc", ["--version"]);
+  if (status === 0 && process.platform === "linux") {
+    describe(title, body);
+    return;
+  }
+  const reason = "no gcc that makes libraries for Linux";
+  console.log(`skipped: ${title}: ${reason}`);
+  describe(title, () => test.skip(reason));
+}
+
+/** A shared library in the test's folder. */
+function compile(name: string, source: string, ...options: readonly string[]): string {
+  const file = join(folder, name);
+  const { stderr, status } = spawnSync(
+    "gcc",
+    ["-shared", "-fPIC", "-x", "c", "-", "-x", "none", "-o", file, ...options],
+    {
+      input: source,
+      encoding: "utf8",
+      env: { PATH: systemPath },
+    },
+  );
+  expect([status, stderr]).toEqual([0, ""]);
+  return file;
+}
+
 function fileAt(...path: readonly string[]): string {
   const file = join(folder, ...path);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, "no library");
   return file;
+}
+
+/** What a process of its own finds: this one may have the library loaded, or be ended by one that is damaged. */
+function searchApart(library: string): { readonly found?: unknown; readonly rejected: unknown } {
+  const code = `import { findOpenVino } from "${new URL("find.ts", import.meta.url)}"; console.log(JSON.stringify(findOpenVino("${library}")));`;
+  const { stdout, stderr, signal } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", "--input-type=module", "-e", code],
+    { encoding: "utf8" },
+  );
+  expect([stderr, signal]).toEqual(["", null]);
+  return JSON.parse(stdout);
 }
 
 const reasons = (library?: string) => findOpenVino(library).rejected.map(({ source, reason }) => [source, reason]);
@@ -52,6 +104,12 @@ describe("what cannot be used", () => {
   test("a file that is no library", () => {
     const [rejected] = reasons(fileAt("libopenvino_c.so"));
     expect(rejected?.[1]).toMatch(/damaged, or for another processor/);
+  });
+
+  test("what the environment names is said to be from there", async () => {
+    vi.stubEnv("ZHBERT_OPENVINO", join(folder, "nowhere"));
+    const wrong = createOpenVinoRuntime();
+    await expect(wrong).rejects.toThrow(`got ${join(folder, "nowhere")} (ZHBERT_OPENVINO): there is no such file`);
   });
 
   test("the error of a runtime names the library, and what to do", async () => {
@@ -72,6 +130,54 @@ describe("what cannot be used", () => {
 
   test.each(["2025.4.0-20426-82bbf0292c5", "2025.4", "2026.0.0", "2030.1"])("version %s is new enough", (build) => {
     expect(versionProblem(build)).toBeUndefined();
+  });
+});
+
+/** Libraries that are made for the test, of C. */
+describeCompiler("libraries that load badly", () => {
+  /** A library that says a version, and can do nothing else. */
+  const ofVersion = (build: string) =>
+    `struct version { const char *build, *description; };
+     int ov_get_openvino_version(struct version *out) { out->build = "${build}"; out->description = ""; return 0; }`;
+
+  test("of another version, which lacks functions: the version is what is wrong", () => {
+    const library = compile("libopenvino_c.so", ofVersion("2023.0.0-10926-b4452d56304"));
+    expect(reasons(library)).toEqual([["option", expect.stringMatching(/^it is version 2023\.0\.0; .* or later/)]]);
+  });
+
+  test("with the version, but without the functions", () => {
+    const library = compile("libopenvino_c.so", ofVersion("2099.1.0"));
+    expect(reasons(library)[0]?.[1]).toMatch(/ov_core_\w+.*no C library of OpenVINO/);
+  });
+
+  test("without even that", () => {
+    const library = compile("libopenvino_c.so", "int other(void) { return 0; }");
+    expect(reasons(library)[0]?.[1]).toMatch(/ov_get_openvino_version.*no C library of OpenVINO/);
+  });
+
+  test("without oneTBB beside it", () => {
+    const tbb = compile("libtbb.so.12", "int tbb(void) { return 0; }", "-Wl,-soname,libtbb.so.12");
+    const library = compile(
+      "libopenvino_c.so",
+      `int tbb(void); ${ofVersion("2099.1.0")} int use(void) { return tbb(); }`,
+      tbb,
+    );
+    rmSync(tbb);
+    const reason = expect.stringMatching(/libtbb\.so\.12.*\(it needs oneTBB beside it: pip install/);
+    expect(searchApart(library).rejected).toMatchObject([{ reason }]);
+  });
+
+  test("for a newer system", () => {
+    const script = (version: string) => {
+      writeFileSync(join(folder, "versions"), `${version} { global: newer; };`);
+      return [`-Wl,--version-script=${join(folder, "versions")}`, "-Wl,-soname,libnewer.so"];
+    };
+    const source = "int newer(void) { return 0; }";
+    const newer = compile("libnewer.so", source, ...script("GLIBC_9.99"));
+    const use = `int newer(void); ${ofVersion("2099.1.0")} int use(void) { return newer(); }`;
+    const library = compile("libopenvino_c.so", use, newer, "-Wl,-rpath,$ORIGIN");
+    compile("libnewer.so", source, ...script("GLIBC_2.0"));
+    expect(reasons(library)[0]?.[1]).toMatch(/GLIBC_9\.99.*built for a newer system: take an older release/);
   });
 });
 
@@ -124,13 +230,26 @@ describeOpenVino("a library that is there", (library) => {
   test("without the libraries that it needs it is refused, and they are named", () => {
     const alone = join(folder, basename(library));
     copyFileSync(library, alone);
-    // In a process of its own: in this one the others are loaded.
-    const code = `import { findOpenVino } from "${new URL("find.ts", import.meta.url)}"; console.log(JSON.stringify(findOpenVino("${alone}")));`;
-    const { stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], {
-      encoding: "utf8",
-    });
-    expect(stderr).toBe("");
     const reason = expect.stringMatching(/libopenvino\.(so|\d)/);
-    expect(JSON.parse(stdout)).toEqual({ rejected: [{ library: alone, source: "option", reason }] });
+    expect(searchApart(alone)).toEqual({ rejected: [{ library: alone, source: "option", reason }] });
+  });
+
+  test.each([0.1, 0.5, 0.9, 0.999])("cut to %f of its bytes it is refused, and ends no process", (share) => {
+    const cut = join(folder, basename(library));
+    const bytes = readFileSync(library);
+    writeFileSync(cut, bytes.subarray(0, Math.floor(share * bytes.length)));
+    const reason = expect.stringMatching(/damaged/);
+    expect(searchApart(cut)).toEqual({ rejected: [{ library: cut, source: "option", reason }] });
+  });
+
+  test("beside another library that is cut it is refused, and that one is named", () => {
+    const libraries = dirname(library);
+    for (const name of readdirSync(libraries)) symlinkSync(join(libraries, name), join(folder, name));
+    const needed = readdirSync(folder).find((name) => /^libopenvino\.so/.test(name)) as string;
+    rmSync(join(folder, needed));
+    writeFileSync(join(folder, needed), readFileSync(join(libraries, needed)).subarray(0, 100_000));
+    expect(searchApart(join(folder, basename(library))).rejected).toMatchObject([
+      { reason: expect.stringMatching(new RegExp(`^${needed} is cut off \\(it is damaged`)) },
+    ]);
   });
 });

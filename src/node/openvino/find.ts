@@ -3,7 +3,8 @@ import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { basename, delimiter, dirname, join } from "node:path";
-import { loadApi, type OpenVinoApi } from "./c-api.ts";
+import { loadApi, type OpenVinoApi, readBuild } from "./c-api.ts";
+import { isCutOff } from "./elf.ts";
 
 /** Where a library was found; in the order of the search. */
 export type OpenVinoSource = "option" | "environment" | "openvino-node" | "pip" | "system";
@@ -38,6 +39,9 @@ export const OLDEST_OPENVINO = "2025.4";
 /** The environment variable that gives the path of the C library or of a folder that has it. */
 const PATH_VARIABLE = "ZHBERT_OPENVINO";
 
+/** How to get OpenVINO, or another one than is found. */
+export const OPENVINO_HINT = `pip install openvino brings OpenVINO, which is looked for in the active virtual environment and beside the python3 on the PATH; ${PATH_VARIABLE} names the folder of another one`;
+
 /** With and without a version behind it: libopenvino_c.so.2641, libopenvino_c.2641.dylib, openvino_c.dll. */
 const LIBRARY_NAME = /^(lib)?openvino_c(\.\d+)*\.(so|dylib|dll)(\.\d+)*$/;
 
@@ -61,6 +65,11 @@ export function findOpenVino(library?: string): OpenVinoSearch {
 
 const apis = new Map<string, OpenVinoApi>();
 
+/** A library that cannot be used, in words. */
+export function inWords({ library, source, reason }: RejectedOpenVino): string {
+  return `${library}${source === "environment" ? ` (${PATH_VARIABLE})` : ""}: ${reason}`;
+}
+
 /** The library at a path that was found. @throws {Error} when it does not load. */
 export function openVinoApi(path: string): OpenVinoApi {
   const known = apis.get(path);
@@ -72,11 +81,18 @@ export function openVinoApi(path: string): OpenVinoApi {
 
 function tryLibrary(path: string): { readonly version: string } | { readonly reason: string } {
   if (!existsSync(path)) return { reason: "there is no such file" };
-  if (statSync(path).isDirectory()) return { reason: "the folder has no libopenvino_c" };
+  const found = statSync(path);
+  if (found.isDirectory()) return { reason: "the folder has no libopenvino_c" };
+  if (!found.isFile()) return { reason: "it is no file" };
   try {
-    const build = openVinoApi(path).version();
+    const cut = librariesBeside(path).find(isCutOff);
+    if (cut !== undefined) return { reason: `${basename(cut)} is cut off (${DAMAGED})` };
+    // The version first: another one may lack functions, which would say less.
+    const build = readBuild(path);
     const problem = versionProblem(build);
-    return problem === undefined ? { version: versionOf(build) } : { reason: problem };
+    if (problem !== undefined) return { reason: problem };
+    openVinoApi(path);
+    return { version: versionOf(build) };
   } catch (error) {
     return { reason: whyNotLoaded(error instanceof Error ? error.message : String(error)) };
   }
@@ -97,12 +113,22 @@ export function versionProblem(build: string): string | undefined {
   return `it is version ${version}; ${OLDEST_OPENVINO} or later is needed: pip install --upgrade openvino`;
 }
 
+const DAMAGED = "it is damaged, or for another processor: pip install --force-reinstall openvino";
+
+/** A library, and those of its folder that it may load. */
+function librariesBeside(path: string): string[] {
+  const folder = dirname(path);
+  const others = entries(folder).filter((name) => /^lib(openvino|tbb).*\.so(\.\d+)*$/.test(name));
+  return [path, ...others.map((name) => join(folder, name))];
+}
+
 function whyNotLoaded(message: string): string {
   const text = message.replaceAll(/\s+/g, " ").trim();
+  if (/Cannot find function/.test(text)) return `${text} (it is no C library of OpenVINO)`;
   if (/GLIBC|GLIBCXX/.test(text)) return `${text} (it is built for a newer system: take an older release of OpenVINO)`;
   if (/libtbb|tbb12/.test(text)) return `${text} (it needs oneTBB beside it: pip install --force-reinstall openvino)`;
   if (/invalid ELF|wrong architecture|file too short|not a valid Win32/.test(text)) {
-    return `${text} (it is damaged, or for another processor: pip install --force-reinstall openvino)`;
+    return `${text} (${DAMAGED})`;
   }
   return text;
 }
