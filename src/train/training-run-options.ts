@@ -113,7 +113,9 @@ export interface TrainingRunOptions<Batch, Shape extends object, Sums extends Co
   readonly resume?: TrainingProgress;
   /** With `hours`: the time of another run by step, to repeat that run. */
   readonly replay?: readonly number[];
-  /** Who makes the passes over all parameters (norm, update, sums); this thread alone when left out. */
+  /** What matrix products are computed in, for messages; `f32` when left out. */
+  readonly precision?: string;
+  /** Who makes the passes over all parameters (norm, update, sums) and draws the dropout masks; this thread alone when left out. */
   readonly passes?: PassRunner;
 }
 

@@ -190,11 +190,11 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
   }
 
   #newStep(): TrainingStep<Batch, Shape, Sums> {
-    const { objective, settings } = this.#options;
+    const { objective, settings, passes } = this.#options;
     const compile = this.#current.compile(this.#trainable);
     const trained = this.#partOf(this.#trainable);
     const frozen = new Map([...this.#weights].filter(([name]) => !trained.has(name)));
-    return new TrainingStep(objective, trained, compile, settings.seed, frozen);
+    return new TrainingStep(objective, trained, compile, settings.seed, frozen, passes);
   }
 
   /** One update: the micro-batches, the norm, the optimiser. */
@@ -256,15 +256,19 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
   }
 
   async #failOn(batches: readonly Batch[], loss: number, norm: number): Promise<never> {
-    const saved = await this.#options.hooks.onBadBatches?.(this.#done + 1, batches);
+    const { hooks, precision = "f32" } = this.#options;
+    // What is rounded to 8 bits may leave the range of numbers where float32 does not.
+    const isFloat32 = precision === "f32";
+    const saved = await hooks.onBadBatches?.(this.#done + 1, batches);
     await this.#saveIfNew();
     throw new TrainingError({
       where: `step ${this.#done + 1}`,
       expected: "a finite loss and gradient",
-      got: verbatim(`loss ${loss}, gradient norm ${norm}`),
+      got: verbatim(`loss ${loss}, gradient norm ${norm}${isFloat32 ? "" : `, computed in ${precision}`}`),
       hint:
         `The weights are unchanged by this step${saved === undefined ? "" : `; its batch is in ${saved}`}. ` +
-        "Lower the learning rate, or lengthen the warm-up.",
+        "Lower the learning rate, or lengthen the warm-up" +
+        (isFloat32 ? "." : "; or begin anew with --precision f32 (a run that is resumed keeps its precision)."),
     });
   }
 
