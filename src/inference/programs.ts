@@ -1,11 +1,11 @@
 /** The compiled graphs of one model: each is compiled when it is first needed, over the model's weights. */
 import { type LazyTensors, readTensors } from "../checkpoint/format.ts";
-import { RuntimeError, verbatim } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { BertConfig } from "../model/config.ts";
 import { expectNoneMissing, type WeightsReport } from "../model/match-weights.ts";
 import { quantizedGraph } from "../model/quantized-graph.ts";
 import type { QuantizedLayers } from "../model/quantized-weights.ts";
+import { notNumbers } from "../runtime/checks.ts";
 import type { Executable, Runtime } from "../runtime/runtime.ts";
 import type { HostTensor } from "../util/tensor.ts";
 
@@ -76,7 +76,9 @@ function checked(executable: Executable, precision: string, where: string): Exec
   return {
     async run(inputs, outputs) {
       const results = await executable.run(inputs, outputs);
-      for (const [name, result] of Object.entries(results)) if (hasNaN(result)) throw noNumber(where, name, precision);
+      for (const [name, result] of Object.entries(results)) {
+        if (hasNaN(result)) throw notNumbers(`${where}: ${name}`, precision);
+      }
       return results;
     },
     dispose: () => executable.dispose(),
@@ -89,14 +91,4 @@ function hasNaN({ dtype, data }: HostTensor): boolean {
   // A loop, since `some` calls a function for each of what may be millions.
   for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return true;
   return false;
-}
-
-function noNumber(where: string, output: string, precision: string): RuntimeError {
-  const damaged = "the weights are damaged, or come of a training that came apart: take another checkpoint";
-  return new RuntimeError({
-    where: `${where}: ${output}`,
-    expected: "numbers",
-    got: verbatim(`NaN, computed in ${precision}`),
-    hint: precision === "f32" ? damaged : `take --precision f32; where that gives NaN too, ${damaged}`,
-  });
 }

@@ -24,6 +24,7 @@ test("gives what training measured on the held-out part, whatever the size of ba
   for (const batchSize of [5, 32]) {
     const result = await evaluate({ batchSize });
     expect(result).toMatchObject({ split: "held-out", instances: 24, masking: "char" });
+    expect(result.engine).toMatchObject({ name: "onnxruntime", precision: "f32", threads: 2 });
     expect(result.seed).toBeUndefined();
     expect(result.predictions).toBe(measured.predictions);
     expect(result.sequences).toBe(24);
@@ -67,6 +68,14 @@ test("a model without a head for next sentences is measured on masks alone, with
 });
 
 describe("refuses", () => {
+  test("a model whose loss is not a number", async () => {
+    const weights = readSafetensors(fixture.bytes("model", "model.safetensors"));
+    weights.get("bert.embeddings.LayerNorm.bias")?.data.fill(Number.NaN as never);
+    copyModel("nan");
+    writeFileSync(fixture.path("nan/model.safetensors"), Buffer.concat(writeSafetensors(weights)));
+    await expect(evaluate({ model: fixture.path("nan") })).rejects.toThrow(/nan: loss: expected numbers, got NaN/);
+  });
+
   test("a model without an MLM head", async () => {
     const weights = readSafetensors(fixture.bytes("model", "model.safetensors"));
     for (const name of weights.keys()) if (name.startsWith("cls.predictions")) weights.delete(name);

@@ -8,15 +8,18 @@ import { ArgumentError, DataError, InterruptedError, verbatim } from "../errors.
 import { parameterShapes } from "../model/initialize.ts";
 import { expectNoFurtherLayers, expectNoneMissing, matchWeights } from "../model/match-weights.ts";
 import { inspectMlmHead, mlmHeadWarning } from "../model/mlm-head.ts";
+import { notNumbers } from "../runtime/checks.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkConfigFitsData } from "../train/check-inputs.ts";
 import { compilePretraining } from "../train/compile-pretraining.ts";
 import { evaluatePretraining } from "../train/evaluate.ts";
 import type { EvaluationMetrics } from "../train/metrics.ts";
 import { PretrainingStep } from "../train/pretraining-step.ts";
+import type { EngineIdentity } from "../train/trainer-state.ts";
 import { loadPretrained } from "./bert-model.ts";
 import { type OpenedDataset, openDataset } from "./dataset.ts";
 import type { DownloadOptions } from "./hub.ts";
+import { engineOf } from "./run-hooks.ts";
 import { type EngineChoice, type OpenedRuntime, openRuntime } from "./runtimes.ts";
 
 /** Which model is evaluated on which data, and how their masks are drawn. */
@@ -54,6 +57,8 @@ export interface PretrainingEvaluation extends EvaluationMetrics {
   readonly masking: string;
   /** Of masks that were drawn anew. */
   readonly seed?: number;
+  /** What computed it. */
+  readonly engine: EngineIdentity;
 }
 
 /**
@@ -61,6 +66,7 @@ export interface PretrainingEvaluation extends EvaluationMetrics {
  * @throws {ConfigError} when the model has no MLM head or is too short for the data.
  * @throws {DataError} when the data were made with another vocabulary, or have no such part.
  * @throws {ArgumentError} when the data hold no masks and no way of masking is named.
+ * @throws {RuntimeError} when the loss is not a number.
  * Source: the eval_metrics of google-research/bert run_pretraining.py.
  */
 export async function evaluateOnData(options: EvaluatePretrainingOptions): Promise<PretrainingEvaluation> {
@@ -72,9 +78,11 @@ export async function evaluateOnData(options: EvaluatePretrainingOptions): Promi
     const drawn = evaluationBatches(dataset, options);
     const step = await openStep(dataset, runtime, options);
     const metrics = await evaluatePretraining(step, inOrder(drawn.batches, options)).finally(() => step.dispose());
+    if (!Number.isFinite(metrics.loss)) throw notNumbers(`${options.model}: loss`, runtime.precision);
     const { split, instances, masking, seed } = drawn;
     const perplexity = Math.exp(metrics.mlmLoss);
-    return { ...metrics, perplexity, split, instances, masking, ...(seed === undefined ? {} : { seed }) };
+    const drawnBy = { split, instances, masking, ...(seed === undefined ? {} : { seed }) };
+    return { ...metrics, perplexity, ...drawnBy, engine: engineOf(runtime) };
   } finally {
     await dataset.close();
     await engine?.release();

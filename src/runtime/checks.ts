@@ -73,6 +73,22 @@ function expectTensor(where: string, type: TensorType, tensor: HostTensor | unde
   });
 }
 
+/**
+ * The error of results that are not numbers: vectors and scores of them would pass for such in files and searches.
+ * @param precision - that they were computed in, where it is known.
+ */
+export function notNumbers(where: string, precision?: string): RuntimeError {
+  const damaged =
+    "the weights are damaged, or come of a training that came apart: take another checkpoint, or a lower rate";
+  const first = precision === undefined ? "of bf16 take" : "take";
+  return new RuntimeError({
+    where,
+    expected: "numbers",
+    got: verbatim(precision === undefined ? "NaN" : `NaN, computed in ${precision}`),
+    hint: precision === "f32" ? damaged : `${first} --precision f32; where that gives NaN too, ${damaged}`,
+  });
+}
+
 /** Engines read as much memory as the shape says. */
 function expectLength(where: string, { dtype, shape, data }: HostTensor): void {
   const count = elementCount(shape);

@@ -123,7 +123,7 @@ async function compileSession(
     const fed = graph.inputs.filter(({ name, parameter }) => !(parameter && weights?.has(name)));
     return new OnnxExecutable(ort, session, fed, graph, onDispose);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = wordsOf(cause);
     throw new RuntimeError({
       where: "onnxruntime: compile",
       expected: "a graph that the engine accepts",
@@ -189,7 +189,7 @@ class OnnxExecutable implements Executable {
     try {
       return await this.session.run(feeds, fetches);
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause);
+      const message = wordsOf(cause);
       throw new RuntimeError({
         where: "onnxruntime: run",
         expected: "the graph to run",
@@ -203,6 +203,11 @@ class OnnxExecutable implements Executable {
   private view({ dtype, data, shape }: HostTensor): OrtTensor {
     return new this.ort.Tensor(dtype as "float32", data as Float32Array, shape);
   }
+}
+
+/** What the engine says. */
+function wordsOf(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).trim();
 }
 
 /** The binding writes outputs into the memory that it is given, and makes a copy of each beside: the gradients, at every step. */

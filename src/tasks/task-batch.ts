@@ -1,6 +1,6 @@
 /** Rows of a task as the inputs of its graphs, padded to one length. */
-import { RuntimeError, verbatim } from "../errors.ts";
 import { tokenBatch } from "../inference/batches.ts";
+import { notNumbers } from "../runtime/checks.ts";
 import { elementCount, type HostTensor, hostTensor } from "../util/tensor.ts";
 import type { AnyTask, LabelInput, RowScores, TaskRow } from "./task.ts";
 import { ROW_WEIGHTS } from "./task-graph.ts";
@@ -89,18 +89,9 @@ export function scoresByRow(
       const size = data.length / rows.length;
       const kept = axis === "row" ? size : (size / seqLength) * lengthOfRow(row);
       const own = data.slice(at * size, at * size + kept);
-      if (own.some(Number.isNaN)) throw noNumber(name);
+      if (own.some(Number.isNaN)) throw notNumbers(`scores (${name})`);
       return [name, own] as const;
     });
     return Object.fromEntries(scores);
-  });
-}
-
-function noNumber(name: string): RuntimeError {
-  return new RuntimeError({
-    where: `scores (${name})`,
-    expected: "numbers",
-    got: verbatim("NaN"),
-    hint: "the model's weights are damaged, or its training came apart: take another checkpoint, or train with a lower rate",
   });
 }

@@ -207,6 +207,15 @@ describe("the order of the search", () => {
   });
 });
 
+test("the versions of pyenv behind its shims, the newest first", () => {
+  const packages = (version: string) =>
+    fileAt("pyenv", "versions", version, "lib", "python3.12", "site-packages", "openvino", "libs", "libopenvino_c.so");
+  const expected = [packages("3.12.9"), packages("3.12.10")].reverse();
+  vi.stubEnv("PATH", dirname(fileAt("pyenv", "shims", "python3")));
+  const found = findOpenVino().rejected.map(({ library }) => library);
+  expect(found.filter((path) => path.startsWith(folder))).toEqual(expected);
+});
+
 describeOpenVino("a library that is there", (library) => {
   test("by its path, by its folder and by the folder of the package", () => {
     const found = { library, source: "option", version: expect.stringMatching(/^\d{4}\.\d+/) };

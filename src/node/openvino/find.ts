@@ -199,7 +199,7 @@ function pythonFolders(): string[] {
     .split(delimiter)
     .flatMap((folder) => ["python3", "python", "python.exe"].map((name) => join(folder, name)))
     .filter((path) => existsSync(path));
-  const prefixes = pythons.flatMap((path) => [path, realpathSync(path)]).map((path) => prefixOf(path));
+  const prefixes = pythons.flatMap((path) => [path, realpathSync(path)]).flatMap((path) => prefixesOf(path));
   const users = [PYTHONUSERBASE, join(homedir(), ".local"), APPDATA && join(APPDATA, "Python")];
   const library = join(homedir(), "Library", "Python");
   const macUsers = entries(library).map((version) => join(library, version));
@@ -207,10 +207,19 @@ function pythonFolders(): string[] {
   return [...new Set(all)].flatMap((prefix) => sitePackages(prefix as string)).map((path) => join(path, "openvino"));
 }
 
-/** The installation that an interpreter belongs to; on Windows it lies in its top folder. */
-function prefixOf(python: string): string {
+/**
+ * The installation that an interpreter belongs to; on Windows it lies in its top folder. Of a shim, which starts the version that
+ * pyenv, asdf or mise are set to, all versions.
+ */
+function prefixesOf(python: string): string[] {
   const folder = dirname(python);
-  return ["bin", "Scripts"].includes(basename(folder)) ? dirname(folder) : folder;
+  const above = dirname(folder);
+  if (basename(folder) !== "shims") return [["bin", "Scripts"].includes(basename(folder)) ? above : folder];
+  return [join(above, "versions"), join(above, "installs", "python")].flatMap((versions) =>
+    entries(versions)
+      .sort((a, b) => b.localeCompare(a, "en", { numeric: true }))
+      .map((name) => join(versions, name)),
+  );
 }
 
 function sitePackages(prefix: string): string[] {
