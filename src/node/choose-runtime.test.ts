@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ArgumentError, RuntimeError } from "../errors.ts";
 import { buildGraph, input } from "../graph/graph.ts";
 import { mul } from "../graph/ops/arithmetic.ts";
@@ -36,12 +36,20 @@ interface Machine {
   readonly installed?: readonly InstalledEngine[];
   readonly processor?: Processor;
   readonly isSteady?: boolean;
+  readonly isBusy?: boolean;
   /** The precision that engines compute in, whatever is asked for. */
   readonly only?: string;
 }
 
 /** A machine whose measurements are given; what was opened, disposed of and measured is written down. */
-function machine({ times, installed = [ONNX, OPENVINO], processor = WITH_BF16, isSteady = true, only }: Machine) {
+function machine({
+  times,
+  installed = [ONNX, OPENVINO],
+  processor = WITH_BF16,
+  isSteady = true,
+  isBusy = false,
+  only,
+}: Machine) {
   const log: string[] = [];
   const engines: Engines = {
     processor,
@@ -59,7 +67,7 @@ function machine({ times, installed = [ONNX, OPENVINO], processor = WITH_BF16, i
     measure: async (runtimes) => {
       log.push("measure");
       const timeOf = ({ name, precision }: Runtime) => ({ milliseconds: times[`${name} ${precision}`] as number });
-      return { times: runtimes.map(timeOf), tokens: 128, isSteady };
+      return { times: runtimes.map(timeOf), tokens: 128, isSteady, isBusy };
     },
   };
   return { engines, log };
@@ -120,6 +128,22 @@ describe("auto", () => {
   test("keeps nothing of a machine that is too busy to be measured", async () => {
     await choose({ runtime: "auto" }, { times: ALL, isSteady: false });
     expect(await readdir(cacheFolder)).toEqual([]);
+  });
+
+  test("keeps what was measured beside other programs for an hour", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const { notes } = await choose({ runtime: "auto" }, { times: ALL, isBusy: true });
+      expect(notes.join()).toContain("kept for an hour, since other programs run");
+      const measuredAfter = async (minutes: number) => {
+        vi.setSystemTime(Date.now() + 60_000 * minutes);
+        return (await choose({ runtime: "auto" }, { times: ALL })).log.includes("measure");
+      };
+      // The one after 61 minutes is alone, and kept for longer.
+      expect([await measuredAfter(50), await measuredAfter(11), await measuredAfter(61)]).toEqual([false, true, false]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("goes on without an engine that does not open, and disposes of what was measured", async () => {

@@ -89,6 +89,8 @@ export interface Comparison {
   readonly times: readonly EngineTime[];
   /** Whether there was time for more than one round; else it is not kept. */
   readonly isSteady: boolean;
+  /** Whether other programs ran; it is kept for an hour then. */
+  readonly isBusy: boolean;
 }
 
 /** An engine must be faster by this share than one before it in the list: noise shall not decide. */
@@ -188,7 +190,8 @@ export async function measureChoices(engines: Engines, work: LayerWork): Promise
     ...comparison,
     times: comparison.times.filter((time) => candidates.some((one) => nameOf(one) === nameOf(time))),
   }));
-  if (comparison.isSteady) await remember(measurement(f32.times, engines, threads, work), f32);
+  const { isSteady, isBusy } = comparison;
+  if (isSteady) await remember(measurement(f32.times, engines, threads, work), f32, isBusy);
   return { comparison, f32: fastest(f32.times), auto: fastest(auto.times) };
 }
 
@@ -204,14 +207,14 @@ async function compareEngines(
   try {
     for (const candidate of candidates) opened.push(await openCandidate(candidate, engines, threads));
     const running = opened.flatMap(({ runtime }) => (runtime === undefined ? [] : [runtime]));
-    const { times, tokens, isSteady } = await engines.measure(running, work, milliseconds);
+    const { times, tokens, isSteady, isBusy } = await engines.measure(running, work, milliseconds);
     const timeOf = ({ candidate, runtime, error }: OpenedCandidate): EngineTime => {
       const time = runtime === undefined ? { error } : times[running.indexOf(runtime)];
       if (time?.milliseconds !== undefined) return { ...candidate, milliseconds: time.milliseconds };
       return { ...candidate, error: time?.error instanceof Error ? time.error.message : String(time?.error) };
     };
-    const comparison = { threads, work, tokens, times: opened.map(timeOf), isSteady };
-    if (isSteady) await remember(measurement(candidates, engines, threads, work), comparison);
+    const comparison = { threads, work, tokens, times: opened.map(timeOf), isSteady, isBusy };
+    if (isSteady) await remember(measurement(candidates, engines, threads, work), comparison, isBusy);
     return comparison;
   } finally {
     for (const { runtime } of opened) await runtime?.dispose();
@@ -282,13 +285,17 @@ function nameOf({ runtime, version, precision }: Candidate): string {
 }
 
 /** What was found, in a line. */
-function inWords({ times, work, isSteady }: Comparison, best: EngineTime): string {
+function inWords({ times, work, isSteady, isBusy }: Comparison, best: EngineTime): string {
   const shown = times.map((time) => {
     const { milliseconds, error } = time;
     return `${nameOf(time)} ${milliseconds === undefined ? `failed (${error})` : `${milliseconds.toFixed(0)} ms`}`;
   });
   const what = work.training ? "forward and backward" : "forward";
-  const kept = isSteady ? "kept for this machine" : "not kept, since the machine is busy";
+  const kept = !isSteady
+    ? "not kept, since the machine is busy"
+    : isBusy
+      ? "kept for an hour, since other programs run"
+      : "kept for this machine";
   return `engine: ${nameOf(best)}, by a measurement of one layer ${what}, ${kept} (${shown.join(", ")})`;
 }
 

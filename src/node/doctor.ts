@@ -138,7 +138,12 @@ function webGpuFound(problem: RuntimeError | undefined): FoundEngine {
     precisions: ["f32"],
   } as const;
   if (problem === undefined) return { ...common, isReady: true, problems: [] };
-  return { ...common, isReady: false, problems: [problem.message], hint: problem.hint };
+  return {
+    ...common,
+    isReady: false,
+    problems: [problem.message.replace(/^runtime webgpu: /, "")],
+    hint: problem.hint,
+  };
 }
 
 async function peakOf(

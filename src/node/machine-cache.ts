@@ -7,6 +7,9 @@ import { readText, writeFileAtomic } from "./files.ts";
 /** Systems are updated, and a machine may have been busy: after so long a measurement is made anew. */
 const MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 
+/** The same of what was measured while other programs ran, which slow some engines down more than others. */
+const MAX_BUSY_AGE_MS = 3600 * 1000;
+
 /** The folder of zhbert's own cache: in XDG_CACHE_HOME where that is set, else where the system keeps caches. */
 export function machineCacheFolder(): string {
   const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = process.env;
@@ -33,18 +36,26 @@ export interface Measured<Value> {
  */
 export async function recall<Value>({ kind, key, isValid, folder }: Measured<Value>): Promise<Value | undefined> {
   try {
-    const { measured, value } = JSON.parse(await readText(fileOf(kind, key, folder)));
+    const { measured, busy, value } = JSON.parse(await readText(fileOf(kind, key, folder)));
     const age = Date.now() - Date.parse(measured);
-    return age >= 0 && age < MAX_AGE_MS && isValid(value) ? value : undefined;
+    const isFresh = age >= 0 && age < (busy === true ? MAX_BUSY_AGE_MS : MAX_AGE_MS);
+    return isFresh && isValid(value) ? value : undefined;
   } catch {
     // Not measured yet, or no such file as ours.
     return undefined;
   }
 }
 
-/** Keeps a result; where no file can be written it is measured anew another time. */
-export async function remember<Value>({ kind, key, folder }: Measured<Value>, value: Value): Promise<void> {
-  const text = `${JSON.stringify({ measured: new Date().toISOString(), key, value }, undefined, 2)}\n`;
+/**
+ * Keeps a result; where no file can be written it is measured anew another time.
+ * @param busy - whether other programs ran meanwhile: it is not kept for long then.
+ */
+export async function remember<Value>(
+  { kind, key, folder }: Measured<Value>,
+  value: Value,
+  busy = false,
+): Promise<void> {
+  const text = `${JSON.stringify({ measured: new Date().toISOString(), busy, key, value }, undefined, 2)}\n`;
   await writeFileAtomic(fileOf(kind, key, folder), text).catch(() => undefined);
 }
 

@@ -2,6 +2,7 @@
  * How long engines take for one layer of a model, forward or forward and backward, measured in turn so that whatever else the
  * machine does meets them all alike. It is what engines are chosen by.
  */
+import { availableParallelism, loadavg } from "node:os";
 import { gradients } from "../graph/autodiff.ts";
 import { buildGraph, type Graph, input, type Tensor } from "../graph/graph.ts";
 import { mul } from "../graph/ops/arithmetic.ts";
@@ -62,6 +63,8 @@ export interface LayerTimes {
   readonly tokens: number;
   /** Whether there was time for more than one round: on a busy machine there is not. */
   readonly isSteady: boolean;
+  /** Whether other programs took half of the machine or more. */
+  readonly isBusy: boolean;
 }
 
 /**
@@ -74,6 +77,8 @@ export async function measureLayer(
   milliseconds = DEADLINE_MS,
 ): Promise<LayerTimes> {
   const deadline = performance.now() + milliseconds;
+  // Before the measurement itself counts.
+  const isBusy = (loadavg()[0] as number) >= availableParallelism() / 2;
   const sequences = await affordableSequences(runtimes, work, RUNS_SHARE * milliseconds);
   const graph = layerGraph(work, sequences);
   const tensors = tensorsOf(graph);
@@ -92,7 +97,7 @@ export async function measureLayer(
     const times = layers.map((layer) =>
       layer instanceof MeasuredLayer ? { milliseconds: layer.best } : { error: layer.error },
     );
-    return { times, tokens: sequences * SEQ_LENGTH, isSteady: rounds >= STEADY_ROUNDS };
+    return { times, tokens: sequences * SEQ_LENGTH, isSteady: rounds >= STEADY_ROUNDS, isBusy };
   } finally {
     for (const layer of layers) if (layer instanceof MeasuredLayer) await layer.dispose();
   }

@@ -65,9 +65,9 @@ function printEngines(output: Output, engines: readonly FoundEngine[]): void {
   output.print();
   output.table(
     ["engine", "version", "found by", "where"],
-    engines.map(({ runtime, isReady, version, foundBy, path }) => [
+    engines.map(({ runtime, isReady, version, foundBy, path, problems }) => [
       runtime,
-      isReady ? (version ?? "") : "not usable",
+      isReady ? (version ?? "") : problems.length === 0 ? "not found" : "not usable",
       isReady ? (foundBy ?? "") : "",
       isReady ? (path ?? "") : "",
     ]),
@@ -99,7 +99,10 @@ function printChoice(output: Output, { mode, sizes, comparison, f32, auto }: Wor
     ]),
   );
   output.print(reasonOf(comparison.times, f32, auto));
+  // Alone it is taken without being measured.
+  if (times.length < 2) return;
   if (!comparison.isSteady) output.print("The machine was too busy to measure it well: this is not kept.");
+  else if (comparison.isBusy) output.print("Other programs ran beside it: this is kept for an hour.");
 }
 
 /** When an engine is taken. */
