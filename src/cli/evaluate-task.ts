@@ -3,12 +3,13 @@ import { type AtomicFile, createAtomicFile } from "../node/files.ts";
 import { evaluationReport } from "../report/evaluation-report.ts";
 import { writtenMetric, writtenRows } from "../report/values.ts";
 import { predictionFileOf, type QuestionAnswer } from "../tasks/qa/qa-answer.ts";
+import { type AnyExample, emptyNotes } from "../tasks/records/data-advice.ts";
 import { withLabelNames } from "../tasks/records/labels.ts";
 import type { Evaluation, EvaluationError } from "../tasks/task.ts";
 import { expectKnownLabels } from "../tasks/task-batches.ts";
 import { given } from "../util/given.ts";
 import type { CommandContext, Output } from "./command.ts";
-import { type Example, isFolder, labelledExamples, loadExamples } from "./labelled-data.ts";
+import { type Example, isFolder, labelledExamples, loadExamples, noteText } from "./labelled-data.ts";
 import { harmless } from "./output.ts";
 import { type LoadedTaskModel, loadTaskModel, noteTruncated } from "./task-model.ts";
 import { textProgress } from "./text-input.ts";
@@ -27,15 +28,15 @@ export async function evaluateFineTuned(context: CommandContext, name: string, d
     kept = await openAskedFor(options["predictions"]);
     report = await openAskedFor(options["report"]);
     const { loaded, split } = await loadExamples(context, task.settings.task, data);
-    for (const { message, level, run } of loaded.notes) {
-      output.note(`${level === "warning" ? "warning: " : ""}${message}${run === undefined ? "" : ` (${run})`}`);
-    }
+    for (const note of loaded.notes) output.note(noteText(note));
     const examples = labelledExamples(loaded, split, data, options["maxExamples"]);
+    const empty = emptyNotes(loaded.kind, { [split]: examples as readonly unknown[] as readonly AnyExample[] });
+    for (const note of empty) output.note(noteText(note));
     expectKnownLabels(task, examples);
     const predictions = await predictAll(model, examples, context);
     const evaluation = task.evaluate(examples, predictions);
     const { title } = loaded;
-    const notes = loaded.notes.filter(({ level }) => level === "warning").map(({ message }) => message);
+    const notes = [...loaded.notes, ...empty].filter(({ level }) => level === "warning").map(({ message }) => message);
     const facts = { model: name, data, task: task.settings.task, examples: examples.length, engine };
     output.json({
       ...facts,

@@ -13,6 +13,7 @@ import { dataOfTask } from "../tasks/tasks.ts";
 import { inPercent } from "../util/percent.ts";
 import { several } from "../util/several.ts";
 import type { MeasuredProgress, Output, Progress } from "./command.ts";
+import { noteText } from "./labelled-data.ts";
 import { formatCount } from "./numbers.ts";
 
 /** What the user sees of a fine-tuning. */
@@ -30,9 +31,7 @@ export class FineTuningDisplay {
 
   /** Who watches the runs. */
   readonly watcher: Omit<FineTuneEnvironment, "threads" | "runtime" | "download" | "signal"> = {
-    onNote: ({ message, level, run }) => {
-      this.#output.note(`${level === "warning" ? "warning: " : ""}${message}${run === undefined ? "" : ` (${run})`}`);
-    },
+    onNote: (note) => this.#output.note(noteText(note)),
     onLabels: ({ rows }) => {
       const counts = rows.slice(0, MOST_LABELS).map(({ label, counts: [train = 0], share }) => {
         return `${label} ${train} (${inPercent(share)} %)`;

@@ -6,6 +6,7 @@ import { type AnyTaskData, loadTaskData, type TaskDataOptions } from "../node/ta
 import { findDataset } from "../tasks/datasets/datasets.ts";
 import { splitFiles } from "../tasks/datasets/split-files.ts";
 import { columnChoices } from "../tasks/records/columns.ts";
+import type { DataNote } from "../tasks/records/data-note.ts";
 import { RECORD_FORMATS } from "../tasks/records/records.ts";
 import { isLabelled } from "../tasks/records/split-examples.ts";
 import { given } from "../util/given.ts";
@@ -24,6 +25,11 @@ export const recordOptions: readonly CommandOption[] = [
   { flags: "--id-column <name>", description: "the column of the examples' names" },
   { flags: "--format <name>", description: "of the file (default: by its name)", choices: RECORD_FORMATS },
 ];
+
+/** What is noticed of data, with what to do about it. */
+export function noteText({ message, level, run }: DataNote): string {
+  return `${level === "warning" ? "warning: " : ""}${message}${run === undefined ? "" : ` (${run})`}`;
+}
 
 /** Whether a path is that of a folder with splits. */
 export function isFolder(path: string): boolean {

@@ -286,6 +286,22 @@ describe("what cannot be", () => {
     expect(readdirSync(fixture.path("taken")).filter((name) => name.startsWith("run-"))).toEqual([]);
   });
 
+  test("labels that train lacks end it before any text is made into tokens", async () => {
+    const test = fixture.path("unseen.tsv");
+    writeFileSync(test, `${readFileSync(fixture.test)}maybe\t今天\n`);
+    let encoded = 0;
+    const data = { name: "classify", train: fixture.train, dev: fixture.dev, test };
+    const options = fixture.options("unseen", {
+      data,
+      onEncode: (done) => {
+        encoded = done;
+      },
+    });
+    await expect(fineTune(options)).rejects.toThrow(/^label of "今天": expected one of no, yes, got "maybe"$/);
+    expect(encoded).toBe(0);
+    expect(existsSync(fixture.path("unseen"))).toBe(false);
+  });
+
   test("examples of one class only", async () => {
     const train = fixture.path("one-class.tsv");
     writeFileSync(train, "label\ttext\nyes\t今天好\nyes\t很好\n");

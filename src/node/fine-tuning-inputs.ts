@@ -12,7 +12,13 @@ import type { DataNote } from "../tasks/records/data-note.ts";
 import { isLabelled } from "../tasks/records/split-examples.ts";
 import { tokenNotes } from "../tasks/records/token-advice.ts";
 import type { AnyTask } from "../tasks/task.ts";
-import { type EncodedExamples, encodeExamples, expectLabelled, TaskBatches } from "../tasks/task-batches.ts";
+import {
+  type EncodedExamples,
+  encodeExamples,
+  expectKnownLabels,
+  expectLabelled,
+  TaskBatches,
+} from "../tasks/task-batches.ts";
 import { taskConfigJson } from "../tasks/task-files.ts";
 import { taskParameterShapes } from "../tasks/task-graph.ts";
 import { findTaskDefinition } from "../tasks/tasks.ts";
@@ -114,6 +120,7 @@ function taskOf(
       where: "--max-seq-length",
       expected: `at most ${positions}, the model's positions`,
       got: maxSeqLength,
+      hint: `leave it out, or give ${positions} or less; qa and ner read longer texts in windows`,
     });
   }
   const message = `rows have ${positions} tokens, the model's positions, where ${maxSeqLength} are usual`;
@@ -160,6 +167,7 @@ async function encodeAll(
     const examples: readonly AnyExample[] = isTrain ? (task.trainingExamples?.(given) ?? given) : given;
     return isUseful ? [{ split, examples }] : [];
   });
+  for (const { examples } of wanted) expectKnownLabels(task, examples);
   const total = wanted.reduce((sum, { examples }) => sum + examples.length, 0);
   const encoded: { [split: string]: EncodedExamples } = {};
   let before = 0;

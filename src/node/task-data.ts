@@ -248,7 +248,9 @@ class TaskDataLoader {
     }
     const parts = holdOut(train, devShare, seed);
     if (parts.train.length === 0 || parts.heldOut.length === 0) {
-      const reason = `${several(train.length, "training example")} ${parts.heldOut.length > 0 ? "of one text cannot be parted" : "are too few to hold any out"}`;
+      const few = several(train.length, "training example");
+      const reason =
+        parts.heldOut.length > 0 ? `${few} of one text cannot be parted` : `nothing can be held out of ${few}`;
       const message = `there is no dev split, and ${reason}: nothing is measured while training`;
       this.#note("no-dev", "warning", message, { there: train.length }, "--dev FILE, or a higher --dev-share");
       return;

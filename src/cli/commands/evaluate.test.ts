@@ -135,6 +135,17 @@ describe("a fine-tuned model", () => {
     model.remove();
   });
 
+  test("warns of texts with nothing to read, in the report as well", async () => {
+    const [file, report] = ["empty.tsv", "empty.html"].map((name) => join(folder, name)) as [string, string];
+    writeFileSync(file, "text\tlabel\n我爱北京\t好\n \t差\n");
+    let notes = "";
+    await runCommand(["evaluate", classifier.path, "--data", file, "--report", report], [], (stderr) => {
+      notes = stderr;
+    });
+    expect(notes).toContain("warning: test has 1 empty text (the first is example 2)");
+    expect(readFileSync(report, "utf8")).toContain("1 empty text");
+  });
+
   test("refuses labels that it was not trained with", async () => {
     const unseen = join(folder, "unseen.tsv");
     writeFileSync(unseen, "text\tlabel\n我爱北京\t极好\n天气\t差\n");

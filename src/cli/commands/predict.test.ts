@@ -63,6 +63,19 @@ describe("predict --json", () => {
   });
 });
 
+test("says how many texts had nothing to read", async () => {
+  let notes = "";
+  const texts = ["我爱北京", "", "　", "好"];
+  await runCommand(["predict", classifier.path], texts, (stderr) => {
+    notes = stderr;
+  });
+  expect(notes).toContain("warning: 2 of 4 had no text to read");
+  await runCommand(["predict", classifier.path, "我爱北京"], [], (stderr) => {
+    notes = stderr;
+  });
+  expect(notes).not.toContain("no text to read");
+});
+
 test("says how many texts were cut, and with --windows reads them to their end", async () => {
   const long = "今天天气很好".repeat(5);
   let stderr = "";

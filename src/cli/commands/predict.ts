@@ -1,6 +1,7 @@
 /** zhbert predict: labels, entities, answers or scores of texts by a fine-tuned model. */
 import { createAtomicFile } from "../../node/files.ts";
 import type { QuestionAnswer } from "../../tasks/qa/qa-answer.ts";
+import { type AnyExample, isEmpty } from "../../tasks/records/data-advice.ts";
 import { dataOfTask } from "../../tasks/tasks.ts";
 import { given } from "../../util/given.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
@@ -68,7 +69,8 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
   const { options, output, signal } = context;
   const { task } = model;
   const input = await openPredictLines(context);
-  const read = await lineReader(dataOfTask(task.settings.task), context, input.where);
+  const kind = dataOfTask(task.settings.task);
+  const read = await lineReader(kind, context, input.where);
   // Examples wait here for their predictions, no more of them than the stream holds.
   const waiting: Record<string, unknown>[] = [];
   async function* examples() {
@@ -78,6 +80,7 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
       const example = read(text, line);
       if (example === undefined) continue;
       waiting.push(example);
+      if (isEmpty(kind, example as unknown as AnyExample)) empty += 1;
       yield example;
     }
   }
@@ -85,6 +88,7 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
   const progress = textProgress(output, "predict", input.count);
   let target: Results | undefined;
   let truncated = 0;
+  let empty = 0;
   const predictOptions = {
     ...given({ batchTokens: options["batchTokens"] as number | undefined }),
     signal,
@@ -106,6 +110,8 @@ async function predictAll(context: CommandContext, model: TaskModel): Promise<vo
     await target.commit(count);
     await explainer?.commit();
     noteTruncated(context, task, truncated, count);
+    if (empty > 0)
+      output.note(`warning: ${empty} of ${count} had no text to read: what is predicted of them says nothing`);
   } finally {
     progress.stop();
     await explainer?.abort();

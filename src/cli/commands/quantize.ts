@@ -6,7 +6,7 @@ import { type QuantizedForm, type QuantizeResult, type QuantizeStage, quantize }
 import { writtenMetric } from "../../report/values.ts";
 import { given } from "../../util/given.ts";
 import { type CommandContext, defineCommand, type Output, type Progress } from "../command.ts";
-import { labelledExamples, loadExamples, recordOptions } from "../labelled-data.ts";
+import { labelledExamples, loadExamples, noteText, recordOptions } from "../labelled-data.ts";
 import { downloadOptions, hubOptions, modelArgument } from "../model.ts";
 import { probability, share, wholeNumber } from "../numbers.ts";
 import { engineChoice, runtimeOptions } from "../runtime-options.ts";
@@ -128,7 +128,7 @@ function examplesOf(context: CommandContext) {
   if (data === undefined) return undefined;
   return async (task: string) => {
     const { loaded, split } = await loadExamples(context, task, data);
-    for (const { message } of loaded.notes) context.output.note(message);
+    for (const note of loaded.notes) context.output.note(noteText(note));
     return labelledExamples(loaded, split, data, maxExamples);
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { BertTokenizer } from "../../text/tokenizer.ts";
 import { Vocabulary } from "../../text/vocabulary.ts";
 import type { TextExample } from "../examples.ts";
-import { dataNotes, labelCounts } from "./data-advice.ts";
+import { dataNotes, emptyNotes, labelCounts } from "./data-advice.ts";
 import { inferLabels } from "./labels.ts";
 import { tokenNotes } from "./token-advice.ts";
 
@@ -56,7 +56,11 @@ describe("labelled data", () => {
   test("empty texts, with the place of the first", () => {
     const notes = dataNotes("classify", { dev: [...texts(2, "0"), { text: " ", label: "1" }] });
     expect(notes).toMatchObject([{ kind: "empty-texts", measured: { empty: 1, examples: 3 } }]);
-    expect(notes[0]?.message).toContain("the first is example 3");
+    expect(notes[0]?.message).toBe("dev has 1 empty text (the first is example 3)");
+    // A sentence to be completed is no question, and needs none.
+    const cloze = { context: "他来了。", question: "", choices: ["他", "我"] };
+    expect(emptyNotes("choice", { dev: [cloze] })).toEqual([]);
+    expect(emptyNotes("choice", { dev: [{ ...cloze, choices: ["他", ""] }] })).toHaveLength(1);
   });
 
   test("dev that is train, and examples that differ in spaces and punctuation", () => {

@@ -3,6 +3,7 @@
  * it and says what to do. What needs a tokeniser is in token-advice.ts.
  */
 
+import { several } from "../../util/several.ts";
 import type { ExamplesByTask, TaskName } from "../datasets/dataset.ts";
 import { type DataNote, percent } from "./data-note.ts";
 import { countLabels } from "./labels.ts";
@@ -117,7 +118,7 @@ function labelNotes(task: TaskName, splits: ExampleSplits): DataNote[] {
     const unseen = table.rows.filter(({ counts }) => (counts[0] ?? 0) === 0 && (counts[i + 1] ?? 0) > 0);
     if (unseen.length === 0) return;
     const examples = unseen.reduce((sum, { counts }) => sum + (counts[i + 1] ?? 0), 0);
-    const message = `${split} has ${list(unseen.map(({ label }) => label))}, which no training example has (${count(examples)} times): no model can learn ${unseen.length === 1 ? "it" : "them"} from this data`;
+    const message = `${split} has ${list(unseen.map(({ label }) => label))}, which no training example has (${several(examples, "time")}): no model can learn ${unseen.length === 1 ? "it" : "them"} from this data`;
     notes.push({ kind: "unseen-labels", level: "warning", message, measured: { labels: unseen.length, examples } });
   });
   const numbers = trained.map(({ counts }) => counts[0] ?? 0);
@@ -139,19 +140,29 @@ function labelNotes(task: TaskName, splits: ExampleSplits): DataNote[] {
   return notes;
 }
 
-function emptyNotes(task: TaskName, splits: ExampleSplits): DataNote[] {
+/** Which splits have examples without a character to read. */
+export function emptyNotes(task: TaskName, splits: ExampleSplits): DataNote[] {
   return Object.entries(splits).flatMap(([split, examples = []]): DataNote[] => {
     const places = examples.flatMap((example, i) => (isEmpty(task, example) ? [i] : []));
     if (places.length === 0) return [];
-    const message = `${split} has ${count(places.length)} empty texts (the first is example ${(places[0] as number) + 1})`;
+    const message = `${split} has ${several(places.length, "empty text")} (the first is example ${(places[0] as number) + 1})`;
+    const measured = { empty: places.length, examples: examples.length };
     return [
-      { kind: "empty-texts", level: "warning", message, measured: { empty: places.length, examples: examples.length } },
+      {
+        kind: "empty-texts",
+        level: "warning",
+        message,
+        measured,
+        run: "take them out, or name another column of texts",
+      },
     ];
   });
 }
 
-function isEmpty(task: TaskName, example: AnyExample): boolean {
-  const texts = textsOf(example);
+/** Whether a text of an example has nothing to read, or a pair lacks one. */
+export function isEmpty(task: TaskName, example: AnyExample): boolean {
+  // A question may be in its choices alone, which end a sentence of the passage.
+  const texts = "choices" in example ? example.choices : textsOf(example);
   return texts.some((text) => text.trim() === "") || (task === "match" && texts.length < 2);
 }
 

@@ -23,6 +23,15 @@ class Findings {
   readonly droppedEntities = new DroppedEntities();
 }
 
+/** What to do where a field holds something else. */
+const HINTS: Readonly<Partial<Record<ColumnRole, string>>> = {
+  score:
+    "scores are numbers, such as 0.8: correct it, or name their column with --score-column; words are labels of classify and match",
+  tags: "give each unit its tag, O where it belongs to nothing; text without tokens is cut into characters",
+  entities: "places count characters from 0, and the end is after the last one: correct it, or leave the entity out",
+  answers: 'give a text, a list of texts, or a list of { "text": "...", "answer_start": 12 }',
+};
+
 /** A record, by what its columns mean. */
 class RecordReader {
   readonly findings: Findings;
@@ -73,7 +82,9 @@ class RecordReader {
       const name = this.#records.columns[place] as string;
       if (/^(1|true)$/i.test(cell)) return [name];
       if (/^(0|false|)$/i.test(cell)) return [];
-      throw new DataError({ where: `${this.where}: ${name}`, expected: "0 or 1", got: cell });
+      const hint =
+        "columns of labels hold 1 where the label is given; one column with the names of all is --label-column NAME";
+      throw new DataError({ where: `${this.where}: ${name}`, expected: "0 or 1", got: cell, hint });
     });
   }
 
@@ -85,10 +96,15 @@ class RecordReader {
     return this.#records.where(this.#row);
   }
 
-  error(role: ColumnRole, expected: string, got: unknown): DataError {
+  error(
+    role: ColumnRole,
+    expected: string,
+    got: unknown,
+    hint = HINTS[role] ?? "correct it, or leave the record out",
+  ): DataError {
     const place = this.#places[role];
     const column = place === undefined ? role : this.#records.columns[place];
-    return new DataError({ where: `${this.where}: ${column}`, expected, got });
+    return new DataError({ where: `${this.where}: ${column}`, expected, got, hint });
   }
 
   dropped(place: TextUnits, entities: SpansApart["dropped"]): void {
@@ -159,7 +175,8 @@ function labelsOf(record: RecordReader): string[] | undefined {
   if (value === undefined) return undefined;
   const list = listOf(value);
   if (list?.every((item) => typeof item === "string" || typeof item === "number")) return list.map(String);
-  if (list !== undefined || looksLikeList(value)) throw record.error("label", "a list of labels", value);
+  if (list !== undefined || looksLikeList(value))
+    throw record.error("label", "a list of labels", value, 'write ["a", "b"], or a,b');
   return record
     .text("label")
     .split(/[|,;，；、\s]+/)
@@ -222,7 +239,12 @@ function choiceOf(record: RecordReader): ExamplesByTask["choice"] {
   const answer = record.name("label") ?? record.name("answers");
   const label = answer === undefined ? undefined : placeOfAnswer(answer, choices);
   if (label === -1)
-    throw record.error(record.value("label") === undefined ? "answers" : "label", "one of the choices", answer);
+    throw record.error(
+      record.value("label") === undefined ? "answers" : "label",
+      "one of the choices",
+      answer,
+      "say the right one by its text, its number from 0 or its letter",
+    );
   const context = record.value("context");
   return {
     ...idOf(record),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { DataError } from "../../errors.ts";
+import type { TaskName } from "../datasets/dataset.ts";
 import { columnChoices } from "./columns.ts";
 import { readRecords, recordFormat } from "./records.ts";
 import { readUserExamples } from "./user-examples.ts";
@@ -366,5 +367,21 @@ describe("the examples of each task", () => {
     const said = { columns: { textPair: "另一句", label: "分" } };
     const { examples } = await readUserExamples("embed", "a.csv", "句子,另一句,分\n甲,乙,4\n", said);
     expect(examples).toEqual([{ ...pair, score: 4 }]);
+  });
+});
+
+describe("what is wrong in a record is said with what to do", () => {
+  const question = { context: "北京是首都。", question: "首都是哪里？" };
+  test.each<[TaskName, object, RegExp]>([
+    ["regress", { text: "好", score: "高" }, /--score-column/],
+    ["ner", { tokens: ["在"], tags: ["O", "O"] }, /give each unit its tag/],
+    ["ner", { text: "在北京", entities: [[1, 4, "LOC"]] }, /the end is after the last one/],
+    ["qa", { ...question, answers: true }, /"answer_start": 12/],
+    ["choice", { ...question, choices: ["北京", "上海"], answer: "广州" }, /its number from 0 or its letter/],
+    ["classify", { text: { a: 1 }, label: "好" }, /leave the record out/],
+  ])("%s %j", async (task, record, hint) => {
+    const failure = await readUserExamples(task, "a.jsonl", `${JSON.stringify(record)}\n`).catch((error) => error);
+    expect(failure).toBeInstanceOf(DataError);
+    expect(failure.hint).toMatch(hint);
   });
 });
