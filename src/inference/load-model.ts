@@ -208,7 +208,8 @@ class ModelFolder {
       return JSON.parse(text);
     } catch (cause) {
       const got = verbatim((cause as SyntaxError).message);
-      throw new ConfigError({ where: this.nameOf(path), expected: "JSON", got, cause });
+      const hint = "the file is damaged or cut short: copy it again, or take it from where the model is whole";
+      throw new ConfigError({ where: this.nameOf(path), expected: "JSON", got, hint, cause });
     }
   }
 }

@@ -354,6 +354,7 @@ const hints: Readonly<Record<string, string>> = {
   EISDIR: "name a file",
   EEXIST: "remove it or choose another name",
   EMFILE: "too many files are open: raise the limit with ulimit -n",
+  EFBIG: "the file system, or a limit of the system (ulimit -f), allows no larger file: write to another place",
   EBUSY: "another program uses the file: close it and try again",
 };
 

@@ -60,6 +60,7 @@ export async function readConfig(path: string): Promise<BertConfig> {
     return parseConfig(JSON.parse(text), path);
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw new ConfigError({ where: path, expected: "JSON", got: verbatim(cause.message), cause });
+    const hint = "the file is damaged or cut short: copy it again, or take it from where the model is whole";
+    throw new ConfigError({ where: path, expected: "JSON", got: verbatim(cause.message), hint, cause });
   }
 }
