@@ -23,8 +23,8 @@ const ROUNDINGS_PER_LAYER = 10;
 /** Independent errors add up in the mean square: relative to the norm, after so many layers. */
 const forwardBound = (layers: number) => UNIT_ROUNDOFF * Math.sqrt((ROUNDINGS_PER_LAYER * layers) / 3);
 
-/** Back through a layer are two products for each one forward: three times the roundings. */
-const gradientBound = (layers: number) => Math.sqrt(3) * forwardBound(layers);
+/** Back through a layer are two products for each one forward, and what lies between them: four times the roundings in all. */
+const gradientBound = (layers: number) => 2 * forwardBound(layers);
 
 const folder = new URL("fixtures/bert-tiny/", import.meta.url);
 const tensors = (name: string): NamedTensors => readSafetensors(readFileSync(new URL(name, folder)), name);

@@ -59,6 +59,8 @@ export interface LowerTarget {
   readonly contrib: boolean;
   /** The version of ONNX's operators, in 13 .. 21; 17 when left out. */
   readonly opset?: number;
+  /** Whether the engine computes matrix products at bfloat16; false when left out. */
+  readonly bfloat16Products?: boolean;
 }
 
 /** What an operator's lower() can use. */

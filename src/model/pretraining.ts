@@ -4,10 +4,8 @@ import { buildGraph, type Graph, input, inputOp, outputsOf, type Tensor, topolog
 import { add, addScalar, div, mul } from "../graph/ops/arithmetic.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
 import { constant } from "../graph/ops/constant.ts";
-import { crossEntropy, meanCrossEntropy } from "../graph/ops/cross-entropy.ts";
+import { crossEntropy, isHighest, meanCrossEntropy } from "../graph/ops/cross-entropy.ts";
 import { gather } from "../graph/ops/gather.ts";
-import { cast, equal } from "../graph/ops/logic.ts";
-import { argMax } from "../graph/ops/reduce.ts";
 import { reshape } from "../graph/ops/reshape.ts";
 import type { BertConfig } from "./config.ts";
 import { type ModelContext, modelContext } from "./context.ts";
@@ -106,7 +104,7 @@ function maskedLmLoss(
   const weights = flat(input("masked_lm_weights", "float32", slots));
   const logits = maskedLmHead(context, config, gather(sequenceOutput, flat(positions)));
   const total = reduceSum(mul(crossEntropy(logits, labels), weights));
-  const right = mul(isCorrect(logits, labels), weights);
+  const right = mul(isHighest(logits, labels), weights);
   return { loss: div(total, addScalar(reduceSum(weights), WEIGHT_EPSILON)), correct: reduceSum(right), right };
 }
 
@@ -118,10 +116,5 @@ function nextSentenceLoss(
 ): LossAndCorrect {
   const labels = input("next_sentence_labels", "int32", [batchSize]);
   const logits = nextSentenceHead(context, pooler(context, config, sequenceOutput, batchSize, seqLength));
-  return { loss: meanCrossEntropy(logits, labels), correct: reduceSum(isCorrect(logits, labels)) };
-}
-
-/** 1 where the highest score is the label's, else 0; float32 [n]. */
-function isCorrect(logits: Tensor, labels: Tensor): Tensor {
-  return cast(equal(cast(argMax(logits, 1), "int32"), labels), "float32");
+  return { loss: meanCrossEntropy(logits, labels), correct: reduceSum(isHighest(logits, labels)) };
 }

@@ -59,8 +59,9 @@ export async function createOpenVinoRuntime(options: OpenVinoOptions = {}): Prom
   const found = { device, capabilities: capabilitiesOf(api, core, device), processor: readProcessor() };
   const precision = supportedPrecision(options.precision, found, options.onNote);
   configure(api, core, device, { ...options, threads, precision });
+  const engine: Engine = { api, core, device, precision };
   const compiled = new CompiledGraphs((graph, compileOptions, onDispose) =>
-    compileGraph(api, core, device, graph, compileOptions, onDispose),
+    compileGraph(engine, graph, compileOptions, onDispose),
   );
   const runtime: Runtime = {
     name: "openvino",
@@ -150,23 +151,31 @@ function configure(api: OpenVinoApi, core: Handle, device: string, configuration
   if (cacheFolder !== undefined) set(device, "CACHE_DIR", cacheFolder);
 }
 
+/** A core that is set up for a device. */
+interface Engine {
+  readonly api: OpenVinoApi;
+  readonly core: Handle;
+  readonly device: string;
+  readonly precision: OpenVinoPrecision;
+}
+
 async function compileGraph(
-  api: OpenVinoApi,
-  core: Handle,
-  device: string,
+  engine: Engine,
   graph: Graph,
   { weights }: CompileOptions,
   onDispose: () => void,
 ): Promise<Executable> {
   if (weights) checkWeights("openvino", graph.inputs, weights);
-  const lowered = lowerGraph(graph, { contrib: true, opset: OPENVINO_OPSET });
+  const { api, precision } = engine;
+  const target = { contrib: true, opset: OPENVINO_OPSET, bfloat16Products: precision === "bf16" };
+  const lowered = lowerGraph(graph, target);
   const { constants, fed } = divideWeights(lowered, weights ?? new Map());
   const { model } = serializeModel(lowered, {
     weights: constants,
     addressOf: ({ data }) => (data.byteLength < MIN_APART_BYTES ? undefined : api.address(data)),
   });
   const hint = (message: string) => compileHint("openvino", message, graph);
-  const compiled = await compileModel(api, core, device, model, hint);
+  const compiled = await compileModel(engine, model, hint);
   const inputs = graph.inputs.filter(({ name, parameter }) => !(parameter && constants.has(name)));
   try {
     return new OpenVinoExecutable({ api, compiled, graph, inputs, fed, onDispose });
@@ -177,9 +186,7 @@ async function compileGraph(
 }
 
 async function compileModel(
-  api: OpenVinoApi,
-  core: Handle,
-  device: string,
+  { api, core, device }: Engine,
   bytes: Uint8Array,
   hint: (message: string) => string,
 ): Promise<Handle> {

@@ -61,7 +61,7 @@ class Lowering {
 
   constructor(graph: Graph, target: LowerTarget) {
     this.graph = graph;
-    this.target = { opset: OPSET, ...target };
+    this.target = { opset: OPSET, bfloat16Products: false, ...target };
     this.places = new Map(graph.nodes.map((node, place) => [node, place]));
     for (const node of graph.nodes) {
       if (node.operator === inputOp.definition) this.names.set(`${node.id}.0`, node.attributes.name);

@@ -6,7 +6,7 @@ import { buildGraph, input } from "../graph/graph.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
 import { gelu, geluTanh } from "../graph/ops/gelu.ts";
 import { layerNorm } from "../graph/ops/layer-norm.ts";
-import { argMax, logSumExp, reduceMax, reduceMean } from "../graph/ops/reduce.ts";
+import { logSumExp, reduceMax, reduceMean } from "../graph/ops/reduce.ts";
 import { lowerGraph } from "./lower.ts";
 import { OPSETS, serializeModel } from "./serialize.ts";
 
@@ -19,7 +19,6 @@ function graph() {
     mean: reduceMean(x, [1], true),
     logSumExp: logSumExp(x, [1]),
     max: reduceMax(x, [0, 1]),
-    largest: argMax(x, 1),
     normalized: layerNorm(x, w, b, 1e-12),
     gelu: gelu(x),
     geluTanh: geluTanh(x),

@@ -5,7 +5,7 @@ import { type HostTensor, hostTensor } from "../../util/tensor.ts";
 import { gradients } from "../autodiff.ts";
 import { input, type Tensor } from "../graph.ts";
 import { reduceSum } from "./broadcast.ts";
-import { crossEntropy, meanCrossEntropy } from "./cross-entropy.ts";
+import { crossEntropy, isHighest, meanCrossEntropy } from "./cross-entropy.ts";
 
 const logits = randomTensor(1, [4, 5]);
 const labels = Int32Array.of(3, 0, 3, 4);
@@ -87,4 +87,12 @@ test("axes and dtypes that do not fit are refused", () => {
   refused(input("y", "int32", [4, 1]), "int32[4, 1]");
   refused(input("y", "float32", [4]), "float32[4]");
   expectShapeError(() => crossEntropy(input("v", "float32", [5]), input("y", "int32", [5])), "crossEntropy");
+});
+
+test("the highest score is the label's, not where labels are ignored", async () => {
+  const scores = [3, 1, 2, 1, 3, 2, 3, 3, 1, 9, 8, 7];
+  const x = hostTensor("float32", [4, 3], Float32Array.from(scores));
+  const y = hostTensor("int32", [4], Int32Array.of(0, 2, 1, -100));
+  const right = isHighest(input("x", "float32", [4, 3]), input("y", "int32", [4]));
+  expect(numbers((await evaluate({ right }, { x, y }))["right"])).toEqual([1, 0, 1, 0]);
 });

@@ -2,16 +2,29 @@
 import { ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
 import { product } from "../dims.ts";
-import { defineOp, type Tensor, type TensorType } from "../graph.ts";
+import { defineOp, type LowerContext, type LoweredNode, type Tensor, type TensorType } from "../graph.ts";
 import { div, mul, scale } from "./arithmetic.ts";
 import { reduceSum } from "./broadcast.ts";
 import { full } from "./constant.ts";
 import { exp } from "./exp.ts";
-import { equal, where } from "./logic.ts";
+import { cast, equal, where } from "./logic.ts";
 import { reduceMax } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 import { concat } from "./slice.ts";
 import { logSoftmax } from "./softmax.ts";
+
+/** The shape rule of what is read at each row's label. */
+function inferByRow(where: string, logits: TensorType, labels: TensorType): TensorType {
+  const integers = labels.dtype === "int32" || labels.dtype === "int64";
+  if (logits.shape.length === 2 && labels.shape.length === 1 && labels.shape[0] === logits.shape[0] && integers) {
+    return { dtype: "float32", shape: labels.shape };
+  }
+  throw new ShapeError({
+    where,
+    expected: "logits [n, classes] and int32 or int64 labels [n]",
+    got: verbatim(`${formatType(logits.dtype, logits.shape)} and ${formatType(labels.dtype, labels.shape)}`),
+  });
+}
 
 /**
  * Inputs: logits, their log probabilities, labels. The value is read from the log probabilities; the gradient goes to the
@@ -19,33 +32,35 @@ import { logSoftmax } from "./softmax.ts";
  */
 const nllOp = defineOp<object>({
   name: "negativeLogLikelihood",
-  infer: ([logits, , labels]) => {
-    const [x, y] = [logits as TensorType, labels as TensorType];
-    const integers = y.dtype === "int32" || y.dtype === "int64";
-    if (x.shape.length !== 2 || y.shape.length !== 1 || y.shape[0] !== x.shape[0] || !integers) {
-      throw new ShapeError({
-        where: "crossEntropy",
-        expected: "logits [n, classes] and int32 or int64 labels [n]",
-        got: verbatim(`${formatType(x.dtype, x.shape)} and ${formatType(y.dtype, y.shape)}`),
-      });
-    }
-    return { dtype: "float32", shape: y.shape };
-  },
+  infer: ([logits, , labels]) => inferByRow("crossEntropy", logits as TensorType, labels as TensorType),
   // d nll / d logits = softmax(logits) - onehot(label)
   vjp: ({ grad, inputs: [logits, logProbs, labels] }) => {
     const column = reshape(grad, [(logits as Tensor).shape[0] as number, 1]);
     return [addAtLabels(mul(exp(logProbs as Tensor), column), labels as Tensor, scale(column, -1))];
   },
-  lower: ({ names: [, logProbs, labels], emit, int64s }) => {
-    const column = emit({ opType: "Unsqueeze", inputs: [labels as string, int64s([1])] });
-    const picked = emit({
-      opType: "GatherElements",
-      inputs: [logProbs as string, column],
-      attributes: { axis: { int: 1 } },
-    });
-    return { opType: "Neg", inputs: [emit({ opType: "Squeeze", inputs: [picked, int64s([1])] })] };
+  lower: (context) => {
+    const [, logProbs, labels] = context.names;
+    return { opType: "Neg", inputs: [context.emit(squeezedAtLabels(context, logProbs, labels))] };
   },
 });
+
+/** x [n, classes] at each row's label: [n]. */
+const atLabelsOp = defineOp<object>({
+  name: "atLabels",
+  infer: ([logits, labels]) => inferByRow("isHighest", logits as TensorType, labels as TensorType),
+  lower: (context) => squeezedAtLabels(context, ...context.names),
+  flops: () => 0,
+});
+
+function squeezedAtLabels({ emit, int64s }: LowerContext<object>, x?: string, labels?: string): LoweredNode {
+  const column = emit({ opType: "Unsqueeze", inputs: [labels as string, int64s([1])] });
+  const picked = emit({
+    opType: "GatherElements",
+    inputs: [x as string, column],
+    attributes: { axis: { int: 1 } },
+  });
+  return { opType: "Squeeze", inputs: [picked, int64s([1])] };
+}
 
 /** x [n, classes] with `column` [n, 1] added at each row's label. */
 const addAtLabelsOp = defineOp<object>({
@@ -84,9 +99,29 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
  * Source: torch.nn.CrossEntropyLoss, whose ignore_index is -100.
  */
 export function meanCrossEntropy(logits: Tensor, labels: Tensor, ignoreIndex = -100): Tensor {
-  const ignored = equal(labels, full(labels.dtype, [], ignoreIndex));
-  const losses = crossEntropy(logits, where(ignored, full(labels.dtype, [], 0), labels));
-  const weights = where(ignored, full("float32", [], 0), full("float32", [], 1));
+  const { isIgnored, known } = splitIgnored(labels, ignoreIndex);
+  const losses = crossEntropy(logits, known);
+  const weights = where(isIgnored, full("float32", [], 0), full("float32", [], 1));
   const count = reduceMax(concat([reshape(reduceSum(weights), [1]), full("float32", [1], 1)], 0), [0]);
   return div(reduceSum(mul(losses, weights)), count);
+}
+
+/**
+ * Whether no score of a row is above its label's, which is much cheaper than to look for the place of the highest.
+ * @param logits - float32 [n, classes].
+ * @param labels - int32 or int64 [n], in 0 .. classes - 1 or `ignoreIndex`.
+ * @returns float32 [n]: 1, or 0, which it is for ignored labels too; it has no gradient.
+ * @throws {ShapeError} when the axes do not fit.
+ * ONNX: `GatherElements` and `ReduceMax` (opset 13).
+ */
+export function isHighest(logits: Tensor, labels: Tensor, ignoreIndex = -100): Tensor {
+  const { isIgnored, known } = splitIgnored(labels, ignoreIndex);
+  const isTop = cast(equal(atLabelsOp([logits, known], {}), reduceMax(logits, [1])), "float32");
+  return where(isIgnored, full("float32", [], 0), isTop);
+}
+
+/** Which labels are ignored, and all of them with 0 in the place of these. */
+function splitIgnored(labels: Tensor, ignoreIndex: number) {
+  const isIgnored = equal(labels, full(labels.dtype, [], ignoreIndex));
+  return { isIgnored, known: where(isIgnored, full(labels.dtype, [], 0), labels) };
 }

@@ -3,7 +3,8 @@ import { ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
 import { broadcastShapes, type Dim, product } from "../dims.ts";
 import { defineOp, type LowerContext, type LoweredNode, type Node, type Tensor, type TensorType } from "../graph.ts";
-import { reduceSum, unbroadcast } from "./broadcast.ts";
+import { unbroadcast } from "./broadcast.ts";
+import { columnSum } from "./column-sum.ts";
 
 /** How matmul reads its inputs, and what it multiplies the product by. */
 export interface MatmulOptions {
@@ -114,7 +115,7 @@ const gemmOp = defineOp<{ readonly transA: boolean; readonly transB: boolean }>(
     return [
       wants(0) ? forA() : undefined,
       wants(1) ? forB() : undefined,
-      bias && wants(2) ? reduceSum(grad, [0]) : undefined,
+      bias && wants(2) ? columnSum(grad) : undefined,
     ];
   },
   lower: ({ attributes: { transA, transB } }) => ({

@@ -14,7 +14,7 @@ import { hostTensor } from "../../util/tensor.ts";
 import { gradients } from "../autodiff.ts";
 import { input, type Tensor } from "../graph.ts";
 import { reduceSum } from "./broadcast.ts";
-import { argMax, logSumExp, reduceMax, reduceMean } from "./reduce.ts";
+import { logSumExp, reduceMax, reduceMean } from "./reduce.ts";
 
 const x = randomTensor(1, [2, 3, 4]);
 
@@ -95,19 +95,8 @@ describe("logSumExp", () => {
   });
 });
 
-test("argMax gives the first of several", async () => {
-  const symbol = input("x", "float32", [2, 3]);
-  const host = hostTensor("float32", [2, 3], Float32Array.of(1, 7, 7, -1, -3, -2));
-  const rows = argMax(symbol, -1);
-  expect([rows.dtype, rows.shape]).toEqual(["int64", [2]]);
-  const results = await evaluate({ rows, columns: argMax(symbol, 0) }, { x: host });
-  expect(numbers(results["rows"])).toEqual([1, 0]);
-  expect(numbers(results["columns"])).toEqual([0, 0, 0]);
-});
-
 test("axes outside of the rank are refused", () => {
   const symbol = input("x", "float32", [2, 3]);
   expectShapeError(() => reduceMean(symbol, [2]), "reduceMean", "rank 2", "got 2");
   expectShapeError(() => reduceMax(symbol, [-3]), "reduceMax", "rank 2", "got -3");
-  expectShapeError(() => argMax(symbol, 2), "argMax", "rank 2", "got 2");
 });

@@ -1,6 +1,6 @@
-/** Reductions besides the sum: mean, maximum, the position of the maximum, and sums of what is given as logarithms. */
+/** Reductions besides the sum: mean, maximum, and sums of what is given as logarithms. */
 import { GraphError } from "../../errors.ts";
-import { normalizeAxis, product } from "../dims.ts";
+import { product } from "../dims.ts";
 import { defineOp, type LowerContext, type LoweredNode, type Tensor, type TensorType } from "../graph.ts";
 import { mul, scale, sub } from "./arithmetic.ts";
 import {
@@ -80,16 +80,6 @@ const logSumExpOp = defineOp<ReduceAttributes>({
   flops: (inputs) => FLOPS_OF_EXPONENTIAL * elementsIn(inputs),
 });
 
-const argMaxOp = defineOp<{ readonly axis: number }>({
-  name: "argMax",
-  infer: ([x], { axis }) => ({ dtype: "int64", shape: (x as TensorType).shape.filter((_, i) => i !== axis) }),
-  lower: ({ attributes: { axis } }) => ({
-    opType: "ArgMax",
-    attributes: { axis: { int: axis }, keepdims: { int: 0 } },
-  }),
-  flops: elementsIn,
-});
-
 /**
  * The mean over axes.
  * @param axes - negative ones count from the back; all of them when left out.
@@ -117,14 +107,4 @@ export function reduceMax(x: Tensor, axes: readonly number[], keepDims = false):
  */
 export function logSumExp(x: Tensor, axes: readonly number[], keepDims = false): Tensor {
   return logSumExpOp([x], { axes: normalizeAxes("logSumExp", x, axes), keepDims });
-}
-
-/**
- * The position of the largest element along an axis, the first of several.
- * @returns int64, the shape without that axis; it has no gradient.
- * @throws {ShapeError} for an axis outside of the rank.
- * ONNX: `ArgMax` (opset 13).
- */
-export function argMax(x: Tensor, axis: number): Tensor {
-  return argMaxOp([x], { axis: normalizeAxis("argMax", axis, x.shape.length) });
 }
