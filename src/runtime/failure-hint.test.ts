@@ -36,6 +36,9 @@ test("of anything else another engine is told, or that it may be the memory", ()
   expect(compileHint("openvino", "unsupported: Foo", graph)).toMatch(
     /operator that openvino lacks\? --runtime onnxruntime/,
   );
+  expect(compileHint("openvino", "Unable to read the model. Please check", graph)).toMatch(
+    /onnx_frontend\) is missing/,
+  );
   expect(compileHint("onnxruntime", "could not create a memory descriptor", graph)).toMatch(/--runtime openvino may/);
   expect(runHint("Non-zero status code", graph, {})).toMatch(/^if it is out of memory: by its plan/);
 });

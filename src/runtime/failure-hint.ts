@@ -8,12 +8,17 @@ import type { AxisSizes } from "./checks.ts";
 const NO_MEMORY =
   /bad_alloc|bad_array_new_length|(out of|not enough|insufficient) memory|alloc\w* (memory|failed)|(failed|unable|cannot|could not|can't) (to )?allocate/i;
 
+/** What OpenVINO says where it has no reader of ONNX. */
+const READER_HINT =
+  "the library's reader of ONNX (libopenvino_onnx_frontend) is missing or does not load: pip install --force-reinstall openvino, or take --runtime onnxruntime";
+
 /**
  * The hint of a graph that was not compiled.
  * @param engine - its name. @param message - what it says.
  */
 export function compileHint(engine: string, message: string, graph: Graph): string {
   if (NO_MEMORY.test(message)) return memoryHint(graph);
+  if (/Unable to read the model/.test(message)) return READER_HINT;
   if (engine === "onnxruntime") return "an operator that it lacks? --runtime openvino may have it (zhbert doctor)";
   return `an operator that ${engine} lacks? --runtime onnxruntime has it; --runtime auto takes that by itself where ${engine} refuses`;
 }

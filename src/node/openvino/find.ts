@@ -127,6 +127,8 @@ function whyNotLoaded(message: string): string {
   if (/Cannot find function/.test(text)) return `${text} (it is no C library of OpenVINO)`;
   if (/GLIBC|GLIBCXX/.test(text)) return `${text} (it is built for a newer system: take an older release of OpenVINO)`;
   if (/libtbb|tbb12/.test(text)) return `${text} (it needs oneTBB beside it: pip install --force-reinstall openvino)`;
+  if (/cannot open shared object/.test(text))
+    return `${text} (it is incomplete: pip install --force-reinstall openvino)`;
   if (/invalid ELF|wrong architecture|file too short|not a valid Win32/.test(text)) {
     return `${text} (${DAMAGED})`;
   }
