@@ -88,6 +88,12 @@ export async function prepare(job: AskedFor, environment: FineTuneEnvironment): 
   return { inputs, data, planOf: planner(job, data, inputs, environment) };
 }
 
+/** The labels that the data has; of tagging its tags, since entities have several. */
+function labelsOf({ kind, labels, tags = [] }: AnyTaskData): readonly string[] | undefined {
+  if (kind !== "ner") return labels;
+  return tags.length > 1 ? tags : undefined;
+}
+
 /** The task with its labels: those of the data, unless they are chosen; a usual length is no longer than the model can read. */
 function taskOf(
   job: AskedFor,
@@ -98,8 +104,9 @@ function taskOf(
 ): AnyTask {
   const definition = findTaskDefinition(data.task);
   const known = data.dataset?.maxSeqLength;
+  const labels = labelsOf(data);
   const choices = {
-    ...(data.kind !== "ner" && data.labels !== undefined ? { labels: data.labels } : {}),
+    ...(labels === undefined ? {} : { labels }),
     ...(known === undefined ? {} : { maxSeqLength: known }),
     ...job.task,
   };

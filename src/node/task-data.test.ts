@@ -106,6 +106,19 @@ describe("people's own data", () => {
     expect((await load(2)).splits.dev).not.toEqual(first.splits.dev);
   });
 
+  test("labels and tags are those of the whole training file, whatever is held out or left out of a sample", async () => {
+    const train = write(
+      "rare.tsv",
+      `text\tlabel\n稀有\t9\n${Array.from({ length: 50 }, (_, i) => `第${i}句\t${i % 2}\n`).join("")}`,
+    );
+    const { labels, splits } = await loadTaskData({ name: "classify", train, maxTrainExamples: 2, devShare: 0.9 });
+    expect(splits.train?.filter((example) => "label" in example && example.label === "9")).toEqual([]);
+    expect(labels).toEqual(["0", "1", "9"]);
+    const tagged = write("rare.txt", `罕 B-X\n\n${"我 O\n在 B-LOC\n\n".repeat(20)}`);
+    const ner = await loadTaskData({ name: "ner", train: tagged, maxTrainExamples: 2, devShare: 0.5 });
+    expect(ner.tags).toEqual(["B-X", "O", "B-LOC"]);
+  });
+
   test("a sample of the training examples keeps their order", async () => {
     const train = write("train.tsv", rows(0, 50));
     const dev = write("dev.tsv", rows(50, 55));

@@ -5,7 +5,7 @@ import { ArgumentError, DataError, FileError, verbatim } from "../errors.ts";
 import type { Dataset, ExamplesByTask, ReadExamples, TaskName } from "../tasks/datasets/dataset.ts";
 import { findDataset } from "../tasks/datasets/datasets.ts";
 import { splitFiles } from "../tasks/datasets/split-files.ts";
-import type { TextExample } from "../tasks/examples.ts";
+import type { TaggedExample, TextExample } from "../tasks/examples.ts";
 import { type NamedData, namedData } from "../tasks/named-data.ts";
 import type { ColumnChoices } from "../tasks/records/columns.ts";
 import type { DataNote } from "../tasks/records/data-note.ts";
@@ -71,6 +71,8 @@ export interface TaskData<Kind extends TaskName = TaskName> {
   readonly isDevHeldOut: boolean;
   /** classify, match, multilabel: the labels in the order of the model's outputs; ner: the data set's entity types. */
   readonly labels: readonly string[] | undefined;
+  /** ner: the tags of the training file, also of examples that are held out or outside of the sample. */
+  readonly tags?: readonly string[];
   /** Labels in words, where the data set has such. */
   readonly labelNames: Readonly<Record<string, string>>;
   /** What people should know: columns taken, encodings guessed, records left out, sizes that differ, what was held out. */
@@ -129,6 +131,8 @@ class TaskDataLoader {
     }
     if (Object.keys(this.#splits).length === 0) throw this.#nothingFound(paths, splits);
     if (splits.includes("train")) this.#checkTrain();
+    // Those of the whole file: a rare one may be among what is held out, or outside of the sample.
+    const [inferred, tags] = [this.#inferredLabels(), this.#tags()];
     if (splits.includes("dev")) this.#holdOutDev();
     const train = this.#splits["train"];
     if (train !== undefined && maxTrainExamples !== undefined && train.length > maxTrainExamples) {
@@ -145,7 +149,8 @@ class TaskDataLoader {
       splits: this.#splits,
       files: this.#files,
       isDevHeldOut: this.#isDevHeldOut,
-      labels: dataset?.labels ?? this.#inferredLabels(),
+      labels: dataset?.labels ?? inferred,
+      ...(tags === undefined ? {} : { tags }),
       labelNames: dataset?.labelNames ?? {},
       notes: this.#notes,
     } as AnyTaskData;
@@ -290,6 +295,14 @@ class TaskDataLoader {
       for (const name of several ?? (label === undefined ? [] : [label])) labels.add(name);
     }
     return inferLabels(labels);
+  }
+
+  #tags(): readonly string[] | undefined {
+    const { train } = this.#splits;
+    if (this.#kind !== "ner" || train === undefined) return undefined;
+    const tags = new Set<string>();
+    for (const example of train as readonly TaggedExample[]) for (const tag of example.tags ?? []) tags.add(tag);
+    return [...tags];
   }
 
   #nothingFound(paths: readonly string[], splits: readonly string[]): Error {
