@@ -54,11 +54,13 @@ export function vectorJacobianProduct(
   const order = topologicalOrder([output]);
   const needed = nodesThatDependOn(order, wrt);
   const gradientOf = new Map<string, Tensor>([[key(output), seed]]);
+  const kept = new KeptTensors();
   for (const node of order.reverse()) {
     if (node === leaf?.node || !node.inputs.some((source) => needed.has(source.node))) continue;
     const grads = outputsOf(node).map((tensor) => gradientOf.get(key(tensor)));
     if (grads.every((grad) => grad === undefined)) continue;
-    const inputGrads = applyVjp(node, grads, (i) => needed.has((node.inputs[i] as Tensor).node));
+    const inputs = kept.inputsOf(node, grads);
+    const inputGrads = applyVjp(node, inputs, grads, (i) => needed.has((node.inputs[i] as Tensor).node));
     node.inputs.forEach((source, i) => {
       const contribution = inputGrads[i];
       if (!contribution || !needed.has(source.node)) return;
@@ -85,8 +87,33 @@ function nodesThatDependOn(order: readonly Node[], wrt: readonly Tensor[]): Set<
   return needed;
 }
 
-function applyVjp(node: Node, grads: readonly (Tensor | undefined)[], wants: (input: number) => boolean) {
-  const { operator, inputs, attributes } = node;
+/** What gradients read of the forward pass: the tensors themselves, but those that cost little are computed again. */
+class KeptTensors {
+  readonly #again = new Map<string, Tensor>();
+
+  /** The inputs of a node, for its gradient. @param grads - of its outputs: nothing is computed again before them. */
+  inputsOf({ inputs }: Node, grads: readonly (Tensor | undefined)[]): readonly Tensor[] {
+    const earlier = grads.find((grad) => grad !== undefined && grad.shape.length > 0);
+    return earlier === undefined ? inputs : inputs.map((source) => this.#computedAgain(source, earlier));
+  }
+
+  /** Once for all nodes that read it, when the first of them wants it. */
+  #computedAgain(source: Tensor, earlier: Tensor): Tensor {
+    const { operator, inputs, attributes } = source.node;
+    if (source.index > 0 || !operator.again) return source;
+    const known = this.#again.get(key(source)) ?? operator.again(inputs, attributes, earlier);
+    this.#again.set(key(source), known);
+    return known;
+  }
+}
+
+function applyVjp(
+  node: Node,
+  inputs: readonly Tensor[],
+  grads: readonly (Tensor | undefined)[],
+  wants: (input: number) => boolean,
+) {
+  const { operator, attributes } = node;
   if (!operator.vjp) {
     throw new GraphError({
       where: `gradients: ${operator.name}`,

@@ -103,6 +103,11 @@ export interface OperatorDefinition<A> {
   infer(inputs: readonly TensorType[], attributes: A): TensorType | readonly TensorType[];
   /** Gradients with respect to the inputs, undefined where there is none; absent for operators without gradient. */
   vjp?(context: VjpContext<A>): readonly (Tensor | undefined)[];
+  /**
+   * The first output computed again, but not before `earlier` is there: of operators that cost less than the memory of what
+   * they give. Gradients then do not keep the output.
+   */
+  again?(inputs: readonly Tensor[], attributes: A, earlier: Tensor): Tensor;
   /** The ONNX form; the node given back carries the outputs. */
   lower(context: LowerContext<A>): LoweredNode | LoweredAlias;
   /** A simpler equal tensor (scalar constants folded, reshapes joined), or undefined. */

@@ -16,6 +16,7 @@ import {
   type RuntimeName,
   type RuntimeOptions,
 } from "./choose-runtime.ts";
+import { returnLargeBlocks } from "./large-blocks.ts";
 import { measureLayer, usualWork, workOf } from "./measure-layer.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import { findOpenVino, inWords } from "./openvino/find.ts";
@@ -64,6 +65,7 @@ export async function openRuntime(
   { mode, config, onNote }: EngineUse,
 ): Promise<OpenedRuntime> {
   if (typeof runtime === "object") return { runtime, release: async () => undefined };
+  if (mode === "training") returnLargeBlocks();
   const work = config === undefined ? usualWork(mode) : workOf(config, mode);
   // Of a quantised model what is not int8 is computed in f32.
   const rest = precision === "int8" && config?.quantization !== undefined ? "f32" : precision;

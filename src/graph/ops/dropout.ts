@@ -4,6 +4,7 @@ import { formatType } from "../../util/tensor.ts";
 import { sameShape } from "../dims.ts";
 import { defineOp, type LowerContext, type Tensor, type TensorType } from "../graph.ts";
 import { zeroOf } from "./_zero-of.ts";
+import { after } from "./after.ts";
 
 interface DropoutAttributes {
   readonly rate: number;
@@ -20,6 +21,7 @@ const dropoutOp = defineOp<DropoutAttributes>({
       got: verbatim(formatType(mask.dtype, mask.shape)),
     });
   },
+  again: ([x, keepMask], { rate }, earlier) => dropout(after(x as Tensor, earlier), keepMask as Tensor, rate),
   vjp: ({ grad, inputs: [, keepMask], attributes: { rate } }) => [dropout(grad, keepMask as Tensor, rate)],
   lower: lowerDropout,
 });

@@ -10,6 +10,7 @@ import {
   type Tensor,
   type TensorType,
 } from "../graph.ts";
+import { after } from "./after.ts";
 import { mul, sub } from "./arithmetic.ts";
 import { reduceSum } from "./broadcast.ts";
 import { reduceMean } from "./reduce.ts";
@@ -38,6 +39,8 @@ const layerNormOp = defineOp<LayerNormAttributes>({
     const statistics = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] };
     return [x, statistics, statistics];
   },
+  again: ([x, gamma, beta], { epsilon }, earlier) =>
+    layerNorm(after(x as Tensor, earlier), gamma as Tensor, beta as Tensor, epsilon),
   vjp: ({ grad, inputs: [x, gamma], outputs: [, mean, inverseDeviation], wants }) => {
     const normalized = mul(sub(x as Tensor, mean as Tensor), inverseDeviation as Tensor);
     const leading = (x as Tensor).shape.slice(0, -1).map((_, i) => i);

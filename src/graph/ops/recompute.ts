@@ -5,29 +5,18 @@
  */
 import { vectorJacobianProduct } from "../autodiff.ts";
 import { defineOp, inputOp, type Tensor, type TensorType } from "../graph.ts";
-import { zeroOf } from "./_zero-of.ts";
+import { after } from "./after.ts";
 import { add } from "./arithmetic.ts";
 
 /** A part of a graph, from the activation that enters it to its one output; it may use other tensors besides. */
 export type Segment = (x: Tensor) => Tensor;
-
-/**
- * `x` itself, but not before `grad` is there: it keeps the engine from recomputing early. No gradient flows through it:
- * the segment's gradient is asked for at this point and handed on by the operator above.
- */
-const afterOp = defineOp<object>({
-  name: "after",
-  infer: ([x]) => x as TensorType,
-  vjp: () => [],
-  lower: (context) => ({ opType: "Add", inputs: [context.names[0] as string, zeroOf(context, 1)] }),
-});
 
 const recomputeOp = defineOp<{ readonly segment: Segment }>({
   name: "recompute",
   infer: ([output]) => output as TensorType,
   vjp: ({ grad, inputs: [, x, ...parameters], attributes: { segment } }) => {
     const entered = x as Tensor;
-    const again = afterOp([entered, grad], {});
+    const again = after(entered, grad);
     // What enters from the side may depend on x too: that part of its gradient ends at x, from where it goes on once.
     const wrt = [again, entered, ...parameters];
     const [inner, beside, ...rest] = vectorJacobianProduct(segment(again), grad, wrt, entered);
