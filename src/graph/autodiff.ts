@@ -92,7 +92,9 @@ class KeptTensors {
   readonly #again = new Map<string, Tensor>();
 
   /** The inputs of a node, for its gradient. @param grads - of its outputs: nothing is computed again before them. */
-  inputsOf({ inputs }: Node, grads: readonly (Tensor | undefined)[]): readonly Tensor[] {
+  inputsOf({ operator, inputs }: Node, grads: readonly (Tensor | undefined)[]): readonly Tensor[] {
+    // A view reads no values; and recomputation knows the activation that enters a segment by its node.
+    if (operator.access === "view") return inputs;
     const earlier = grads.find((grad) => grad !== undefined && grad.shape.length > 0);
     return earlier === undefined ? inputs : inputs.map((source) => this.#computedAgain(source, earlier));
   }

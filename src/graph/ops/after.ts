@@ -13,7 +13,7 @@ const afterOp = defineOp<object>({
  * `x` itself, but not before `earlier` is there. No gradient flows through it: what is computed again stands in for
  * what is differentiated where it was computed first.
  * @param x - float32, any shape.
- * @param earlier - float32, any shape of one axis or more, of finite numbers.
+ * @param earlier - float32, any shape of one axis or more and at least one element, of finite numbers.
  * @returns float32, the shape of `x`, equal to it.
  * ONNX: `Add` of zero times the first element of `earlier` (opset 13).
  */
