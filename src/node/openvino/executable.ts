@@ -54,7 +54,7 @@ export class OpenVinoExecutable implements Executable {
     const { api, compiled } = program;
     const request: Handle[] = [0n];
     const status = api.createRequest(compiled, request);
-    expectOk(api, status, "compile", "memory for the graph's inner results", memoryHint(program.graph));
+    expectOk(api, status, "compile", "memory for the graph's inner results", () => memoryHint(program.graph));
     this.#program = program;
     this.#fed = Object.fromEntries(program.fed);
     this.#handles = { api, compiled, request: request[0] as Handle };

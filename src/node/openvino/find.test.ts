@@ -216,6 +216,13 @@ test("the versions of pyenv behind its shims, the newest first", () => {
   expect(found.filter((path) => path.startsWith(folder))).toEqual(expected);
 });
 
+test("links to libraries that are gone are passed over", () => {
+  symlinkSync(join(folder, "nowhere"), join(folder, "libopenvino_c.so"));
+  vi.stubEnv("LD_LIBRARY_PATH", folder);
+  expect(findOpenVino().rejected.filter(({ library }) => library.startsWith(folder))).toEqual([]);
+  expect(reasons(folder)).toEqual([["option", "the folder has no libopenvino_c"]]);
+});
+
 describeOpenVino("a library that is there", (library) => {
   test("by its path, by its folder and by the folder of the package", () => {
     const found = { library, source: "option", version: expect.stringMatching(/^\d{4}\.\d+/) };

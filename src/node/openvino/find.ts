@@ -170,8 +170,11 @@ function libraryAt(path: string): string {
 function librariesIn(folder: string): string[] {
   return LIBRARY_FOLDERS.flatMap((below) => {
     const names = entries(join(folder, below)).filter((name) => LIBRARY_NAME.test(name));
-    // The newest first; a name without version is a link to one with it.
-    return names.sort((a, b) => b.localeCompare(a, "en", { numeric: true })).map((name) => join(folder, below, name));
+    // The newest first; a name without version is a link to one with it, which may be gone.
+    return names
+      .sort((a, b) => b.localeCompare(a, "en", { numeric: true }))
+      .map((name) => join(folder, below, name))
+      .filter((path) => existsSync(path));
   });
 }
 
