@@ -1,3 +1,4 @@
+/** Words with their parts of speech, by the layouts of treebanks and of the People's Daily, and what is none. */
 import { describe, expect, test } from "vitest";
 import { detectScheme } from "../ner/tag-schemes.ts";
 import { looksLikeTaggedWords, readTaggedWords } from "./tagged-words.ts";
@@ -43,6 +44,14 @@ describe("words with their parts of speech", () => {
         ["了", "AS"],
       ],
     ]);
+  });
+
+  test("a file without spaces is read once, not once for each of its characters", () => {
+    const pieces = { "/": "a".repeat(200_000), _: "a_".repeat(200_000) };
+    for (const [mark, piece] of Object.entries(pieces)) {
+      const text = `${`我${mark}r `.repeat(2000)}\n${piece}!\n`;
+      expect(() => readTaggedWords(text, "a.pos")).toThrow("a.pos line 2: expected words with their tags");
+    }
   });
 
   test("a word without a tag is an error with its line, and says how other files are read", () => {

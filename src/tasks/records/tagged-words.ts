@@ -9,15 +9,15 @@ import type { TaggedExample } from "../examples.ts";
 import { joinUnits } from "../ner/text-units.ts";
 import { linesOf, notDecoded } from "./tagged-columns.ts";
 
-/** A word may hold the mark itself, as in `1/2/m`; a tag does not. */
-const TAGGED = { "/": /^(.+)\/([A-Za-z][\w-]*)$/su, _: /^(.+)_([A-Za-z][\w-]*)$/su } as const;
+/** A word may hold the mark itself, as in `1/2/m`; a tag does not: so no place is looked at twice, however long a word is. */
+const TAGGED = { "/": /^(.+)\/([A-Za-z][\w-]*)$/su, _: /^(.+)_([A-Za-z][A-Za-z\d-]*)$/su } as const;
 type Mark = keyof typeof TAGGED;
 
 /** The People's Daily begins its paragraphs with their number, which is no word. */
 const PARAGRAPH = /^\d{8}-\d{2}-\d{3}-\d{3}\/m$/u;
 /** It also puts compound names in brackets with a tag of their own, `[北京/ns 大学/n]nt`; those of the words are taken. */
 const OPENING = /^\[(?=[^/])/u;
-const CLOSING = /(?<=\/[A-Za-z][\w-]*)\]\/?[A-Za-z]+$/u;
+const CLOSING = /^(.*\/[A-Za-z][\w-]*)\]\/?[A-Za-z]+$/su;
 
 /**
  * The sentences of a file of words with their parts of speech.
@@ -84,7 +84,7 @@ function piecesOf(line: string): string[] {
 }
 
 function pairOf(piece: string, mark: Mark): Pair | undefined {
-  const bare = mark === "/" ? piece.replace(OPENING, "").replace(CLOSING, "") : piece;
+  const bare = mark === "/" ? piece.replace(OPENING, "").replace(CLOSING, "$1") : piece;
   const [, word, tag] = TAGGED[mark].exec(bare) ?? [];
   return word === undefined || tag === undefined ? undefined : [word, tag];
 }
