@@ -63,9 +63,9 @@ function describeFailure(error: unknown): Failure {
   };
 }
 
-/** What Node.js throws where an array finds no memory. */
+/** What Node.js throws where an array finds no memory; a length below 0 is a defect. */
 function isOutOfMemory(error: unknown): error is RangeError {
-  return error instanceof RangeError && /allocation failed|Invalid typed array length/.test(error.message);
+  return error instanceof RangeError && /allocation failed|Invalid typed array length: \d/.test(error.message);
 }
 
 /** An error of the operating system about a file: the world's fault, not the program's. */
