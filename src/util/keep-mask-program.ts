@@ -1,6 +1,6 @@
 /**
  * The loops that draw dropout masks, in WebAssembly: four places of one stream of xoshiro128++ at once, 16 elements each
- * instruction. JavaScript has no vectors, and took ten times as long.
+ * instruction. JavaScript has no vectors, and takes five times as long.
  */
 import {
   type Code,

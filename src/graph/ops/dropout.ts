@@ -41,7 +41,7 @@ function lowerDropout(context: LowerContext<DropoutAttributes>) {
 /**
  * Elements kept where the mask is 1 and multiplied by 1 / (1 - rate), and 0 where it is 0.
  * @param x - float32, any shape of one axis or more.
- * @param keepMask - uint8, the shape of `x`; 1 with probability 1 - rate (util/random.ts fills it).
+ * @param keepMask - uint8, the shape of `x`; 1 with probability 1 - rate (util/keep-mask.ts fills it).
  * @param rate - in 0 .. 1 without 1, the share that is dropped.
  * @returns float32, the shape of `x`.
  * @throws {ShapeError} when the mask has another shape.
