@@ -8,8 +8,11 @@ import { buildGraph, defineOp, input, parameter, type Tensor } from "./graph.ts"
 import { add, div, mul } from "./ops/arithmetic.ts";
 import { reduceSum } from "./ops/broadcast.ts";
 import { constantValue, full } from "./ops/constant.ts";
+import { dropout } from "./ops/dropout.ts";
 import { exp } from "./ops/exp.ts";
+import { gelu, geluTanh } from "./ops/gelu.ts";
 import { layerNorm } from "./ops/layer-norm.ts";
+import { matmul } from "./ops/matmul.ts";
 import { tanh } from "./ops/tanh.ts";
 
 const x = input("x", "float32", [3]);
@@ -132,4 +135,27 @@ test("vectorJacobianProduct", async () => {
     "float32[2, 3]",
     "float32[3]",
   );
+});
+
+describe("what costs little is computed again", () => {
+  const vector = (name: string) => parameter(name, [4]);
+  const cheap: Readonly<Record<string, (x: Tensor) => Tensor>> = {
+    gelu,
+    geluTanh,
+    dropout: (x) => dropout(x, input("mask", "uint8", [3, 4]), 0.5),
+    layerNorm: (x) => layerNorm(x, vector("weight"), vector("bias"), 1e-12),
+  };
+
+  test.each(Object.entries(cheap))("%s: for gradients alone, which do not keep it", (name, apply) => {
+    const w = parameter("w", [4, 2]);
+    const y = matmul(apply(exp(input("x", "float32", [3, 4]))), w);
+    const namesIn = (outputs: Record<string, Tensor>) => buildGraph(outputs).nodes.map(({ operator }) => operator.name);
+    expect(namesIn({ y })).not.toContain("after");
+    const [grad] = gradients(reduceSum(mul(y, y)), [w]);
+    const { nodes } = buildGraph({ y, grad: grad as Tensor });
+    const computed = nodes.filter(({ operator }) => operator.name === name);
+    expect(computed.map((node) => node.inputs[0]?.node.operator.name)).toEqual(["exp", "after"]);
+    const readers = nodes.filter(({ inputs }) => inputs.some(({ node }) => node === computed[0]));
+    expect(readers.map(({ operator }) => operator.name)).toEqual(["matmul"]);
+  });
 });
