@@ -134,6 +134,12 @@ describe("dropout masks", () => {
     expect(Buffer.compare(own, other)).toBe(0);
   });
 
+  test("what fails in this thread is its own error, whatever the others say", async () => {
+    const masks = new DropoutMasks(5, workers(2));
+    const impossible = [1, 2, 3].map((site) => ({ name: `dropout.${site}`, shape: [2 ** 20], rate: 1 }));
+    await expect(masks.draw(impossible, 0, 0)).rejects.toThrow("dropout: rate: expected a number in [0, 1), got 1");
+  });
+
   test("a thread that ends meanwhile is a clear error", async () => {
     const passes = workers(2);
     const masks = new DropoutMasks(5, passes);

@@ -38,9 +38,14 @@ export class PassWorkers implements PassRunner {
     const next = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     const sums = new Float64Array(new SharedArrayBuffer(sumsBytes(name, tasks)));
     const job = { name, ...this.#shared(tasks, this.#address), next, sums };
-    const helped = Promise.all(this.#threads.map((thread) => thread.work(job)));
-    runBlocks(name, tasks, () => Atomics.add(next, 0, 1), sums);
-    await helped;
+    const helped = this.#threads.map((thread) => thread.work(job));
+    try {
+      runBlocks(name, tasks, () => Atomics.add(next, 0, 1), sums);
+    } finally {
+      // Whatever has failed: as long as one of them works, the arrays must stay.
+      await Promise.allSettled(helped);
+    }
+    await Promise.all(helped);
     return sumsOfTasks(name, tasks, sums);
   }
 
