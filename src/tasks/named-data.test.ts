@@ -1,3 +1,4 @@
+/** Names of tasks and data sets, right and misspelt. */
 import { expect, test } from "vitest";
 import { ArgumentError } from "../errors.ts";
 import { namedData } from "./named-data.ts";

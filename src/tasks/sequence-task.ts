@@ -103,7 +103,7 @@ export class LabelIds {
       where: id === undefined ? `label of ${JSON.stringify(text.slice(0, SHOWN_CHARACTERS))}` : `example ${id}: label`,
       expected: `one of ${this.labels.join(", ")}`,
       got: label,
-      hint: `the task does not know this label: ${near === undefined ? "correct it" : `did you mean ${near}`}, train with examples of it, or leave out what has it`,
+      hint: `the task does not know this label: correct it${near === undefined ? "" : ` (did you mean ${near}?)`}, train with examples of it, or leave out what has it`,
     });
   }
 }

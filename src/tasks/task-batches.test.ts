@@ -1,3 +1,4 @@
+/** Labels that a task does not know: refused for a whole file, in the words of encoding. */
 import { describe, expect, test } from "vitest";
 import { smallVocabulary } from "../../test/small-model.ts";
 import { DataError } from "../errors.ts";

@@ -257,7 +257,7 @@ class TrainingRun<Batch, Shape extends object, Sums extends CommonSums, Means, E
 
   async #failOn(batches: readonly Batch[], loss: number, norm: number): Promise<never> {
     const { hooks, precision = "f32" } = this.#options;
-    // What is rounded to 8 bits may leave the range of numbers where float32 does not.
+    // bfloat16 has the range of float32, but 8 bits of precision: a run may come apart in it that float32 carries through.
     const isFloat32 = precision === "f32";
     const saved = await hooks.onBadBatches?.(this.#done + 1, batches);
     await this.#saveIfNew();

@@ -1,3 +1,4 @@
+/** Counts with their nouns. */
 import { expect, test } from "vitest";
 import { several } from "./several.ts";
 
