@@ -33,7 +33,8 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly Tensor
  * The gradients of `sum(output * seed)` with respect to tensors.
  * @param output - float32, any shape.
  * @param seed - float32, the shape of `output`.
- * @param leaf - a tensor that is taken as given: the gradient goes to it, if asked for, but not through it.
+ * @param leaf - a tensor that is taken as given: the gradient goes to it, if asked for, but not through it. What lies between was
+ *   computed for this gradient then, and none of it is computed once more.
  * @returns one tensor for each of `wrt`, of its shape; zeros where `output` does not depend on it.
  * @throws {ShapeError} when `seed` has another shape than `output`.
  * @throws {GraphError} when an operator on the way has no gradient.
@@ -54,12 +55,12 @@ export function vectorJacobianProduct(
   const order = topologicalOrder([output]);
   const needed = nodesThatDependOn(order, wrt);
   const gradientOf = new Map<string, Tensor>([[key(output), seed]]);
-  const kept = new KeptTensors();
+  const kept = leaf ? undefined : new KeptTensors();
   for (const node of order.reverse()) {
     if (node === leaf?.node || !node.inputs.some((source) => needed.has(source.node))) continue;
     const grads = outputsOf(node).map((tensor) => gradientOf.get(key(tensor)));
     if (grads.every((grad) => grad === undefined)) continue;
-    const inputs = kept.inputsOf(node, grads);
+    const inputs = kept?.inputsOf(node, grads) ?? node.inputs;
     const inputGrads = applyVjp(node, inputs, grads, (i) => needed.has((node.inputs[i] as Tensor).node));
     node.inputs.forEach((source, i) => {
       const contribution = inputGrads[i];
@@ -89,22 +90,22 @@ function nodesThatDependOn(order: readonly Node[], wrt: readonly Tensor[]): Set<
 
 /** What gradients read of the forward pass: the tensors themselves, but those that cost little are computed again. */
 class KeptTensors {
-  readonly #again = new Map<string, Tensor>();
+  readonly #rematerialized = new Map<string, Tensor>();
 
   /** The inputs of a node, for its gradient. @param grads - of its outputs: nothing is computed again before them. */
   inputsOf({ operator, inputs }: Node, grads: readonly (Tensor | undefined)[]): readonly Tensor[] {
     // A view reads no values; and recomputation knows the activation that enters a segment by its node.
     if (operator.access === "view") return inputs;
     const earlier = grads.find((grad) => grad !== undefined && grad.shape.length > 0);
-    return earlier === undefined ? inputs : inputs.map((source) => this.#computedAgain(source, earlier));
+    return earlier === undefined ? inputs : inputs.map((source) => this.#rematerialize(source, earlier));
   }
 
   /** Once for all nodes that read it, when the first of them wants it. */
-  #computedAgain(source: Tensor, earlier: Tensor): Tensor {
+  #rematerialize(source: Tensor, earlier: Tensor): Tensor {
     const { operator, inputs, attributes } = source.node;
-    if (source.index > 0 || !operator.again) return source;
-    const known = this.#again.get(key(source)) ?? operator.again(inputs, attributes, earlier);
-    this.#again.set(key(source), known);
+    if (source.index > 0 || !operator.rematerialize) return source;
+    const known = this.#rematerialized.get(key(source)) ?? operator.rematerialize(inputs, attributes, earlier);
+    this.#rematerialized.set(key(source), known);
     return known;
   }
 }

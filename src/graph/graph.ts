@@ -107,7 +107,7 @@ export interface OperatorDefinition<A> {
    * The first output computed again, but not before `earlier` is there: of operators that cost less than the memory of what
    * they give. Gradients then do not keep the output.
    */
-  again?(inputs: readonly Tensor[], attributes: A, earlier: Tensor): Tensor;
+  rematerialize?(inputs: readonly Tensor[], attributes: A, earlier: Tensor): Tensor;
   /** The ONNX form; the node given back carries the outputs. */
   lower(context: LowerContext<A>): LoweredNode | LoweredAlias;
   /** A simpler equal tensor (scalar constants folded, reshapes joined), or undefined. */

@@ -21,7 +21,7 @@ const dropoutOp = defineOp<DropoutAttributes>({
       got: verbatim(formatType(mask.dtype, mask.shape)),
     });
   },
-  again: ([x, keepMask], { rate }, earlier) => dropout(after(x as Tensor, earlier), keepMask as Tensor, rate),
+  rematerialize: ([x, keepMask], { rate }, earlier) => dropout(after(x as Tensor, earlier), keepMask as Tensor, rate),
   vjp: ({ grad, inputs: [, keepMask], attributes: { rate } }) => [dropout(grad, keepMask as Tensor, rate)],
   lower: lowerDropout,
 });

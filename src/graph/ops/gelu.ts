@@ -17,7 +17,7 @@ const flops = ([x]: readonly TensorType[]) => FLOPS_PER_ELEMENT * Number(product
 const geluOp = defineOp<object>({
   name: "gelu",
   infer: ([x]) => x as Tensor,
-  again: ([x], _, earlier) => gelu(after(x as Tensor, earlier)),
+  rematerialize: ([x], _, earlier) => gelu(after(x as Tensor, earlier)),
   // d gelu(x) / dx = cdf(x) + x * pdf(x), of the normal distribution
   vjp: ({ grad, inputs: [x] }) => {
     const source = x as Tensor;
@@ -33,7 +33,7 @@ const geluOp = defineOp<object>({
 const geluTanhOp = defineOp<object>({
   name: "geluTanh",
   infer: ([x]) => x as Tensor,
-  again: ([x], _, earlier) => geluTanh(after(x as Tensor, earlier)),
+  rematerialize: ([x], _, earlier) => geluTanh(after(x as Tensor, earlier)),
   // y = x * (1 + t) / 2 with t = tanh(u); dy/dx = (1 + t) / 2 + x * (1 - t^2) * u' / 2
   vjp: ({ grad, inputs: [x] }) => {
     const source = x as Tensor;

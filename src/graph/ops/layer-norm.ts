@@ -39,7 +39,7 @@ const layerNormOp = defineOp<LayerNormAttributes>({
     const statistics = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] };
     return [x, statistics, statistics];
   },
-  again: ([x, gamma, beta], { epsilon }, earlier) =>
+  rematerialize: ([x, gamma, beta], { epsilon }, earlier) =>
     layerNorm(after(x as Tensor, earlier), gamma as Tensor, beta as Tensor, epsilon),
   vjp: ({ grad, inputs: [x, gamma], outputs: [, mean, inverseDeviation], wants }) => {
     const normalized = mul(sub(x as Tensor, mean as Tensor), inverseDeviation as Tensor);
