@@ -51,6 +51,6 @@ test.each([
   expect(JSON.parse(stdout)).toEqual({
     name: "RuntimeError",
     message: expect.stringContaining(`${runtime}: ${where}: expected`),
-    hint: expect.stringMatching(/^out of memory: by its plan the graph takes 8\d\d MB .*Lower the batch size/),
+    hint: expect.stringMatching(/^out of memory: by its plan the graph takes 7\d\d MB .*Lower the batch size/),
   });
 });

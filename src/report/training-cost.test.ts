@@ -15,35 +15,36 @@ const shapeOf = (seqLength: number, recompute: boolean) => ({
 
 describe("memory of batches of one length", () => {
   const measured: [size: BuiltinSize, batchSize: number, seqLength: number, recompute: boolean, megabytes: number][] = [
-    ["tiny", 32, 128, false, 1104],
-    ["tiny", 32, 64, false, 653],
-    ["tiny", 8, 512, false, 1949],
-    ["tiny", 64, 128, true, 1082],
-    ["tiny", 8, 512, true, 1095],
-    ["rbt3", 8, 128, false, 1140],
-    ["rbt3", 16, 128, true, 1183],
-    ["rbt3", 4, 512, false, 1746],
-    ["base", 8, 128, false, 2995],
-    ["base", 8, 128, true, 2344],
+    ["tiny", 32, 128, false, 916],
+    ["tiny", 32, 64, false, 576],
+    ["tiny", 8, 512, false, 1540],
+    ["tiny", 64, 128, true, 1092],
+    ["tiny", 8, 512, true, 1117],
+    ["rbt3", 8, 128, false, 1039],
+    ["rbt3", 16, 128, true, 1161],
+    ["rbt3", 4, 512, false, 1534],
+    ["base", 8, 128, false, 2692],
+    ["base", 8, 128, true, 2295],
   ];
   test.each(measured)(
-    "%s, batch %i of %i, recompute %s: %i MB, by less than 6 percent",
+    "%s, batch %i of %i, recompute %s: %i MB, by less than 4 percent",
     (size, batchSize, seqLength, ...rest) => {
       const [recompute, megabytes] = rest;
       const { parameters, at } = stepCosts(builtinConfig(size, VOCAB_SIZE), shapeOf(seqLength, recompute));
       const { total } = trainingMemory({ parameters, step: at(batchSize), recompute, accumulates: false });
-      expect(Math.abs(total / 1e6 / megabytes - 1)).toBeLessThan(0.06);
+      expect(Math.abs(total / 1e6 / megabytes - 1)).toBeLessThan(0.04);
     },
   );
 });
 
-test("a run with batches of several lengths: those of 96 tokens come on top of those of 128", () => {
-  const config = builtinConfig("tiny", VOCAB_SIZE);
-  const [step, shorter] = [128, 96].map((length) => stepCosts(config, shapeOf(length, false)).at(32));
-  const { parameters } = stepCosts(config, shapeOf(128, false));
+test("a run with batches of several lengths, with evaluation and checkpoints", () => {
+  const config = builtinConfig("tiny", 21_128);
+  const shapeOf = (seqLength: number) => ({ seqLength, maxPredictions: 20, recompute: false, nextSentence: false });
+  const [step, shorter] = [128, 96].map((length) => stepCosts(config, shapeOf(length)).at(32));
+  const { parameters } = stepCosts(config, shapeOf(128));
   const { total } = trainingMemory({ parameters, step: step!, shorter, recompute: false, accumulates: false });
-  // zhbert pretrain, 24 steps, evaluation and checkpoints included.
-  expect(Math.abs(total / 1e6 / 1540 - 1)).toBeLessThan(0.06);
+  // zhbert pretrain, 24 steps.
+  expect(Math.abs(total / 1e6 / 1160 - 1)).toBeLessThan(0.04);
 });
 
 test("accumulation holds one more number for each weight", () => {

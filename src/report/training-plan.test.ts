@@ -49,7 +49,7 @@ describe("choices", () => {
   test("recomputing takes longer and less memory", () => {
     const [plain, again] = choices(1e12).filter(({ batchSize }) => batchSize === 32);
     expect(again!.secondsPerUpdate).toBeGreaterThan(1.2 * plain!.secondsPerUpdate);
-    expect(again!.memory.total).toBeLessThan(0.7 * plain!.memory.total);
+    expect(again!.memory.total).toBeLessThan(0.85 * plain!.memory.total);
   });
 });
 
