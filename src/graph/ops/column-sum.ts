@@ -2,14 +2,7 @@
 import { ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
 import { product } from "../dims.ts";
-import {
-  defineOp,
-  type LowerContext,
-  type LoweredAlias,
-  type LoweredNode,
-  type Tensor,
-  type TensorType,
-} from "../graph.ts";
+import { defineOp, type LowerContext, type LoweredNode, type Tensor, type TensorType } from "../graph.ts";
 import { broadcastTo } from "./broadcast.ts";
 
 const columnSumOp = defineOp<object>({
@@ -29,8 +22,7 @@ const columnSumOp = defineOp<object>({
  * and an output of the graph, OpenVINO keeps in float32, and that of the biases would be most of the backward pass. Sums
  * inside of a product are float32.
  */
-function lowerColumnSum(context: LowerContext<object>): LoweredNode | LoweredAlias {
-  const { names, inputs, target, emit, int64s, constant } = context;
+function lowerColumnSum({ names, inputs, target, emit, int64s, constant }: LowerContext<object>): LoweredNode {
   const [rows] = (inputs[0] as Tensor).shape;
   if (!target.bfloat16Products || typeof rows !== "number") {
     return { opType: "ReduceSum", inputs: [names[0] as string, int64s([0])], attributes: { keepdims: { int: 0 } } };
