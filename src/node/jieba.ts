@@ -1,10 +1,18 @@
 /** jieba in Node.js: the native module, its dictionary, and dictionaries of the user's own. */
-import { Jieba } from "@node-rs/jieba";
-import { dict } from "@node-rs/jieba/dict.js";
+import { createRequire } from "node:module";
+import type { Jieba } from "@node-rs/jieba";
 import { CorpusError, verbatim } from "../errors.ts";
 import type { Segmenter } from "../text/segmenter.ts";
 import jiebaSegmenter from "../text/segmenters/jieba.ts";
 import { readText } from "./files.ts";
+
+/** Loaded when it is first needed: programs that cut no words should not wait for it. */
+const load = createRequire(import.meta.url);
+
+/** jieba's own dictionary: a line for each word, `word frequency tag`, UTF-8. */
+export function jiebaDictionary(): Uint8Array {
+  return (load("@node-rs/jieba/dict.js") as typeof import("@node-rs/jieba/dict.js")).dict;
+}
 
 /** Options of {@link createJieba}. */
 export interface CreateJiebaOptions {
@@ -28,7 +36,8 @@ const MAX_FREQUENCY = 1e9;
  * @throws {FileError} when the dictionary cannot be read. @throws {CorpusError} when one of its lines is malformed.
  */
 export async function createJieba(options: CreateJiebaOptions = {}): Promise<Segmenter> {
-  const jieba = Jieba.withDict(dict);
+  const module = load("@node-rs/jieba") as typeof import("@node-rs/jieba");
+  const jieba = module.Jieba.withDict(jiebaDictionary());
   if (options.userDictionary !== undefined) {
     const entries = parseUserDictionary(await readText(options.userDictionary), options.userDictionary);
     const lines = complete(entries, jieba).map(({ word, frequency, tag }) => `${word} ${frequency} ${tag}\n`);
@@ -89,7 +98,7 @@ function complete(entries: readonly DictionaryEntry[], jieba: Jieba): Dictionary
 function readFrequencies(): { frequencies: Map<string, number>; total: number } {
   const frequencies = new Map<string, number>();
   let total = 0;
-  for (const line of new TextDecoder().decode(dict).split("\n")) {
+  for (const line of new TextDecoder().decode(jiebaDictionary()).split("\n")) {
     const [word, frequency] = line.split(" ");
     if (word === undefined || frequency === undefined) continue;
     frequencies.set(word, Number(frequency));

@@ -1,12 +1,12 @@
 /** Words for filling masks: those of jieba's dictionary, or a file's. */
-import { dict } from "@node-rs/jieba/dict.js";
 import type { TextEncoding } from "../data/read-block.ts";
 import { CorpusError, verbatim } from "../errors.ts";
+import { jiebaDictionary } from "./jieba.ts";
 import { openTextLines } from "./text-lines.ts";
 
 /** The words of jieba's dictionary, 349,046 of one to sixteen characters. */
 export function jiebaWords(): string[] {
-  return new TextDecoder().decode(dict).split("\n").flatMap(firstField);
+  return new TextDecoder().decode(jiebaDictionary()).split("\n").flatMap(firstField);
 }
 
 /**

@@ -10,7 +10,7 @@ import type { ReportOptions } from "../report/page.ts";
 import { protocolReport } from "../report/protocol-report.ts";
 import { protocolMarkdown } from "../report/protocol-tables.ts";
 import { digestOf, type OptionValues, type Protocol, type ProtocolCell } from "../tasks/protocol/protocol.ts";
-import { parseProtocol, type ReadOption } from "../tasks/protocol/protocol-file.ts";
+import type { ReadOption } from "../tasks/protocol/protocol-file.ts";
 import {
   type CellResult,
   type FailedCell,
@@ -86,6 +86,8 @@ export async function runProtocol(file: string, options: ProtocolOptions): Promi
 
 /** Reads a protocol, its paths as seen from here. */
 export async function readProtocol(file: string, readOption?: ReadOption): Promise<Protocol> {
+  // With it comes the reader of YAML, which no other program should wait for.
+  const { parseProtocol } = await import("../tasks/protocol/protocol-file.ts");
   const protocol = parseProtocol(await readText(file), file, readOption);
   const from = (path: string) => (isAbsolute(path) ? path : join(dirname(file), path));
   const isThere = async (path: string) => (await stat(path).catch(() => undefined)) !== undefined;

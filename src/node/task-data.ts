@@ -91,7 +91,6 @@ export function everySplit({ name, dataset = name }: Pick<TaskDataOptions, "name
 
 const DEFAULT_SPLITS = ["train", "dev", "test"];
 const DEFAULT_DEV_SHARE = 0.1;
-const thousands = new Intl.NumberFormat("en");
 
 /**
  * Loads labelled data; splits that are not there are left out.
@@ -370,7 +369,7 @@ function asKind(kind: TaskName, read: ReadExamples<AnyExample>): ReadExamples<An
 }
 
 function count(number: number): string {
-  return thousands.format(number);
+  return number.toLocaleString("en");
 }
 
 function join(folder: string, path: string): string {

@@ -48,28 +48,33 @@ const CLOSING_QUOTES: readonly Rule[] = [
   [/([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) /gu, "$1 $2 "],
 ];
 
-const pairOf = (first: string, second: string, after = EDGE): Rule => [
-  new RegExp(`${EDGE}(${first})(${second})${after}`, "giu"),
-  " $1 $2 ",
-];
+/** Made when they are first needed: expressions that are put together take longer than those that are written. */
+let contractions: readonly Rule[] | undefined;
 
-const CONTRACTIONS: readonly Rule[] = [
-  pairOf("can", "not"),
-  pairOf("d", "'ye"),
-  pairOf("gim", "me"),
-  pairOf("gon", "na"),
-  pairOf("got", "ta"),
-  pairOf("lem", "me"),
-  pairOf("more", "'n"),
-  pairOf("wan", "na", `(?=${SPACE})`),
-  [new RegExp(` ('t)(is)${EDGE}`, "giu"), " $1 $2 "],
-  [new RegExp(` ('t)(was)${EDGE}`, "giu"), " $1 $2 "],
-];
+function contractionRules(): readonly Rule[] {
+  const pairOf = (first: string, second: string, after = EDGE): Rule => [
+    new RegExp(`${EDGE}(${first})(${second})${after}`, "giu"),
+    " $1 $2 ",
+  ];
+  return [
+    pairOf("can", "not"),
+    pairOf("d", "'ye"),
+    pairOf("gim", "me"),
+    pairOf("gon", "na"),
+    pairOf("got", "ta"),
+    pairOf("lem", "me"),
+    pairOf("more", "'n"),
+    pairOf("wan", "na", `(?=${SPACE})`),
+    [new RegExp(` ('t)(is)${EDGE}`, "giu"), " $1 $2 "],
+    [new RegExp(` ('t)(was)${EDGE}`, "giu"), " $1 $2 "],
+  ];
+}
 
 /** The words and marks of an English sentence: `don't` gives `do` and `n't`, a straight quote gives ` `` ` or `''`. */
 export function englishWords(sentence: string): string[] {
   const apart = applyRules(sentence, [...OPENING_QUOTES, ...PUNCTUATION]);
-  const text = applyRules(` ${apart} `, [...CLOSING_QUOTES, ...CONTRACTIONS]);
+  contractions ??= contractionRules();
+  const text = applyRules(` ${apart} `, [...CLOSING_QUOTES, ...contractions]);
   return text.split(BETWEEN_WORDS).filter((word) => word !== "");
 }
 

@@ -35,8 +35,7 @@ const OVERLAP_SHARE = 0.005;
 /** Of spaces between Chinese characters: running text has next to none, segmented text one for every two characters. */
 const SEGMENTED_SHARE = 0.2;
 
-const thousands = new Intl.NumberFormat("en");
-const count = (number: number): string => thousands.format(number);
+const count = (number: number): string => number.toLocaleString("en");
 
 /**
  * What is noticed of labelled data.
