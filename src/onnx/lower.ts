@@ -54,6 +54,8 @@ class Lowering {
   private readonly nodes: NamedNode[] = [];
   private readonly constants = new Map<string, HostTensor>();
   private readonly dimNames = new Map<string, string>();
+  /** Computed shapes by their sizes' names: each is a step of every run. */
+  private readonly shapeNames = new Map<string, string>();
   /** Nodes are numbered by their place, so that a graph gives the same names whatever was built before. */
   private readonly places: ReadonlyMap<Node, number>;
   private readonly graph: Graph;
@@ -138,9 +140,13 @@ class Lowering {
   private shape(shape: Shape): string {
     if (shape.every((dim) => typeof dim === "number")) return this.constant("int64", [shape.length], shape as number[]);
     const parts = shape.map((dim) => this.dim(dim));
-    return parts.length === 1
-      ? (parts[0] as string)
-      : this.emit({ opType: "Concat", inputs: parts, attributes: { axis: { int: 0 } } }, "shape");
+    if (parts.length === 1) return parts[0] as string;
+    const key = parts.join();
+    const known = this.shapeNames.get(key);
+    if (known) return known;
+    const name = this.emit({ opType: "Concat", inputs: parts, attributes: { axis: { int: 0 } } }, "shape");
+    this.shapeNames.set(key, name);
+    return name;
   }
 
   private dim(dim: Dim): string {
