@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { batchesByLength, inChunks, tokenBatch } from "./batches.ts";
+import { describe, expect, test } from "vitest";
+import { batchesByLength, ChunkReader, tokenBatch } from "./batches.ts";
 
 test("rows of like length together, the longest first, within the budget of padded tokens", () => {
   expect(batchesByLength([3, 9, 4, 4, 30, 1], 16)).toEqual([[4], [1], [2, 3, 0, 5]]);
@@ -7,11 +7,52 @@ test("rows of like length together, the longest first, within the budget of padd
   expect(batchesByLength([], 16)).toEqual([]);
 });
 
-test("chunks end with as many items or as much size as they may have", async () => {
-  const chunks: (readonly number[])[] = [];
+describe("ChunkReader", () => {
   const limits = { maxItems: 3, maxSize: 10, size: (item: number) => item };
-  for await (const chunk of inChunks([1, 1, 1, 9, 1, 20, 4], limits)) chunks.push(chunk);
-  expect(chunks).toEqual([[1, 1, 1], [9, 1], [20], [4]]);
+
+  async function* counted(items: readonly number[], taken: number[]) {
+    for (const item of items) {
+      if (item < 0) throw new Error(`item ${item}`);
+      taken.push(item);
+      yield item;
+    }
+  }
+
+  test("chunks end with as many items or as much size as they may have", async () => {
+    const reader = new ChunkReader(counted([1, 1, 1, 9, 1, 20, 4], []), limits);
+    const chunks: (readonly number[])[] = [];
+    for (let chunk = await reader.next(); chunk.length > 0; chunk = await reader.next()) chunks.push(chunk);
+    expect(chunks).toEqual([[1, 1, 1], [9, 1], [20], [4]]);
+  });
+
+  test("reads ahead as far as it is told and the next chunk goes, and no further", async () => {
+    const taken: number[] = [];
+    const reader = new ChunkReader(counted([1, 2, 3, 4, 5, 6, 7], taken), limits);
+    expect(await reader.next()).toEqual([1, 2, 3]);
+    await reader.readAhead(1);
+    expect(taken).toEqual([1, 2, 3, 4]);
+    await reader.readAhead(10);
+    expect(taken).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await reader.next()).toEqual([4, 5, 6]);
+    expect(await reader.next()).toEqual([7]);
+  });
+
+  test("what fails ahead is thrown when its chunk is asked for", async () => {
+    const reader = new ChunkReader(counted([1, 2, 3, 4, -5], []), limits);
+    expect(await reader.next()).toEqual([1, 2, 3]);
+    await reader.readAhead(2);
+    await expect(reader.next()).rejects.toThrow("item -5");
+  });
+
+  test("a source that is closed gives no more", async () => {
+    const taken: number[] = [];
+    const items = counted([1, 2, 3, 4], taken);
+    const reader = new ChunkReader(items, limits);
+    await reader.next();
+    await reader.close();
+    expect(await items.next()).toEqual({ value: undefined, done: true });
+    expect(taken).toEqual([1, 2, 3]);
+  });
 });
 
 test("a batch is padded on the right to its longest row", () => {

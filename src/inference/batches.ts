@@ -14,22 +14,51 @@ export interface ChunkLimits<T> {
   size(item: T): number;
 }
 
-/** Consecutive items in chunks of bounded size; only one chunk is held at a time. */
-export async function* inChunks<T>(
-  items: Iterable<T> | AsyncIterable<T>,
-  { maxItems, maxSize, size }: ChunkLimits<T>,
-): AsyncGenerator<readonly T[]> {
-  let chunk: T[] = [];
-  let total = 0;
-  for await (const item of items) {
-    chunk.push(item);
-    total += size(item);
-    if (chunk.length < maxItems && total < maxSize) continue;
-    yield chunk;
-    chunk = [];
-    total = 0;
+/** Consecutive items in chunks of bounded size, where a chunk can be begun while the one before is worked on. */
+export class ChunkReader<T> {
+  readonly #items: AsyncGenerator<T>;
+  readonly #limits: ChunkLimits<T>;
+  #chunk: T[] = [];
+  #size = 0;
+  #isEnded = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(items: AsyncGenerator<T>, limits: ChunkLimits<T>) {
+    this.#items = items;
+    this.#limits = limits;
   }
-  if (chunk.length > 0) yield chunk;
+
+  /** The next chunk; empty at the end. @throws what reading it threw. */
+  async next(): Promise<readonly T[]> {
+    await this.readAhead(this.#limits.maxItems);
+    if (this.#failure) throw this.#failure.error;
+    const chunk = this.#chunk;
+    this.#chunk = [];
+    this.#size = 0;
+    return chunk;
+  }
+
+  /** Takes up to `count` items for the next chunk, as far as its limits allow; what fails is thrown with that chunk. */
+  async readAhead(count: number): Promise<void> {
+    const { maxItems, maxSize, size } = this.#limits;
+    for (let i = 0; i < count && this.#chunk.length < maxItems && this.#size < maxSize; i++) {
+      if (this.#isEnded || this.#failure) return;
+      try {
+        const { value, done } = await this.#items.next();
+        this.#isEnded = done === true;
+        if (done === true) return;
+        this.#chunk.push(value);
+        this.#size += size(value);
+      } catch (error) {
+        this.#failure = { error };
+      }
+    }
+  }
+
+  /** Says to the source that no more is wanted. */
+  async close(): Promise<void> {
+    await this.#items.return(undefined);
+  }
 }
 
 /**

@@ -1,6 +1,9 @@
-/** The way of every function over many texts: encode a chunk, run its rows sorted by length, give the results in order. */
+/**
+ * The way of every function over many texts: encode a chunk, run its rows sorted by length, give the results in order. While
+ * the engine computes, texts of the next chunk are encoded (decisions/0014-encoding-beside-the-engine.md).
+ */
 import { ArgumentError } from "../errors.ts";
-import { batchesByLength, inChunks } from "./batches.ts";
+import { batchesByLength, ChunkReader } from "./batches.ts";
 import type { RowOptions } from "./token-rows.ts";
 
 /** How a stream of texts is worked through. */
@@ -44,7 +47,8 @@ interface Item<T, Encoded> {
 }
 
 /**
- * The results of texts in their order. Memory is bounded by a chunk (some thousand texts), whatever the stream's length.
+ * The results of texts in their order. Memory is bounded by two chunks (some thousand texts each), whatever the
+ * stream's length.
  * @throws {ArgumentError} when an option or a text does not fit; what the signal says.
  */
 export async function* streamTexts<T, R, Row, Encoded extends EncodedRows<Row>>(
@@ -64,25 +68,32 @@ export async function* streamTexts<T, R, Row, Encoded extends EncodedRows<Row>>(
       encoded.rows.reduce((sum, row) => sum + (perToken + BYTES_OF_TOKEN) * work.tokens(row), perText),
   };
   let done = 0;
-  for await (const chunk of inChunks(encodeAll(texts, work, signal), limits)) {
-    const results = chunk.map(({ text, encoded }) => work.start(text, encoded));
-    const rows = chunk.flatMap(({ encoded }, text) => encoded.rows.map((row) => ({ row, text })));
-    const left = chunk.map(({ encoded }) => encoded.rows.length);
-    const lengths = rows.map(({ row }) => work.tokens(row));
-    for (const places of batchesByLength(lengths, batchTokens)) {
-      signal?.throwIfAborted();
-      const taken = places.map((place) => rows[place] as (typeof rows)[number]);
-      await work.run(
-        taken.map(({ row }) => row),
-        taken.map(({ text }) => results[text] as R),
-      );
-      for (const { text } of taken) {
-        left[text] = (left[text] as number) - 1;
-        if (left[text] === 0) done += 1;
+  const chunks = new ChunkReader(encodeAll(texts, work, signal), limits);
+  try {
+    for (let chunk = await chunks.next(); chunk.length > 0; chunk = await chunks.next()) {
+      const results = chunk.map(({ text, encoded }) => work.start(text, encoded));
+      const rows = chunk.flatMap(({ encoded }, text) => encoded.rows.map((row) => ({ row, text })));
+      const left = chunk.map(({ encoded }) => encoded.rows.length);
+      const lengths = rows.map(({ row }) => work.tokens(row));
+      for (const places of batchesByLength(lengths, batchTokens)) {
+        signal?.throwIfAborted();
+        const taken = places.map((place) => rows[place] as (typeof rows)[number]);
+        const computed = work.run(
+          taken.map(({ row }) => row),
+          taken.map(({ text }) => results[text] as R),
+        );
+        // As many as are computed, so that the next chunk is there when this one is done.
+        await Promise.all([computed, chunks.readAhead(places.length)]);
+        for (const { text } of taken) {
+          left[text] = (left[text] as number) - 1;
+          if (left[text] === 0) done += 1;
+        }
+        onProgress?.(done);
       }
-      onProgress?.(done);
+      yield* results;
     }
-    yield* results;
+  } finally {
+    await chunks.close();
   }
 }
 
