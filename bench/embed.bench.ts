@@ -40,6 +40,7 @@ const bench: Bench = {
     texts: [1000, "texts of 6 to 512 tokens"],
     layers: [3, "Transformer layers of 768 columns: 3 is RBT3, 12 BERT-base"],
     ...engineSettings("auto"),
+    streams: ["auto", "runs of ours at a time, each on its share of the threads; auto for what is faster"],
   },
   cases: [{ layers: 3 }, { layers: 12 }],
   rounds: 5,

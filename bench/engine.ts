@@ -20,6 +20,8 @@ export interface EngineSettings {
   readonly runtime: string;
   readonly precision: string;
   readonly threads: number;
+  /** Runs at a time, or `auto`; one when left out. */
+  readonly streams?: string;
 }
 
 /** The settings of a benchmark by which our engine is chosen. */
@@ -36,7 +38,7 @@ export function engineSettings(precision: string): Bench["settings"] {
  * @throws {Skip} when the engine is not installed.
  */
 export async function timedRuntime(
-  { runtime: name, precision, threads }: EngineSettings,
+  { runtime: name, precision, threads, streams = "1" }: EngineSettings,
   mode: "inference" | "training",
   config?: BertConfig,
 ): Promise<TimedRuntime> {
@@ -45,10 +47,14 @@ export async function timedRuntime(
   const clock = new EngineClock();
   watchOnnxRuntime(clock);
   await watchOpenVino(clock);
-  const choice = { runtime: name, precision, threads } as EngineChoice;
+  const choice = { runtime: name, precision, threads, streams: streams === "auto" ? streams : Number(streams) };
   try {
-    const { runtime } = await openRuntime(choice, { mode, ...(config === undefined ? {} : { config }) });
-    const version = `${runtime.name} ${runtime.version} ${runtime.precision}`;
+    const { runtime } = await openRuntime(choice as EngineChoice, {
+      mode,
+      ...(config === undefined ? {} : { config }),
+    });
+    const { streams: atOnce = 1 } = runtime;
+    const version = `${runtime.name} ${runtime.version} ${runtime.precision}${atOnce > 1 ? ` x ${atOnce}` : ""}`;
     return { runtime, version, takeSeconds: () => clock.takeSeconds() };
   } catch (error) {
     if (!(error instanceof RuntimeError)) throw error;

@@ -33,8 +33,8 @@ export const runRuntimeOptions: readonly CommandOption[] = runtimeOptions.map((o
 
 /** The engine that a command was asked for. */
 export function engineChoice({ options }: CommandContext): EngineChoice {
-  const { runtime = "auto", precision, threads } = options;
-  return { runtime, ...given({ precision, threads }) };
+  const { runtime = "auto", precision, threads, streams } = options;
+  return { runtime, ...given({ precision, threads, streams }) };
 }
 
 /** What a training run is told of its engine: which one, and where notes on it go. */

@@ -73,6 +73,12 @@ export const engineOptions: readonly CommandOption[] = [
     parse: wholeNumber("--batch-tokens", 1),
   },
   ...runtimeOptions,
+  {
+    flags: "--streams <n>",
+    description: "runs at a time, each on its share of the threads; auto is what is faster (OpenVINO; default: auto)",
+    parse: (text) => (text === "auto" ? text : wholeNumber("--streams", 1)(text)),
+    default: "auto",
+  },
 ];
 
 /** Texts done, with rate and time left where their number is known. */

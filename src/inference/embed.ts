@@ -134,6 +134,7 @@ export async function* embedStream(
       return { plans, vector: new Float32Array(count * width), isStarted: false };
     },
     tokens: tokensOf,
+    streams: program.streams ?? 1,
     run: async (rows: readonly TokenRow[], results: readonly Pending[]) => {
       const batch = tokenBatch(rows);
       const rowPlansOfBatch = batch.rows.map((row, i) => results[i]?.plans[0]?.get(row) as RowPlan);

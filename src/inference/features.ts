@@ -55,6 +55,7 @@ export async function* featureStream(
       return { tokens: tokenizer.convertIdsToTokens(ids), layers: values, isTruncated };
     },
     tokens: tokensOf,
+    streams: program.streams ?? 1,
     run: async (rows: readonly TokenRow[], results: readonly TextFeatures[]) => {
       const batch = tokenBatch(rows);
       const outputs = await program.run(batch.inputs);

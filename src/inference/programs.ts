@@ -73,7 +73,9 @@ export class ModelPrograms {
 
 /** A program whose results are numbers, or an error: a vector that is none would pass for one in files and searches. */
 function checked(executable: Executable, precision: string, where: string): Executable {
+  const { streams = 1 } = executable;
   return {
+    streams,
     async run(inputs, outputs) {
       const results = await executable.run(inputs, outputs);
       for (const [name, result] of Object.entries(results)) {

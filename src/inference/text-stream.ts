@@ -37,6 +37,8 @@ export interface StreamWork<T, R, Row, Encoded extends EncodedRows<Row>> {
   readonly bytes: { readonly perText: number; readonly perToken: number };
   /** The result of a text before any of its rows has run. */
   start(text: T, encoded: Encoded): R;
+  /** Batches that are computed at the same time; 1 when left out. */
+  readonly streams?: number;
   /** Runs the model once over some rows, and adds what comes out to the results of their texts. */
   run(rows: readonly Row[], results: readonly R[]): Promise<void>;
 }
@@ -75,26 +77,47 @@ export async function* streamTexts<T, R, Row, Encoded extends EncodedRows<Row>>(
       const rows = chunk.flatMap(({ encoded }, text) => encoded.rows.map((row) => ({ row, text })));
       const left = chunk.map(({ encoded }) => encoded.rows.length);
       const lengths = rows.map(({ row }) => work.tokens(row));
-      for (const places of batchesByLength(lengths, batchTokens)) {
-        signal?.throwIfAborted();
+      const compute = async (places: readonly number[]) => {
         const taken = places.map((place) => rows[place] as (typeof rows)[number]);
-        const computed = work.run(
+        await work.run(
           taken.map(({ row }) => row),
           taken.map(({ text }) => results[text] as R),
         );
-        // As many as are computed, so that the next chunk is there when this one is done.
-        await Promise.all([computed, chunks.readAhead(places.length)]);
         for (const { text } of taken) {
           left[text] = (left[text] as number) - 1;
           if (left[text] === 0) done += 1;
         }
         onProgress?.(done);
-      }
+      };
+      await eachOf(batchesByLength(lengths, batchTokens), work.streams ?? 1, async (places) => {
+        signal?.throwIfAborted();
+        // As many as are computed, so that the next chunk is there when this one is done.
+        await Promise.all([compute(places), chunks.readAhead(places.length)]);
+      });
       yield* results;
     }
   } finally {
     await chunks.close();
   }
+}
+
+/** Does something with each item, in their order, some at a time. @throws what fails first, when no other goes on. */
+async function eachOf<T>(items: readonly T[], atOnce: number, task: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  let isFailed = false;
+  const worker = async () => {
+    while (next < items.length && !isFailed) {
+      try {
+        await task(items[next++] as T);
+      } catch (error) {
+        isFailed = true;
+        throw error;
+      }
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, worker));
+  const failure = ends.find(({ status }) => status === "rejected");
+  if (failure) throw (failure as PromiseRejectedResult).reason;
 }
 
 /**

@@ -67,6 +67,7 @@ export async function* wordVectorStream(
     start: ({ text, wordEnds }: SegmentedLine, { pieces }: EncodedText) =>
       new PendingWords(text, wordEnds, pieces, dim),
     tokens: tokensOf,
+    streams: program.streams ?? 1,
     run: async (rows: readonly TokenRow[], results: readonly PendingWords[]) => {
       const batch = tokenBatch(rows);
       const ranges = batch.rows.map((row, i) => (results[i] as PendingWords).wordsOf(row));

@@ -55,18 +55,21 @@ function machine({
     processor,
     cacheFolder,
     installed: async () => installed,
-    open: async ({ runtime: name, precision: asked, threads }) => {
+    open: async ({ runtime: name, precision: asked, threads, streams = 1 }) => {
       const precision = only ?? asked;
       const time = times[`${name} ${asked}`];
       if (time instanceof Error) throw time;
-      log.push(`open ${name} ${asked} ${threads}`);
+      log.push(`open ${name} ${asked} ${threads}${streams > 1 ? ` in ${streams} streams` : ""}`);
       const dispose = async () => void log.push(`dispose ${name} ${asked}`);
       const version = installed.find(({ runtime }) => runtime === name)?.version ?? "?";
-      return { name, version, precision, threads, compile: refuse(name), dispose };
+      return { name, version, precision, threads, streams, compile: refuse(name), dispose };
     },
     measure: async (runtimes) => {
       log.push("measure");
-      const timeOf = ({ name, precision }: Runtime) => ({ milliseconds: times[`${name} ${precision}`] as number });
+      const timeOf = ({ name, precision, streams = 1 }: Runtime) => {
+        const key = `${name} ${precision}`;
+        return { milliseconds: (times[`${key} x ${streams}`] ?? times[key]) as number };
+      };
       return { times: runtimes.map(timeOf), tokens: 128, isSteady, isBusy };
     },
   };
@@ -123,6 +126,25 @@ describe("auto", () => {
     const work = { hiddenSize: 312, intermediateSize: 1200, numAttentionHeads: 12, training: true };
     expect((await choose({ runtime: "auto", work }, { times: ALL })).log).toContain("measure");
     expect((await choose({ runtime: "auto", threads: 1 }, { times: ALL })).log).toContain("measure");
+  });
+
+  test("takes as many streams as are clearly faster, where that is left to it", async () => {
+    const asked: RuntimeOptions = { runtime: "auto", streams: "auto" };
+    const { runtime, notes, log } = await choose(asked, { times: { ...ALL, "openvino f32 x 2": 6 } });
+    expect([runtime.name, runtime.streams]).toEqual(["openvino", 2]);
+    expect(notes.join()).toMatch(/engine: openvino 2.0 f32 in 2 streams, .* openvino 2.0 f32 in 2 streams 6 ms\)/);
+    expect(log.at(-1)).toBe("open onnxruntime f32 2");
+    expect(log.at(-2)).toBe("open openvino f32 2 in 2 streams");
+    const alike = await choose({ ...asked, threads: 1 }, { times: ALL });
+    expect(alike.runtime.streams).toBe(1);
+    expect(alike.notes.join()).not.toContain("streams");
+  });
+
+  test("takes the engine that computes in as many streams as are asked for", async () => {
+    const { runtime } = await choose({ runtime: "auto", streams: 2 }, { times: { "openvino f32": 8 } });
+    expect([runtime.name, runtime.streams]).toEqual(["openvino", 2]);
+    const left = await choose({ runtime: "auto", precision: "auto" }, { times: ALL });
+    expect(left.runtime.streams).toBe(1);
   });
 
   test("keeps nothing of a machine that is too busy to be measured", async () => {
@@ -265,6 +287,19 @@ describe("what cannot be", () => {
     expect(await refused({ precision: "int8" })).toMatchObject({ type: ArgumentError, hint: /zhbert quantize MODEL/ });
   });
 
+  test("more streams than threads, or of an engine that computes one run at a time, are refused", async () => {
+    const streams = (count: number) => ({ runtime: "openvino", streams: count }) as const;
+    for (const count of [0, 1.5, 3, Number.NaN]) {
+      expect(await refused(streams(count))).toMatchObject({ type: ArgumentError, message: /streams: .* in 1 \.\. 2/ });
+    }
+    const other = await refused({ runtime: "onnxruntime", streams: 2 });
+    expect(other).toMatchObject({
+      type: ArgumentError,
+      message: /1 of onnxruntime, got 2/,
+      hint: /--runtime openvino/,
+    });
+  });
+
   test("bf16 without OpenVINO says how to get it", async () => {
     const missing = await refused({ runtime: "auto", precision: "bf16" }, { times: ALL, installed: [ONNX] });
     expect(missing).toMatchObject({ type: RuntimeError, hint: /pip install openvino/ });
@@ -273,7 +308,7 @@ describe("what cannot be", () => {
   });
 
   test("no engine that does the work is an error that says why of each", () => {
-    const times = [{ runtime: "onnxruntime", version: "1", precision: "f32", error: "broken" }] as const;
+    const times = [{ runtime: "onnxruntime", version: "1", precision: "f32", streams: 1, error: "broken" }] as const;
     expect(() => fastest(times)).toThrow(/onnxruntime: broken/);
   });
 });

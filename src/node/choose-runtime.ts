@@ -8,7 +8,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { type Measured, recall, remember } from "./machine-cache.ts";
 import { type LayerTimes, type LayerWork, usualWork } from "./measure-layer.ts";
 import { OPENVINO_HINT } from "./openvino/find.ts";
-import { engineThreads, multipliesBf16, type Processor, withoutBf16 } from "./processor.ts";
+import { engineStreams, engineThreads, multipliesBf16, type Processor, withoutBf16 } from "./processor.ts";
 
 /** The engines by name: `webgpu` is ONNX Runtime on a graphics processor. */
 export const RUNTIMES = ["onnxruntime", "openvino", "webgpu"] as const;
@@ -28,8 +28,13 @@ export interface RuntimeOptions {
   readonly runtime?: RuntimeName | "auto";
   /** `auto` takes bf16 where that is faster; f32 when left out, so that no result depends on the machine. */
   readonly precision?: Precision | "auto";
-  /** Threads inside of one run; all processors when left out. */
+  /** Threads of all runs together; all processors when left out. */
   readonly threads?: number;
+  /**
+   * Runs that are computed at the same time, each on its share of the threads, where a stream of texts is worked through;
+   * OpenVINO alone has more than one. `auto` takes as many as are fastest here; 1 when left out.
+   */
+  readonly streams?: number | "auto";
   /** Whether ONNX Runtime computes what the engine refuses; it does so for `auto` when left out. */
   readonly fallback?: boolean;
   /** What `auto` measures; a layer of BERT-base, forward, when left out. */
@@ -53,6 +58,8 @@ export interface OpenEngine {
   readonly runtime: RuntimeName;
   readonly precision: Precision;
   readonly threads: number;
+  /** Runs at a time; 1 when left out. */
+  readonly streams?: number;
   /** Is told what is done otherwise than asked. */
   readonly onNote?: (text: string) => void;
 }
@@ -74,7 +81,9 @@ export interface EngineTime {
   readonly runtime: RuntimeName;
   readonly version: string;
   readonly precision: Precision;
-  /** Undefined where it cannot do the work. */
+  /** Runs at a time. */
+  readonly streams: number;
+  /** For one run, several at a time counted by their share; undefined where it cannot do the work. */
   readonly milliseconds?: number;
   /** Why it cannot. */
   readonly error?: string;
@@ -97,7 +106,7 @@ export interface Comparison {
 const MARGIN = 0.05;
 
 /** An engine in a precision. */
-type Candidate = Pick<EngineTime, "runtime" | "version" | "precision">;
+type Candidate = Pick<EngineTime, "runtime" | "version" | "precision" | "streams">;
 
 /**
  * Opens the engine for some work.
@@ -109,6 +118,7 @@ export async function chooseRuntime(options: RuntimeOptions, engines: Engines): 
   const asked = {
     runtime: checked("runtime", options.runtime ?? "onnxruntime", RUNTIMES),
     precision: precisionOf(options, engines, onNote),
+    streams: options.streams === "auto" ? options.streams : engineStreams(options.streams, threads),
   };
   const chosen = await decide(asked, engines, threads, work, onNote);
   const runtime = await engines.open({ ...chosen, threads, onNote });
@@ -125,6 +135,7 @@ export async function chooseRuntime(options: RuntimeOptions, engines: Engines): 
 interface Asked {
   readonly runtime: RuntimeName | "auto";
   readonly precision: Precision | "auto";
+  readonly streams: number | "auto";
 }
 
 async function decide(
@@ -133,29 +144,38 @@ async function decide(
   threads: number,
   work: LayerWork,
   onNote: (text: string) => void,
-): Promise<Pick<Candidate, "runtime" | "precision">> {
-  const { runtime, precision } = asked;
+): Promise<Omit<Candidate, "version">> {
+  const { runtime, precision, streams } = asked;
+  if (runtime !== "auto") expectOffered(runtime, asked);
   // What is said needs no measurement, and whoever opens it knows best why it cannot be opened.
-  if (runtime !== "auto" && precision !== "auto") return { runtime, precision: expectOffered(runtime, precision) };
+  if (runtime !== "auto" && precision !== "auto" && streams !== "auto") return { runtime, precision, streams };
   const installed = await engines.installed();
   const problems = installed.flatMap(({ runtime: name, problem }) => (problem ? [`${name}: ${problem}`] : []));
-  const candidates = candidatesOf(installed, asked, engines.processor);
+  const candidates = candidatesOf(installed, asked, engines.processor, threads);
   const [first, second] = candidates;
   if (first === undefined) throw noneFor(asked, problems);
   for (const problem of problems) onNote(`warning: an engine cannot be used. ${problem}`);
-  if (second === undefined) return { runtime: first.runtime, precision: first.precision };
+  if (second === undefined) return pick(first);
   const known = await recall(measurement(candidates, engines, threads, work));
   const comparison = known ?? (await compareEngines(candidates, engines, threads, work));
   const best = fastest(comparison.times);
   if (known === undefined) onNote(inWords(comparison, best));
-  return { runtime: best.runtime, precision: best.precision };
+  return pick(best);
 }
 
-/** Every engine that is installed, in every precision that is asked for and that it has. */
+function pick({ runtime, precision, streams }: Candidate): Omit<Candidate, "version"> {
+  return { runtime, precision, streams };
+}
+
+/** Numbers of streams that `auto` tries: a wait for a run takes one of the four threads that Node.js has for such calls. */
+const TRIED_STREAMS = [1, 2, 4];
+
+/** Every engine that is installed, in every precision and with every number of streams that is asked for and that it has. */
 function candidatesOf(
   installed: readonly InstalledEngine[],
-  { runtime, precision }: Asked,
+  { runtime, precision, streams }: Asked,
   processor: Processor,
+  threads: number,
 ): Candidate[] {
   const wanted = installed.filter((engine) => runtime === "auto" || engine.runtime === runtime);
   // int8 is a property of the model, and bf16 only slower where the processor has to imitate it.
@@ -163,9 +183,13 @@ function candidatesOf(
     precision === "auto"
       ? name === "f32" || (name === "bf16" && multipliesBf16(processor) !== false)
       : name === precision;
-  return wanted.flatMap(({ precisions, ...engine }) =>
-    precisions.filter(offered).map((one) => ({ ...engine, precision: one })),
-  );
+  const tried = streams === "auto" ? TRIED_STREAMS.filter((count) => count <= threads) : [streams];
+  return wanted.flatMap(({ precisions, runtime: name, version }) => {
+    const own = tried.filter((count) => count === 1 || name === "openvino");
+    return precisions
+      .filter(offered)
+      .flatMap((one) => own.map((count) => ({ runtime: name, version, precision: one, streams: count })));
+  });
 }
 
 /** All engines on some work, and which ones are taken: in f32, and where any precision will do. */
@@ -183,7 +207,7 @@ export async function measureChoices(engines: Engines, work: LayerWork): Promise
   const { threads } = engines.processor;
   const installed = await engines.installed();
   const subsets = (["f32", "auto"] as const).map((precision) =>
-    candidatesOf(installed, { runtime: "auto", precision }, engines.processor),
+    candidatesOf(installed, { runtime: "auto", precision, streams: 1 }, engines.processor, threads),
   );
   const comparison = await compareEngines(subsets[1] ?? [], engines, threads, work, PATIENT_MS);
   const [f32 = comparison, auto = comparison] = subsets.map((candidates) => ({
@@ -228,9 +252,9 @@ interface OpenedCandidate {
 }
 
 async function openCandidate(candidate: Candidate, engines: Engines, threads: number): Promise<OpenedCandidate> {
-  const { runtime: name, precision } = candidate;
+  const { precision } = candidate;
   try {
-    const runtime = await engines.open({ runtime: name, precision, threads });
+    const runtime = await engines.open({ ...pick(candidate), threads });
     if (runtime.precision === precision) return { candidate, runtime };
     await runtime.dispose();
     return { candidate, error: `computes in ${runtime.precision} here` };
@@ -280,8 +304,8 @@ function measurement(
   };
 }
 
-function nameOf({ runtime, version, precision }: Candidate): string {
-  return `${runtime} ${version} ${precision}`;
+function nameOf({ runtime, version, precision, streams }: Candidate): string {
+  return `${runtime} ${version} ${precision}${streams > 1 ? ` in ${streams} streams` : ""}`;
 }
 
 /** What was found, in a line. */
@@ -336,14 +360,23 @@ function checked<Name extends string>(where: string, name: Name | "auto", names:
   throw new ArgumentError({ where, expected: `one of auto, ${names.join(", ")}`, got: name });
 }
 
-/** Refuses a precision that an engine does not have. */
-function expectOffered(runtime: RuntimeName, precision: Precision): Precision {
-  if (precision === "f32" || runtime === "openvino") return precision;
+/** Refuses a precision, or streams, that an engine does not have. */
+function expectOffered(runtime: RuntimeName, { precision, streams }: Asked): void {
+  if (runtime === "openvino") return;
+  if (precision !== "f32" && precision !== "auto") {
+    throw new ArgumentError({
+      where: "precision",
+      expected: `f32 of ${runtime}`,
+      got: precision,
+      hint: `--runtime openvino computes in ${precision}; ${OPENVINO_HINT}`,
+    });
+  }
+  if (streams === 1 || streams === "auto") return;
   throw new ArgumentError({
-    where: "precision",
-    expected: `f32 of ${runtime}`,
-    got: precision,
-    hint: `--runtime openvino computes in ${precision}; ${OPENVINO_HINT}`,
+    where: "streams",
+    expected: `1 of ${runtime}`,
+    got: streams,
+    hint: `--runtime openvino computes several runs at a time; ${OPENVINO_HINT}`,
   });
 }
 

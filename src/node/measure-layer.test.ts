@@ -42,6 +42,32 @@ test("every engine is measured; one that refuses says why, and nothing is left c
   expect(compiled).toBe(0);
 });
 
+test("an engine that computes several runs at a time is measured so, by the share of each", async () => {
+  const millisecondsOf = async (streams: number) => {
+    let [running, most] = [0, 0];
+    const waiting: Runtime = {
+      ...runtime,
+      streams,
+      compile: async () => ({
+        run: async () => {
+          most = Math.max(most, ++running);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          running -= 1;
+          return {};
+        },
+        dispose: async () => undefined,
+      }),
+    };
+    const { times } = await measureLayer([waiting], { ...work, training: false });
+    return { most, milliseconds: times[0]?.milliseconds as number };
+  };
+  const [one, four] = [await millisecondsOf(1), await millisecondsOf(4)];
+  expect([one.most, four.most]).toEqual([1, 4]);
+  // Four wait together as long as one: a quarter each.
+  expect(one.milliseconds).toBeGreaterThan(15);
+  expect(four.milliseconds).toBeLessThan(one.milliseconds);
+});
+
 test("where no model is known, a layer is that of BERT-base", () => {
   expect(usualWork("training")).toEqual({
     hiddenSize: 768,

@@ -143,6 +143,35 @@ describeOpenVino("OpenVINO", async (library) => {
     await expect(executable.run({ x: zeros("float32", [1]) })).rejects.toThrow(/disposed/);
   });
 
+  test("runs of several streams go on at the same time, on memory of their own; their results come in order", async () => {
+    const own = await createOpenVinoRuntime({ threads: 2, streams: 2, library });
+    expect(own.streams).toBe(2);
+    const executable = await own.compile(buildGraph({ y: tanh(input("x", "float32", ["n"])) }));
+    expect(executable.streams).toBe(2);
+    const order: number[] = [];
+    const results = await Promise.all(
+      // The first is by far the longest.
+      [1_000_000, 1, 2, 3, 4].map(async (size, i) => {
+        const x = hostTensor("float32", [size], new Float32Array(size).fill(i));
+        const { y } = await executable.run({ x });
+        order.push(i);
+        return numbers(y);
+      }),
+    );
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+    expect(results.map(({ length }) => length)).toEqual([1_000_000, 1, 2, 3, 4]);
+    for (const [i, values] of results.entries()) expect(values.at(-1)).toBeCloseTo(Math.tanh(i), 6);
+    // A run that fails gives its stream back.
+    const wrong = Array.from({ length: 3 }, () => executable.run({ x: zeros("float32", [2, 2]) }));
+    for (const run of wrong) await expect(run).rejects.toThrow(RuntimeError);
+    expect(numbers((await executable.run({ x: zeros("float32", [1]) }))["y"])).toEqual([0]);
+    await own.dispose();
+  });
+
+  test("more streams than threads are refused", async () => {
+    await expect(createOpenVinoRuntime({ threads: 1, streams: 2, library })).rejects.toThrow(/streams: .* 1 \.\. 1/);
+  });
+
   test("a runtime disposes of what it has compiled, and can compile again", async () => {
     const own = await createOpenVinoRuntime({ threads: 1, library });
     const graph = buildGraph({ y: tanh(input("x", "float32", [1])) });

@@ -18,12 +18,24 @@ import {
   openVinoApi,
 } from "./openvino/find.ts";
 import { divideWeights } from "./openvino/weights.ts";
-import { engineThreads, multipliesBf16, type Processor, readProcessor, withoutBf16 } from "./processor.ts";
+import {
+  engineStreams,
+  engineThreads,
+  multipliesBf16,
+  type Processor,
+  readProcessor,
+  withoutBf16,
+} from "./processor.ts";
 
 /** How OpenVINO is used. */
 export interface OpenVinoOptions {
-  /** Threads inside of one run; all processors when left out. */
+  /** Threads of all runs together; all processors when left out. */
   readonly threads?: number;
+  /**
+   * Runs that an executable computes at the same time, each on its share of the threads; 1 when left out. More bring a stream
+   * of batches further, and keep single texts waiting longer.
+   */
+  readonly streams?: number;
   /** The precision of matrix products; `f32` when left out. Where the device has no bfloat16, `f32` is used and noted. */
   readonly precision?: OpenVinoPrecision;
   /** Path of the C library, or of a folder that has it; searched for when left out. */
@@ -48,18 +60,19 @@ const MIN_APART_BYTES = 1 << 10;
 /**
  * OpenVINO in this process.
  * @throws {RuntimeError} when it is not found, does not load, is too old, or has no such device.
- * @throws {ArgumentError} when `threads` is no whole number from 1 on.
+ * @throws {ArgumentError} when `threads` is no whole number from 1 on, or `streams` none in 1 .. threads.
  */
 export async function createOpenVinoRuntime(options: OpenVinoOptions = {}): Promise<Runtime> {
   const threads = engineThreads(options.threads);
+  const streams = engineStreams(options.streams, threads);
   const { library, version } = requireOpenVino(options.library);
   const api = openVinoApi(library);
   const core = createCore(api);
   const device = options.device ?? "CPU";
   const found = { device, capabilities: capabilitiesOf(api, core, device), processor: readProcessor() };
   const precision = supportedPrecision(options.precision, found, options.onNote);
-  configure(api, core, device, { ...options, threads, precision });
-  const engine: Engine = { api, core, device, precision };
+  configure(api, core, device, { ...options, threads, streams, precision });
+  const engine: Engine = { api, core, device, precision, streams };
   const compiled = new CompiledGraphs((graph, compileOptions, onDispose) =>
     compileGraph(engine, graph, compileOptions, onDispose),
   );
@@ -68,6 +81,7 @@ export async function createOpenVinoRuntime(options: OpenVinoOptions = {}): Prom
     version,
     precision,
     threads,
+    streams,
     compile: (graph, compileOptions) => compiled.compile(graph, compileOptions),
     dispose: () => compiled.dispose(),
   };
@@ -137,17 +151,19 @@ export function supportedPrecision(
 
 interface Configuration extends OpenVinoOptions {
   readonly threads: number;
+  readonly streams: number;
   readonly precision: OpenVinoPrecision;
 }
 
 /** Sets what compiled graphs of a core have in common; each hint outright, since what is left out is the device's choice. */
 function configure(api: OpenVinoApi, core: Handle, device: string, configuration: Configuration): void {
-  const { threads, precision, cacheFolder } = configuration;
+  const { threads, streams, precision, cacheFolder } = configuration;
   const set = (on: string, key: string, value: string) =>
     expectOk(api, api.setProperty(core, on, key, value), `property ${key}`, `${on} to take ${value}`);
   set(device, "PERFORMANCE_HINT", "LATENCY");
   for (const on of device === "AUTO" ? ["CPU"] : [device]) set(on, "INFERENCE_PRECISION_HINT", precision);
   if (device !== "GPU") set("CPU", "INFERENCE_NUM_THREADS", String(threads));
+  if (streams > 1) set(device, "NUM_STREAMS", String(streams));
   if (cacheFolder !== undefined) set(device, "CACHE_DIR", cacheFolder);
 }
 
@@ -157,6 +173,7 @@ interface Engine {
   readonly core: Handle;
   readonly device: string;
   readonly precision: OpenVinoPrecision;
+  readonly streams: number;
 }
 
 async function compileGraph(
@@ -166,7 +183,7 @@ async function compileGraph(
   onDispose: () => void,
 ): Promise<Executable> {
   if (weights) checkWeights("openvino", graph.inputs, weights);
-  const { api, precision } = engine;
+  const { api, precision, streams } = engine;
   const target = { contrib: true, opset: OPENVINO_OPSET, bfloat16Products: precision === "bf16" };
   const lowered = lowerGraph(graph, target);
   const { constants, fed } = divideWeights(lowered, weights ?? new Map());
@@ -178,7 +195,7 @@ async function compileGraph(
   const compiled = await compileModel(engine, model, hint);
   const inputs = graph.inputs.filter(({ name, parameter }) => !(parameter && constants.has(name)));
   try {
-    return new OpenVinoExecutable({ api, compiled, graph, inputs, fed, onDispose });
+    return new OpenVinoExecutable({ api, compiled, graph, inputs, fed, streams, onDispose });
   } catch (error) {
     api.freeCompiled(compiled);
     throw error;

@@ -81,6 +81,18 @@ export function engineThreads(asked: number | undefined, processors = availableP
   });
 }
 
+/** Runs at a time: as many as are asked for, or one. @throws {ArgumentError} when it is no whole number in 1 .. threads. */
+export function engineStreams(asked: number | undefined, threads: number): number {
+  const streams = asked ?? 1;
+  if (Number.isInteger(streams) && streams >= 1 && streams <= threads) return streams;
+  throw new ArgumentError({
+    where: "streams",
+    expected: `a whole number in 1 .. ${threads}, the threads`,
+    got: streams,
+    hint: "each stream has its share of the threads",
+  });
+}
+
 /** Whether a processor may add products of uint8 and int8 up in 16 bits: those of x64 without VNNI do, as far as is known. */
 export function saturatesInt8({ architecture, features }: Pick<Processor, "architecture" | "features">): boolean {
   return architecture === "x64" && features?.["VNNI"] !== true;

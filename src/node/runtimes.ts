@@ -40,8 +40,10 @@ export interface EngineChoice {
   readonly runtime?: Runtime | RuntimeName | "auto";
   /** Of an engine by name: `f32` when left out; `auto` takes `bf16` where that is faster. */
   readonly precision?: Precision | "auto";
-  /** Of an engine by name: threads inside of one run; all processors when left out. */
+  /** Of an engine by name: threads of all runs together; all processors when left out. */
   readonly threads?: number;
+  /** Of an engine by name: runs at a time where a stream of texts is worked through, as `createRuntime` takes them. */
+  readonly streams?: number | "auto";
 }
 
 /** An engine, and what ends its use: one that was passed in stays as it is. */
@@ -61,7 +63,7 @@ export interface EngineUse {
 
 /** Opens the engine that is chosen; one that was passed in is taken as it is. @throws as `createRuntime`. */
 export async function openRuntime(
-  { runtime, precision, threads, fallback }: EngineChoice & Pick<RuntimeOptions, "fallback">,
+  { runtime, precision, threads, streams, fallback }: EngineChoice & Pick<RuntimeOptions, "fallback">,
   { mode, config, onNote }: EngineUse,
 ): Promise<OpenedRuntime> {
   if (typeof runtime === "object") return { runtime, release: async () => undefined };
@@ -69,7 +71,10 @@ export async function openRuntime(
   const work = config === undefined ? usualWork(mode) : workOf(config, mode);
   // Of a quantised model what is not int8 is computed in f32.
   const rest = precision === "int8" && config?.quantization !== undefined ? "f32" : precision;
-  const created = await createRuntime({ work, ...given({ runtime, precision: rest, threads, fallback, onNote }) });
+  const created = await createRuntime({
+    work,
+    ...given({ runtime, precision: rest, threads, streams, fallback, onNote }),
+  });
   return { runtime: created, release: () => created.dispose() };
 }
 
@@ -106,10 +111,11 @@ async function installedEngines(): Promise<readonly InstalledEngine[]> {
   return engines;
 }
 
-async function openEngine({ runtime, precision, threads, onNote }: OpenEngine): Promise<Runtime> {
+async function openEngine({ runtime, precision, threads, streams, onNote }: OpenEngine): Promise<Runtime> {
   if (runtime === "webgpu") return openWebGpu(threads);
   if (runtime === "onnxruntime") return createOnnxRuntime({ threads });
-  return createOpenVinoRuntime({ threads, precision: precision === "bf16" ? "bf16" : "f32", ...given({ onNote }) });
+  const common = { threads, ...given({ streams, onNote }) };
+  return createOpenVinoRuntime({ ...common, precision: precision === "bf16" ? "bf16" : "f32" });
 }
 
 /** ONNX Runtime's WebGPU provider, which shows only with a first graph whether there is a graphics processor. */

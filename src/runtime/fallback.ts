@@ -8,12 +8,13 @@ import type { Runtime } from "./runtime.ts";
  * @param onNote - is told of each graph that the other one computes.
  */
 export function withFallback(engine: Runtime, other: Runtime, onNote: (text: string) => void): Runtime {
-  const { name, version, precision, threads } = engine;
+  const { name, version, precision, threads, streams = 1 } = engine;
   return {
     name,
     version,
     precision,
     threads,
+    streams,
     compile: async (graph, options) => {
       try {
         return await engine.compile(graph, options);

@@ -31,6 +31,8 @@ export interface Executable {
     inputs: Readonly<Record<string, HostTensor>>,
     outputs?: Readonly<Record<string, HostTensor>>,
   ): Promise<Record<string, HostTensor>>;
+  /** Runs that it computes at the same time; others wait for their turn. 1 when left out. */
+  readonly streams?: number;
   /** Frees the engine's memory; the executable cannot run again. */
   dispose(): Promise<void>;
 }
@@ -42,8 +44,10 @@ export interface Runtime {
   readonly version: string;
   /** The precision of matrix products: `f32`. */
   readonly precision: string;
-  /** Threads inside of one run. */
+  /** Threads of all runs together. */
   readonly threads: number;
+  /** Runs that an executable computes at the same time, each on its share of the threads; 1 when left out. */
+  readonly streams?: number;
   /**
    * Whether programs without built-in weights share the memory that they keep between runs, which is then what the largest of
    * them needs; false when left out.

@@ -1,12 +1,9 @@
 /** Predictions over a stream of examples: encoded, run sorted by length, decoded in their order. */
 import { type StreamOptions, streamTexts } from "../inference/text-stream.ts";
+import type { Executable } from "../runtime/runtime.ts";
 import type { BertTokenizer } from "../text/tokenizer.ts";
-import type { HostTensor } from "../util/tensor.ts";
 import type { EncodedExample, RowScores, Task, TaskRow } from "./task.ts";
 import { lengthOfRow, scoresByRow, scoringBatch } from "./task-batch.ts";
-
-/** Runs the graph of `taskGraph` once: inputs by name to scores by name. */
-export type ScoreBatch = (inputs: Readonly<Record<string, HostTensor>>) => Promise<Record<string, HostTensor>>;
 
 /** How a stream is worked through. */
 export interface PredictOptions extends Pick<StreamOptions, "batchTokens" | "signal" | "onProgress"> {
@@ -24,13 +21,13 @@ interface Pending<Example, Encoded> {
 /**
  * The predictions for examples, in their order. Memory is bounded by a chunk (some thousand examples), whatever the stream's
  * length.
- * @param run - is given batches of any size.
+ * @param program - of `taskGraph`; is given batches of any size.
  * @throws {DataError} when an example does not fit the task; what the signal says.
  */
 export async function* predictExamples<Example, Prediction, Encoded extends EncodedExample>(
   task: Pick<Task<Example, Prediction, Encoded>, "encode" | "decode" | "scoreAxes">,
   tokenizer: BertTokenizer,
-  run: ScoreBatch,
+  program: Pick<Executable, "run" | "streams">,
   examples: Iterable<Example> | AsyncIterable<Example>,
   options: PredictOptions = {},
 ): AsyncGenerator<Prediction> {
@@ -47,10 +44,11 @@ export async function* predictExamples<Example, Prediction, Encoded extends Enco
       encoded,
       scores: [],
     }),
+    streams: program.streams ?? 1,
     run: async (rows: readonly PlacedRow[], results: readonly Pending<Example, Encoded>[]) => {
       const plain = rows.map(({ row }) => row);
       const batch = scoringBatch(plain);
-      const scores = scoresByRow(task, plain, batch, await run(batch.inputs));
+      const scores = scoresByRow(task, plain, batch, await program.run(batch.inputs));
       rows.forEach(({ place }, i) => {
         (results[i] as Pending<Example, Encoded>).scores[place] = scores[i] as RowScores;
       });

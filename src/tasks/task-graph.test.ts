@@ -61,7 +61,7 @@ test("R-Drop without dropout adds nothing: both passes of a row are the same", a
 
 test("scores that are no numbers are an error, and no prediction", async () => {
   const run = async () => ({ logits: hostTensor("float32", [1, 2], Float32Array.of(0, Number.NaN)) });
-  const predict = predictExamples(task, tokenizer, run, [{ text: "很好" }]);
+  const predict = predictExamples(task, tokenizer, { run }, [{ text: "很好" }]);
   await expect(predict.next()).rejects.toThrow("scores (logits): expected numbers, got NaN");
 });
 

@@ -78,7 +78,7 @@ export class TaskModel<Example, Prediction> {
     options: PredictOptions,
   ): AsyncGenerator<T> {
     const program = await this.#scoring();
-    yield* predictExamples(task, this.tokenizer, (inputs) => program.run(inputs), examples, options);
+    yield* predictExamples(task, this.tokenizer, program, examples, options);
   }
 
   /** The scores of an example's rows, one after the other. */

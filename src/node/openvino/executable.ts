@@ -14,7 +14,8 @@ type Tensors = Readonly<Record<string, HostTensor>>;
 interface Handles {
   readonly api: OpenVinoApi;
   readonly compiled: Handle;
-  readonly request: Handle;
+  /** One for each run that is computed at the same time. */
+  readonly requests: readonly Handle[];
 }
 
 /** Frees what was never disposed of. */
@@ -23,8 +24,8 @@ const forgotten = new FinalizationRegistry<Handles>((handles) => free(handles));
 /** Inputs that engines are reading: nothing else holds them while a run is waited for. */
 const inUse = new Set<Tensors>();
 
-function free({ api, request, compiled }: Handles): void {
-  api.freeRequest(request);
+function free({ api, requests, compiled }: Handles): void {
+  for (const request of requests) api.freeRequest(request);
   api.freeCompiled(compiled);
 }
 
@@ -38,27 +39,34 @@ export interface OpenVinoProgram {
   readonly inputs: readonly GraphInput[];
   /** Inputs that are the same at each run: weights that the engine must not have as constants. */
   readonly fed: NamedTensors;
+  /** Runs that are computed at the same time. */
+  readonly streams: number;
   readonly onDispose: () => void;
 }
 
-/** A compiled graph with its one request; runs that are asked for meanwhile wait for each other. */
+/** A compiled graph with a request for each stream; further runs wait for one. Results come in the order of the calls. */
 export class OpenVinoExecutable implements Executable {
   readonly #program: OpenVinoProgram;
   readonly #fed: Tensors;
   readonly #handles: Handles;
+  readonly #idle: Handle[];
+  readonly #waiting: ((request: Handle) => void)[] = [];
   #pending: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
   /** @throws {RuntimeError} when the engine has no memory for it; the compiled graph is the caller's then. */
   constructor(program: OpenVinoProgram) {
     const { api, compiled } = program;
-    const request: Handle[] = [0n];
-    const status = api.createRequest(compiled, request);
-    expectOk(api, status, "compile", "memory for the graph's inner results", () => memoryHint(program.graph));
+    const requests = createRequests(program);
     this.#program = program;
     this.#fed = Object.fromEntries(program.fed);
-    this.#handles = { api, compiled, request: request[0] as Handle };
+    this.#handles = { api, compiled, requests };
+    this.#idle = [...requests];
     forgotten.register(this, this.#handles, this);
+  }
+
+  get streams(): number {
+    return this.#program.streams;
   }
 
   async run(given: Tensors, outputs: Tensors = {}): Promise<Record<string, HostTensor>> {
@@ -66,8 +74,10 @@ export class OpenVinoExecutable implements Executable {
     const inputs = { ...given, ...this.#fed };
     const sizes = checkInputs("openvino", this.#program.inputs, inputs);
     checkOutputs("openvino", this.#program.graph.outputs, outputs, sizes);
-    const run = this.#pending.then(() => this.#execute(inputs, this.#allOutputs(outputs, sizes), sizes));
-    this.#pending = run.catch(() => {});
+    const run = this.#execute(inputs, this.#allOutputs(outputs, sizes), sizes);
+    const earlier = this.#pending;
+    this.#pending = Promise.allSettled([earlier, run]);
+    await earlier;
     return run;
   }
 
@@ -95,27 +105,37 @@ export class OpenVinoExecutable implements Executable {
     outputs: Record<string, HostTensor>,
     sizes: AxisSizes,
   ): Promise<Record<string, HostTensor>> {
-    const { api, request } = this.#handles;
+    const { api } = this.#handles;
     const { graph } = this.#program;
     const hint = (message: string) => runHint(message, graph, sizes);
+    const request = this.#idle.pop() ?? (await new Promise<Handle>((resolve) => this.#waiting.push(resolve)));
     inUse.add(inputs);
     try {
       this.#program.inputs.forEach(({ name }, index) => {
-        this.#bind(api.setInput, index, `input "${name}"`, inputs[name] as HostTensor);
+        this.#bind(api.setInput, request, index, `input "${name}"`, inputs[name] as HostTensor);
       });
       [...graph.outputs.keys()].forEach((name, index) => {
-        this.#bind(api.setOutput, index, `output "${name}"`, outputs[name] as HostTensor);
+        this.#bind(api.setOutput, request, index, `output "${name}"`, outputs[name] as HostTensor);
       });
       expectOk(api, api.start(request), "run", "the graph to run", hint);
       expectOk(api, await api.wait(request), "run", "the graph to run", hint);
       return outputs;
     } finally {
       inUse.delete(inputs);
+      const next = this.#waiting.shift();
+      if (next) next(request);
+      else this.#idle.push(request);
     }
   }
 
-  #bind(set: OpenVinoApi["setInput"], index: number, where: string, { dtype, shape, data }: HostTensor): void {
-    const { api, request } = this.#handles;
+  #bind(
+    set: OpenVinoApi["setInput"],
+    request: Handle,
+    index: number,
+    where: string,
+    { dtype, shape, data }: HostTensor,
+  ): void {
+    const { api } = this.#handles;
     const tensor: Handle[] = [0n];
     const status = api.createTensor(elementType[dtype], { rank: shape.length, dims: shape }, memoryOf(data), tensor);
     expectOk(api, status, where, "memory that the engine can use");
@@ -124,6 +144,23 @@ export class OpenVinoExecutable implements Executable {
     } finally {
       api.freeTensor(tensor[0] as Handle);
     }
+  }
+}
+
+/** @throws {RuntimeError} when there is no memory for all of them; none is left then. */
+function createRequests({ api, compiled, graph, streams }: OpenVinoProgram): Handle[] {
+  const requests: Handle[] = [];
+  try {
+    for (let i = 0; i < streams; i++) {
+      const request: Handle[] = [0n];
+      const status = api.createRequest(compiled, request);
+      expectOk(api, status, "compile", "memory for the graph's inner results", () => memoryHint(graph));
+      requests.push(request[0] as Handle);
+    }
+    return requests;
+  } catch (error) {
+    for (const request of requests) api.freeRequest(request);
+    throw error;
   }
 }
 
