@@ -75,7 +75,7 @@ export const engineOptions: readonly CommandOption[] = [
   ...runtimeOptions,
   {
     flags: "--streams <n>",
-    description: "runs at a time, each on its share of the threads; auto is what is faster (OpenVINO; default: auto)",
+    description: "runs at a time, each on its share of the threads; auto is what is faster (OpenVINO)",
     parse: (text) => (text === "auto" ? text : wholeNumber("--streams", 1)(text)),
     default: "auto",
   },
