@@ -42,7 +42,7 @@ export interface EngineChoice {
   readonly precision?: Precision | "auto";
   /** Of an engine by name: threads of all runs together; all processors when left out. */
   readonly threads?: number;
-  /** Of an engine by name: runs at a time where a stream of texts is worked through, as `createRuntime` takes them. */
+  /** Of an engine by name: runs at a time where a stream of texts is worked through, as `createRuntime` takes them; one in training. */
   readonly streams?: number | "auto";
 }
 
@@ -71,10 +71,10 @@ export async function openRuntime(
   const work = config === undefined ? usualWork(mode) : workOf(config, mode);
   // Of a quantised model what is not int8 is computed in f32.
   const rest = precision === "int8" && config?.quantization !== undefined ? "f32" : precision;
-  const created = await createRuntime({
-    work,
-    ...given({ runtime, precision: rest, threads, streams, fallback, onNote }),
-  });
+  // A step of training is one run, which would have a share of the threads alone.
+  const atOnce = mode === "inference" ? streams : undefined;
+  const choice = given({ runtime, precision: rest, threads, streams: atOnce, fallback, onNote });
+  const created = await createRuntime({ work, ...choice });
   return { runtime: created, release: () => created.dispose() };
 }
 
