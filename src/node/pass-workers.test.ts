@@ -73,7 +73,7 @@ describe.each(["adamw", "lamb"] as const)("%s", (name) => {
 });
 
 test("a thread that has all of a pass to itself gives the bits of this one, in this one's arrays", async () => {
-  const factors = { beta1: 0.9, beta2: 0.999, scale: 0.5, rate: 0.01, epsilon: 1e-8, keep: 0.999 };
+  const factors = { beta1: 0.9, beta2: 0.999, scale: 0.5, rate: 0.01, epsilon: 1e-8, decay: 0.001 };
   const parts = () => [arrays(1), arrays(2), arrays(3), arrays(4)].map((part) => part.get("a.weight") as Float32Array);
   const [own, other] = [parts(), parts()] as unknown as PassTask<"adamw">["arrays"][];
   for (const [, , , second] of [own!, other!]) second.fill(0.5);

@@ -15,7 +15,7 @@ const EPSILON: Readonly<Record<AdamWName, number>> = { "adamw-bert": 1e-6, adamw
 
 /**
  * Adam with decoupled weight decay; updates the weights' arrays in place.
- * BERT's `w - lr (m / (sqrt(v) + eps) + decay w)` is PyTorch's `(1 - lr decay) w - lr m / (sqrt(v) + eps)`.
+ * BERT's `w - lr (m / (sqrt(v) + eps) + decay w)` is PyTorch's `(1 - lr decay) w - lr m / (sqrt(v) + eps)`. Computed in float32.
  * Source: AdamWeightDecayOptimizer.apply_gradients of google-research/bert; torch.optim.AdamW.
  */
 export class AdamW extends MomentOptimizer {
@@ -48,7 +48,7 @@ export class AdamW extends MomentOptimizer {
       // m / c1 / (sqrt(v) / c2 + eps) = (c2 / c1) m / (sqrt(v) + c2 eps): one division for each element.
       rate: (learningRate * correction2) / correction1,
       epsilon: correction2 * this.epsilon,
-      keep: 1 - learningRate * slot.decay,
+      decay: learningRate * slot.decay,
     };
     return { arrays: momentArrays(update), factors };
   }

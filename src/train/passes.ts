@@ -2,49 +2,22 @@
  * The loops over all elements of parameters: of optimisers, of the norm, of sums; and over dropout masks. Each goes over the same
  * range of some arrays, and its result depends on nothing else: threads may share a pass, and its numbers do not depend on how.
  *
- * The loops index float32 arrays and compute in float64; destructuring within them would take three times the time.
+ * The loops here index float32 arrays and compute in float64; destructuring within them would take three times the time. AdamW and the
+ * masks have programs of their own, in vectors.
  */
 
 import { fillKeepMask } from "../util/keep-mask.ts";
+import { type AdamWFactors, type Moments, updateByAdamW } from "./adamw-pass.ts";
 
 /** What a pass adds up over its elements, in float64; zeros where it adds up nothing. */
 export type PassSums = readonly [number, number];
 
-/** Weight, gradient, first and second moment. */
-type Moments = readonly [weight: Float32Array, gradient: Float32Array, first: Float32Array, second: Float32Array];
-
 /** Of a pass that adds up nothing. */
 export const NO_SUMS: PassSums = [0, 0];
 
-/** What Adam's step of a parameter is made with. */
-export interface AdamWFactors {
-  readonly beta1: number;
-  readonly beta2: number;
-  /** Of the gradient: clipping, accumulation. */
-  readonly scale: number;
-  /** The learning rate with bias correction. */
-  readonly rate: number;
-  /** With bias correction. */
-  readonly epsilon: number;
-  /** What weight decay leaves of a weight. */
-  readonly keep: number;
-}
-
-/**
- * w = keep w - rate m / (sqrt(v) + epsilon), with m and v moved towards the gradient and its square.
- * An element costs four loads, three stores, a root and a division; the last two take the time.
- */
-function adamw([w, g, m, v]: Moments, { beta1, beta2, scale, rate, epsilon, keep }: AdamWFactors): PassSums {
-  const rest1 = (1 - beta1) * scale;
-  const rest2 = (1 - beta2) * scale * scale;
-  for (let i = 0; i < w.length; i++) {
-    const slope = g[i] as number;
-    const mean = beta1 * (m[i] as number) + rest1 * slope;
-    const square = beta2 * (v[i] as number) + rest2 * slope * slope;
-    m[i] = mean;
-    v[i] = square;
-    w[i] = keep * (w[i] as number) - (rate * mean) / (Math.sqrt(square) + epsilon);
-  }
+/** AdamW's steps: four loads, three stores, a root and a division for each element. */
+function adamw(arrays: Moments, factors: AdamWFactors): PassSums {
+  updateByAdamW(arrays, factors);
   return NO_SUMS;
 }
 

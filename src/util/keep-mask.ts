@@ -4,19 +4,14 @@
  * The stream of a mask is one sequence, but each of its states is linear in the first (over bits): a table leads from a place
  * to the one a lane later, so that four lanes are drawn at once.
  */
-import { ArgumentError, RuntimeError } from "../errors.ts";
+import { ArgumentError } from "../errors.ts";
 import { BLOCK, keepMaskProgram, LANE_BYTES, LANES, STATES, TIES } from "./keep-mask-program.ts";
 import { Random, type RandomState } from "./random.ts";
+import { instantiate } from "./wasm-module.ts";
 
 const WORDS = 4;
 const STATE_BITS = 32 * WORDS;
 const BLOCK_BYTES = LANES * LANE_BYTES;
-
-/** What is used of WebAssembly; the language's own library has no types for it. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
-};
 
 interface Program {
   readonly memory: { readonly buffer: ArrayBuffer };
@@ -42,22 +37,8 @@ export function fillKeepMask(mask: Uint8Array, dropRate: number, seed: number, s
   }
   const threshold = Math.min(Math.round(dropRate * 16777216), 16777215);
   const [first, ties] = [Random.derive(seed, step, site), Random.derive(seed, step, site, 1)];
-  drawer ??= new MaskDrawer(instantiate());
+  drawer ??= new MaskDrawer(instantiate(keepMaskProgram(), "dropout", "draws the masks"));
   drawer.fill(mask, threshold, first.getState(), ties.getState());
-}
-
-function instantiate(): Program {
-  try {
-    return new WebAssembly.Instance(new WebAssembly.Module(keepMaskProgram())).exports as Program;
-  } catch (cause) {
-    throw new RuntimeError({
-      where: "dropout",
-      expected: "WebAssembly with vectors, which draws the masks",
-      got: { verbatim: cause instanceof Error ? cause.message : String(cause) },
-      hint: "in a page, let its content security policy allow 'wasm-unsafe-eval'; without dropout no masks are drawn",
-      cause,
-    });
-  }
 }
 
 /** The program with the views of its memory. */

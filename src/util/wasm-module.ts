@@ -5,6 +5,8 @@
  * Source: WebAssembly Core Specification 2.0, chapter 5 (binary format).
  */
 
+import { RuntimeError, verbatim } from "../errors.ts";
+
 /** Instructions in their binary form. */
 export type Code = readonly number[];
 
@@ -85,6 +87,17 @@ export const v128 = {
   xor: vector(0x51) as Binary,
 };
 
+/** Instructions of four 32-bit floats at once. */
+export const f32x4 = {
+  /** All four from one in the memory. */
+  loadSplat: vectorMemory(0x09) as (offset: number, address: Code) => Code,
+  sqrt: vector(0xe3) as Unary,
+  add: vector(0xe4) as Binary,
+  sub: vector(0xe5) as Binary,
+  mul: vector(0xe6) as Binary,
+  div: vector(0xe7) as Binary,
+};
+
 /** Instructions of 16 bytes at once. */
 export const i8x16 = {
   splat: vector(0x0f) as Unary,
@@ -161,4 +174,29 @@ function section(id: number, content: Code): number[] {
 
 function text(value: string): number[] {
   return sized([...new TextEncoder().encode(value)]);
+}
+
+/** What is used of WebAssembly; the language's own library has no types for it. */
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: unknown };
+};
+
+/**
+ * The exports of a module, ready to be called.
+ * @param where @param what - for the message where it cannot be: the part of the program, and what the module does there.
+ * @throws {RuntimeError} where WebAssembly with vectors is missing or forbidden.
+ */
+export function instantiate<Exports>(module: Uint8Array, where: string, what: string): Exports {
+  try {
+    return new WebAssembly.Instance(new WebAssembly.Module(module)).exports as Exports;
+  } catch (cause) {
+    throw new RuntimeError({
+      where,
+      expected: `WebAssembly with vectors, which ${what}`,
+      got: verbatim(cause instanceof Error ? cause.message : String(cause)),
+      hint: "in a page, let its content security policy allow 'wasm-unsafe-eval'",
+      cause,
+    });
+  }
 }
