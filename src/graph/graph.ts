@@ -61,6 +61,8 @@ export interface LowerTarget {
   readonly opset?: number;
   /** Whether the engine computes matrix products at bfloat16; false when left out. */
   readonly bfloat16Products?: boolean;
+  /** Whether it computes chains of element-wise operators in one pass, without arrays for what is between; false when left out. */
+  readonly fusesElementwise?: boolean;
 }
 
 /** What an operator's lower() can use. */

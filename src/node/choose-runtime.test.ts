@@ -298,6 +298,8 @@ describe("what cannot be", () => {
       message: /1 of onnxruntime, got 2/,
       hint: /--runtime openvino/,
     });
+    const none = await refused({ runtime: "auto", streams: 2 }, { times: ALL, installed: [ONNX] });
+    expect(none).toMatchObject({ type: RuntimeError, message: /in f32, 2 runs at a time, got none/ });
   });
 
   test("bf16 without OpenVINO says how to get it", async () => {

@@ -380,10 +380,11 @@ function expectOffered(runtime: RuntimeName, { precision, streams }: Asked): voi
   });
 }
 
-function noneFor({ runtime, precision }: Asked, problems: readonly string[]): RuntimeError {
+function noneFor({ runtime, precision, streams }: Asked, problems: readonly string[]): RuntimeError {
+  const inStreams = streams === "auto" || streams === 1 ? "" : `, ${streams} runs at a time`;
   return new RuntimeError({
     where: runtime === "auto" ? "runtime" : `runtime ${runtime}`,
-    expected: `an engine that computes in ${precision === "auto" ? "any precision" : precision}`,
+    expected: `an engine that computes in ${precision === "auto" ? "any precision" : precision}${inStreams}`,
     got: verbatim(problems.join("; ") || "none"),
     hint: `${OPENVINO_HINT}; zhbert doctor shows what is found`,
   });

@@ -184,7 +184,8 @@ async function compileGraph(
 ): Promise<Executable> {
   if (weights) checkWeights("openvino", graph.inputs, weights);
   const { api, precision, streams } = engine;
-  const target = { contrib: true, opset: OPENVINO_OPSET, bfloat16Products: precision === "bf16" };
+  const bfloat16Products = precision === "bf16";
+  const target = { contrib: true, opset: OPENVINO_OPSET, bfloat16Products, fusesElementwise: true };
   const lowered = lowerGraph(graph, target);
   const { constants, fed } = divideWeights(lowered, weights ?? new Map());
   const { model } = serializeModel(lowered, {

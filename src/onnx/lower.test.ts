@@ -4,7 +4,7 @@ import { evaluate } from "../../test/graph-checks.ts";
 import { GraphError } from "../errors.ts";
 import { buildGraph, input, parameter, type Tensor } from "../graph/graph.ts";
 import { add, addScalar, scale } from "../graph/ops/arithmetic.ts";
-import { full } from "../graph/ops/constant.ts";
+import { constant, full } from "../graph/ops/constant.ts";
 import { exp } from "../graph/ops/exp.ts";
 import { gelu } from "../graph/ops/gelu.ts";
 import { layerNorm } from "../graph/ops/layer-norm.ts";
@@ -63,6 +63,20 @@ describe("constants", () => {
     expect([...lowered.constants.values()].map(({ data }) => data)).toEqual([Float32Array.of(0.5), Float32Array.of(2)]);
   });
 
+  test("of many elements they are shared where all elements are the same", () => {
+    const long = (last: number) => constant("float32", [20], new Float32Array(20).fill(1).fill(last, 19));
+    const x = input("x", "float32", [20]);
+    const sum = [long(1), long(1), long(2), long(2)].reduce((total, one) => add(total, one), x);
+    const constants = [...lower({ y: sum }).constants.values()];
+    expect(constants.map(({ data }) => [data[0], data[19]])).toEqual([
+      [1, 1],
+      [1, 2],
+      [1, 2],
+    ]);
+    const zeros = [0, -0].map((value) => constant("float32", [20], new Float32Array(20).fill(value)));
+    expect(lower({ y: add(add(x, zeros[0] as Tensor), zeros[1] as Tensor) }).constants.size).toBe(2);
+  });
+
   test("shapes of known sizes are constants", () => {
     const lowered = lower({ y: reshape(exp(input("z", "float32", [2, 6])), [3, 4]) });
     expect(opTypes(lowered)).toEqual(["Exp", "Reshape"]);
@@ -80,6 +94,15 @@ describe("named axes", () => {
     expectWellFormed(lowered);
     const count = (opType: string) => opTypes(lowered).filter((name) => name === opType).length;
     expect([count("Shape"), count("Gather"), count("Mul")]).toEqual([2, 2, 1]);
+  });
+
+  test("a shape of several sizes is put together once", () => {
+    const x = input("x", "float32", ["batch*seq", 6]);
+    const ids = input("ids", "int32", ["batch", "seq"]);
+    const split = (y: Tensor) => reshape(y, ["batch", "seq", 6]);
+    const lowered = lower({ y: add(split(exp(x)), split(scale(x, 2))), flat: reshape(ids, ["batch*seq"]) });
+    expectWellFormed(lowered);
+    expect(opTypes(lowered).filter((type) => type === "Concat")).toHaveLength(1);
   });
 
   test("a size is also read from an axis that is a multiple of it, such as the choices of all rows", async () => {

@@ -63,7 +63,7 @@ class Lowering {
 
   constructor(graph: Graph, target: LowerTarget) {
     this.graph = graph;
-    this.target = { opset: OPSET, bfloat16Products: false, ...target };
+    this.target = { opset: OPSET, bfloat16Products: false, fusesElementwise: false, ...target };
     this.places = new Map(graph.nodes.map((node, place) => [node, place]));
     for (const node of graph.nodes) {
       if (node.operator === inputOp.definition) this.names.set(`${node.id}.0`, node.attributes.name);
@@ -130,8 +130,7 @@ class Lowering {
       const inputs = [this.constant("float32", shape, values)];
       return this.emit({ opType: "Cast", inputs, attributes: { to: { int: onnxDataType[dtype] } } }, "const");
     }
-    const text = Array.from(values, (value) => (Object.is(value, -0) ? "-0" : String(value)));
-    const name = `const_${dtype}_${shape.join("x")}_${values.length > 8 ? `#${this.constants.size}` : text.join("_")}`;
+    const name = `const_${dtype}_${shape.join("x")}_${wordsOf(values) ?? `#${this.constants.size}`}`;
     if (!this.constants.has(name)) this.constants.set(name, hostTensor(dtype, shape, arrayOf(dtype, values)));
     return name;
   }
@@ -180,6 +179,18 @@ class Lowering {
     this.dimNames.set(name, size);
     return size;
   }
+}
+
+/** Constants of more elements are shared where all are the same one. */
+const MAX_NAMED_ELEMENTS = 8;
+
+/** What tells the elements of a constant, by which equal ones are found; nothing for many that differ. */
+function wordsOf(values: ArrayLike<number>): string | undefined {
+  const word = (value: number) => (Object.is(value, -0) ? "-0" : String(value));
+  if (values.length <= MAX_NAMED_ELEMENTS) return Array.from(values, word).join("_");
+  const first = values[0] as number;
+  for (let i = 1; i < values.length; i++) if (!Object.is(values[i], first)) return undefined;
+  return `all_${word(first)}`;
 }
 
 function arrayOf(dtype: DType, values: ArrayLike<number>) {

@@ -44,7 +44,8 @@ export default defineCommand({
     const { args, options, output, signal } = context;
     const model: string | undefined = options["model"];
     if (model === undefined) {
-      throw new UsageError({ where: "--model", expected: "a model to fine-tune", got: verbatim("none") });
+      const hint = "for example --model hfl/rbt3; zhbert models lists those that are published";
+      throw new UsageError({ where: "--model", expected: "a model to fine-tune", got: verbatim("none"), hint });
     }
     const { runtime, release } = await openEngine(context, "training");
     let progress: Progress | undefined;

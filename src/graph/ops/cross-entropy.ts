@@ -1,12 +1,12 @@
 /** Cross entropy of class scores: by row, and as a mean that leaves out ignored labels. */
 import { ShapeError, verbatim } from "../../errors.ts";
 import { formatType } from "../../util/tensor.ts";
+import { onnxDataType } from "../data-type.ts";
 import { product } from "../dims.ts";
 import { defineOp, type LowerContext, type LoweredNode, type Tensor, type TensorType } from "../graph.ts";
-import { div, mul, scale } from "./arithmetic.ts";
+import { div, mul } from "./arithmetic.ts";
 import { reduceSum } from "./broadcast.ts";
 import { full } from "./constant.ts";
-import { exp } from "./exp.ts";
 import { cast, equal, where } from "./logic.ts";
 import { reduceMax } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
@@ -36,7 +36,7 @@ const nllOp = defineOp<object>({
   // d nll / d logits = softmax(logits) - onehot(label)
   vjp: ({ grad, inputs: [logits, logProbs, labels] }) => {
     const column = reshape(grad, [(logits as Tensor).shape[0] as number, 1]);
-    return [addAtLabels(mul(exp(logProbs as Tensor), column), labels as Tensor, scale(column, -1))];
+    return [nllGradientOp([logProbs as Tensor, labels as Tensor, column], {})];
   },
   lower: (context) => {
     const [, logProbs, labels] = context.names;
@@ -62,20 +62,42 @@ function squeezedAtLabels({ emit, int64s }: LowerContext<object>, x?: string, la
   return { opType: "Squeeze", inputs: [picked, int64s([1])] };
 }
 
-/** x [n, classes] with `column` [n, 1] added at each row's label. */
-const addAtLabelsOp = defineOp<object>({
-  name: "addAtLabels",
-  infer: ([x]) => x as TensorType,
-  lower: ({ names: [x, labels, column], emit, int64s }) => ({
-    opType: "ScatterElements",
-    inputs: [x as string, emit({ opType: "Unsqueeze", inputs: [labels as string, int64s([1])] }), column as string],
-    attributes: { axis: { int: 1 }, reduction: { string: "add" } },
-  }),
-  flops: ([, labels]) => Number(product((labels as TensorType).shape)),
+/** (exp(logProbs) - onehot(label)) times `column` [n, 1]. */
+const nllGradientOp = defineOp<object>({
+  name: "negativeLogLikelihoodGradient",
+  infer: ([logProbs]) => logProbs as TensorType,
+  lower: lowerGradient,
+  flops: ([logProbs]) => FLOPS_PER_ELEMENT * Number(product((logProbs as TensorType).shape)),
 });
 
-function addAtLabels(x: Tensor, labels: Tensor, column: Tensor): Tensor {
-  return addAtLabelsOp([x, labels, column], {});
+/** An exponential, a difference and a product. */
+const FLOPS_PER_ELEMENT = 6;
+
+/** Where an engine fuses chains, the rows of ones need no memory; elsewhere the label's column is added to its place. */
+function lowerGradient({ names, inputs, target, emit, int64s, constant }: LowerContext<object>): LoweredNode {
+  const [logProbs, labels, column] = names as readonly [string, string, string];
+  const [, classes] = (inputs[0] as Tensor).shape;
+  const probabilities = emit({ opType: "Exp", inputs: [logProbs] });
+  const own = emit({ opType: "Unsqueeze", inputs: [labels, int64s([1])] });
+  if (target.fusesElementwise && typeof classes === "number") {
+    const toFloat = { to: { int: onnxDataType.float32 } };
+    const places = constant(
+      "float32",
+      [1, classes],
+      Float32Array.from({ length: classes }, (_, i) => i),
+    );
+    const place = emit({ opType: "Cast", inputs: [own], attributes: toFloat });
+    const isOwn = emit({ opType: "Equal", inputs: [place, places] });
+    const ones = emit({ opType: "Cast", inputs: [isOwn], attributes: toFloat });
+    return { opType: "Mul", inputs: [emit({ opType: "Sub", inputs: [probabilities, ones] }), column] };
+  }
+  const scaled = emit({ opType: "Mul", inputs: [probabilities, column] });
+  const less = emit({ opType: "Neg", inputs: [column] });
+  return {
+    opType: "ScatterElements",
+    inputs: [scaled, own, less],
+    attributes: { axis: { int: 1 }, reduction: { string: "add" } },
+  };
 }
 
 /**
@@ -112,11 +134,13 @@ export function meanCrossEntropy(logits: Tensor, labels: Tensor, ignoreIndex = -
  * @param labels - int32 or int64 [n], in 0 .. classes - 1 or `ignoreIndex`.
  * @returns float32 [n]: 1, or 0, which it is for ignored labels too; it has no gradient.
  * @throws {ShapeError} when the axes do not fit.
- * ONNX: `GatherElements` and `ReduceMax` (opset 13).
+ * ONNX: `LogSoftmax`, `GatherElements` and `ReduceMax` (opset 13).
  */
 export function isHighest(logits: Tensor, labels: Tensor, ignoreIndex = -100): Tensor {
   const { isIgnored, known } = splitIgnored(labels, ignoreIndex);
-  const isTop = cast(equal(atLabelsOp([logits, known], {}), reduceMax(logits, [1])), "float32");
+  // Of the log probabilities, in the same order: with the loss beside it, nothing holds the logits any more.
+  const scores = logSoftmax(logits);
+  const isTop = cast(equal(atLabelsOp([scores, known], {}), reduceMax(scores, [1])), "float32");
   return where(isIgnored, full("float32", [], 0), isTop);
 }
 
