@@ -16,7 +16,7 @@ export async function costCharts({ name, bench, results }: Measured, defaults: S
     if (swept.length < 2) continue;
     const rest = Object.entries(defaults).filter(([key, value]) => key !== setting && value !== "");
     const svg = await lineChart({
-      title: `${name}: cost against ${setting}`,
+      title: `${name} against ${setting}`,
       subtitle: rest.map(([key, value]) => `${key} ${value}`).join(", "),
       xLabel: bench.settings[setting]?.[1] ?? setting,
       yLabel: `ms for ${COUNTED} ${unit}`,
