@@ -56,6 +56,18 @@ test("gradients that clipping scales far down overflow nowhere", () => {
   expected.forEach(([weight], i) => void expect(arrays[0][i]).toBeCloseTo(weight, 6));
 });
 
+test("moments that nothing feeds end at 0, not at the smallest numbers that there are", () => {
+  const arrays: Moments = [
+    Float32Array.of(0.5, 0.5, 0.5, 0.5),
+    new Float32Array(4),
+    Float32Array.of(1e-38, -1e-44, 1, 0),
+    Float32Array.of(1e-38, 1e-44, 1, 0),
+  ];
+  updateByAdamW(arrays, usual);
+  expect([...arrays[2]].map((value) => value === 0)).toEqual([true, true, false, true]);
+  expect([...arrays[3]].map((value) => value === 0)).toEqual([true, true, false, true]);
+});
+
 test("what is no number stays none", () => {
   const arrays = momentsOf(5);
   arrays[1][2] = Number.NaN;

@@ -24,6 +24,12 @@ export interface AdamWFactors {
   readonly decay: number;
 }
 
+/**
+ * Below this float32 has ever fewer bits, and processors take many times as long: nine tenths of the smallest number round to
+ * itself, so that the moments of a row whose token never comes again would stay there for good.
+ */
+const SMALLEST_NORMAL = 2 ** -126;
+
 interface Program {
   readonly memory: { readonly buffer: ArrayBuffer };
   update(bytes: number): void;
@@ -44,7 +50,7 @@ class BlockUpdater {
   }
 
   update(arrays: Moments, { beta1, beta2, ...others }: AdamWFactors): void {
-    const factors = { beta1, beta2, rest1: 1 - beta1, rest2: 1 - beta2, ...others };
+    const factors = { beta1, beta2, rest1: 1 - beta1, rest2: 1 - beta2, smallest: SMALLEST_NORMAL, ...others };
     this.#factors.set(FACTORS.map((name) => factors[name]));
     const { length } = arrays[0];
     for (let at = 0; at < length; at += BLOCK_LENGTH) {

@@ -30,14 +30,16 @@ export const BLOCKS = [0, 1, 2, 3].map((i) => BLOCKS_AT + i * BLOCK_BYTES) as un
 ];
 
 /** What the loop computes with, in this order. */
-export const FACTORS = ["scale", "beta1", "rest1", "beta2", "rest2", "rate", "epsilon", "decay"] as const;
+export const FACTORS = ["scale", "beta1", "rest1", "beta2", "rest2", "rate", "epsilon", "decay", "smallest"] as const;
+
+type FactorName = (typeof FACTORS)[number];
 
 const PAGE_BYTES = 65_536;
 const VECTOR_BYTES = 16;
 
 /**
  * update(bytes): a step over that many bytes of each block, a multiple of 16. With s = scale g, m and v moved towards s and its
- * square: w - (rate m / (sqrt(v) + epsilon) + decay w). So a weight is rounded once: 1 - decay would be rounded to a few bits of decay.
+ * square, and to 0 where they are below `smallest`: w - (rate m / (sqrt(v) + epsilon) + decay w). So a weight is rounded once: 1 - decay would be rounded to a few bits of decay.
  */
 const update: WasmFunction = {
   name: "update",
@@ -45,12 +47,11 @@ const update: WasmFunction = {
   body: ([bytes], declare) => {
     const at = declare(I32);
     const factors = FACTORS.map(() => declare(V128));
-    const [scale, beta1, rest1, beta2, rest2, rate, epsilon, decay] = factors.map(
-      ({ get }) => get,
-    ) as unknown as FactorCodes;
+    const codes = Object.fromEntries(FACTORS.map((name, i) => [name, factors[i]?.get]));
+    const { scale, beta1, rest1, beta2, rest2, rate, epsilon, decay, smallest } = codes as Record<FactorName, Code>;
     const [weight, slope, mean, square] = [declare(V128), declare(V128), declare(V128), declare(V128)];
     const [w, g, m, v] = BLOCKS;
-    const { add, sub, mul, div, sqrt } = f32x4;
+    const { add, sub, mul, div, sqrt, abs, lt } = f32x4;
     return [
       ...factors.map((factor, i) => factor.set(f32x4.loadSplat(FACTORS_AT + 4 * i, i32.const(0)))),
       repeatWhile(
@@ -58,6 +59,9 @@ const update: WasmFunction = {
         slope.set(mul(scale, v128.load(g, at.get))),
         mean.set(add(mul(beta1, v128.load(m, at.get)), mul(rest1, slope.get))),
         square.set(add(mul(beta2, v128.load(v, at.get)), mul(mul(rest2, slope.get), slope.get))),
+        // What is no number is not less, and stays.
+        mean.set(v128.andnot(mean.get, lt(abs(mean.get), smallest))),
+        square.set(v128.andnot(square.get, lt(square.get, smallest))),
         v128.store(m, at.get, mean.get),
         v128.store(v, at.get, square.get),
         weight.set(v128.load(w, at.get)),
@@ -71,9 +75,6 @@ const update: WasmFunction = {
     ].flat();
   },
 };
-
-type FactorCodes = readonly [Code, Code, Code, Code, Code, Code, Code, Code];
-type Code = Local["get"];
 
 /** The module: `update` and `memory`. */
 export function adamwProgram(): Uint8Array<ArrayBuffer> {

@@ -83,6 +83,8 @@ export const i32 = {
 export const v128 = {
   load: vectorMemory(0x00) as (offset: number, address: Code) => Code,
   store: vectorMemory(0x0b) as (offset: number, address: Code, value: Code) => Code,
+  /** The bits of the first that the second lacks. */
+  andnot: vector(0x4f) as Binary,
   or: vector(0x50) as Binary,
   xor: vector(0x51) as Binary,
 };
@@ -91,6 +93,9 @@ export const v128 = {
 export const f32x4 = {
   /** All four from one in the memory. */
   loadSplat: vectorMemory(0x09) as (offset: number, address: Code) => Code,
+  /** All bits of an element where the first is less, else none. */
+  lt: vector(0x43) as Binary,
+  abs: vector(0xe0) as Unary,
   sqrt: vector(0xe3) as Unary,
   add: vector(0xe4) as Binary,
   sub: vector(0xe5) as Binary,
