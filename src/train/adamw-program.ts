@@ -3,6 +3,7 @@
  * quotients of float32. It works on a block in its own memory, from which and to which the arrays' elements are copied.
  */
 import {
+  type Code,
   f32x4,
   I32,
   i32,
