@@ -140,6 +140,15 @@ describe("auto", () => {
     expect(alike.notes.join()).not.toContain("streams");
   });
 
+  test("a named engine with nothing to choose from is taken as it is", async () => {
+    for (const name of ["onnxruntime", "webgpu"] as const) {
+      const times = { [`${name} f32`]: 10 };
+      const { chosen, log } = await choose({ runtime: name, precision: "auto", streams: "auto" }, { times });
+      expect([chosen, log]).toEqual([`${name} f32`, expect.arrayContaining([`open ${name} f32 2`])]);
+      expect(log).not.toContain("measure");
+    }
+  });
+
   test("takes the engine that computes in as many streams as are asked for", async () => {
     const { runtime } = await choose({ runtime: "auto", streams: 2 }, { times: { "openvino f32": 8 } });
     expect([runtime.name, runtime.streams]).toEqual(["openvino", 2]);

@@ -147,6 +147,8 @@ async function decide(
 ): Promise<Omit<Candidate, "version">> {
   const { runtime, precision, streams } = asked;
   if (runtime !== "auto") expectOffered(runtime, asked);
+  // OpenVINO alone leaves something to choose.
+  if (runtime === "onnxruntime" || runtime === "webgpu") return { runtime, precision: "f32", streams: 1 };
   // What is said needs no measurement, and whoever opens it knows best why it cannot be opened.
   if (runtime !== "auto" && precision !== "auto" && streams !== "auto") return { runtime, precision, streams };
   const installed = await engines.installed();
