@@ -5,6 +5,10 @@
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { readSafetensors } from "../src/checkpoint/formats/safetensors.ts";
+import { gradients } from "../src/graph/autodiff.ts";
+import { buildGraph, input, parameter, type Tensor } from "../src/graph/graph.ts";
+import { isHighest, meanCrossEntropy } from "../src/graph/ops/cross-entropy.ts";
+import { linear } from "../src/graph/ops/matmul.ts";
 import { parseConfig } from "../src/model/config.ts";
 import { hiddenStatesGraph } from "../src/model/hidden-states.ts";
 import { createOpenVinoRuntime } from "../src/node/openvino.ts";
@@ -12,6 +16,7 @@ import { compilePretraining } from "../src/train/compile-pretraining.ts";
 import { PretrainingStep } from "../src/train/pretraining-step.ts";
 import { type HostTensor, hostTensor, type NamedTensors } from "../src/util/tensor.ts";
 import { storedBatch } from "./bert-tiny-batches.ts";
+import { randomTensor } from "./graph-checks.ts";
 import { describeOpenVino } from "./runtimes.ts";
 
 /** bfloat16 has 8 significant bits: a rounding is off by 2^-8 at most, and by 2^-8 / sqrt 3 in the mean square. */
@@ -54,6 +59,35 @@ describeOpenVino("bfloat16 on the CPU", async (library) => {
     describe("bfloat16", () => test.skip("this processor has no bfloat16"));
     return;
   }
+
+  test("the gradient of a loss over more classes than bfloat16 tells apart", async () => {
+    const [rows, width, classes] = [64, 32, 1000];
+    const shapes = { x: [rows, width], w: [classes, width] } as const;
+    const inputs = {
+      x: randomTensor(1, shapes.x),
+      w: randomTensor(2, shapes.w),
+      labels: hostTensor(
+        "int32",
+        [rows],
+        Int32Array.from({ length: rows }, (_, i) => (i * 389) % classes),
+      ),
+    };
+    const [x, w] = [input("x", "float32", shapes.x), parameter("w", shapes.w)];
+    const labels = input("labels", "int32", [rows]);
+    const logits = linear(x, w);
+    const loss = meanCrossEntropy(logits, labels);
+    const [gradX, gradW] = gradients(loss, [x, w]) as [Tensor, Tensor];
+    const graph = buildGraph({ loss, gradX, gradW, right: isHighest(logits, labels) });
+    const exact = await createOpenVinoRuntime({ threads: 2, library });
+    const [expected, actual] = await Promise.all(
+      [exact, runtime].map(async (engine) => (await engine.compile(graph)).run(inputs)),
+    );
+    for (const name of ["gradX", "gradW"]) {
+      const [a, b] = [actual, expected].map((outputs) => outputs?.[name]?.data as Float32Array);
+      expect(relativeError(a as Float32Array, b as Float32Array), name).toBeLessThan(gradientBound(1));
+    }
+    await exact.dispose();
+  });
 
   test("hidden states of every layer, and the heads", async () => {
     const inputs = [...tensors("forward-inputs.safetensors")].map(([name, { shape, data }]) => {

@@ -3,6 +3,7 @@
  * The program `zhbert`: ties the process (arguments, streams, signals, exit code) to the command line in program.ts.
  */
 import type { TextEncoding } from "../data/read-block.ts";
+import { fileError } from "../node/files.ts";
 import { reportFailure } from "./failure.ts";
 import { interruption } from "./interruption.ts";
 import { createOutput } from "./output.ts";
@@ -17,9 +18,10 @@ const output = createOutput({ json: flags.includes("--json") });
 
 async function main(): Promise<void> {
   // `zhbert ... | head` closes the pipe: nobody reads on, so there is nothing left to do and nothing to complain about.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-  }
+  process.stderr.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === "EPIPE" ? 0 : fail(fileError("standard output", "that all is written", error)));
+  });
   // However the process ends: a bar hides the cursor of its terminal.
   process.on("exit", () => output.stopProgress());
   process.on("uncaughtException", (error) => process.exit(fail(error)));

@@ -64,6 +64,12 @@ export const encodingOption: CommandOption = {
   choices: TEXT_ENCODINGS,
 };
 
+function streamCount(text: string): number | "auto" {
+  if (text === "auto") return text;
+  if (/^\d+$/.test(text) && Number(text) >= 1) return Number(text);
+  throw new UsageError({ where: "--streams", expected: "auto, or a whole number of 1 or more", got: text });
+}
+
 /** Options of every command that runs a model over many texts. */
 export const engineOptions: readonly CommandOption[] = [
   encodingOption,
@@ -76,7 +82,7 @@ export const engineOptions: readonly CommandOption[] = [
   {
     flags: "--streams <n>",
     description: "runs at a time, each on its share of the threads; auto is what is faster (OpenVINO)",
-    parse: (text) => (text === "auto" ? text : wholeNumber("--streams", 1)(text)),
+    parse: streamCount,
     default: "auto",
   },
 ];

@@ -10,6 +10,8 @@ test("rows of like length together, the longest first, within the budget of padd
 describe("ChunkReader", () => {
   const limits = { maxItems: 3, maxSize: 10, size: (item: number) => item };
 
+  const settled = () => new Promise((resolve) => setTimeout(resolve));
+
   async function* counted(items: readonly number[], taken: number[]) {
     for (const item of items) {
       if (item < 0) throw new Error(`item ${item}`);
@@ -29,9 +31,12 @@ describe("ChunkReader", () => {
     const taken: number[] = [];
     const reader = new ChunkReader(counted([1, 2, 3, 4, 5, 6, 7], taken), limits);
     expect(await reader.next()).toEqual([1, 2, 3]);
-    await reader.readAhead(1);
+    reader.readAhead(1);
+    await settled();
     expect(taken).toEqual([1, 2, 3, 4]);
-    await reader.readAhead(10);
+    reader.readAhead(1);
+    reader.readAhead(9);
+    await settled();
     expect(taken).toEqual([1, 2, 3, 4, 5, 6]);
     expect(await reader.next()).toEqual([4, 5, 6]);
     expect(await reader.next()).toEqual([7]);
@@ -40,8 +45,20 @@ describe("ChunkReader", () => {
   test("what fails ahead is thrown when its chunk is asked for", async () => {
     const reader = new ChunkReader(counted([1, 2, 3, 4, -5], []), limits);
     expect(await reader.next()).toEqual([1, 2, 3]);
-    await reader.readAhead(2);
+    reader.readAhead(2);
+    await settled();
     await expect(reader.next()).rejects.toThrow("item -5");
+  });
+
+  test("a source that is being waited for is closed without waiting", async () => {
+    async function* source() {
+      yield 1;
+      await new Promise(() => undefined);
+    }
+    const reader = new ChunkReader(source(), { ...limits, maxItems: 1 });
+    expect(await reader.next()).toEqual([1]);
+    reader.readAhead(1);
+    await reader.close();
   });
 
   test("a source that is closed gives no more", async () => {

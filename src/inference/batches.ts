@@ -14,12 +14,16 @@ export interface ChunkLimits<T> {
   size(item: T): number;
 }
 
-/** Consecutive items in chunks of bounded size, where a chunk can be begun while the one before is worked on. */
+/** Consecutive items in chunks of bounded size, where a chunk is begun while the one before is worked on. */
 export class ChunkReader<T> {
   readonly #items: AsyncGenerator<T>;
   readonly #limits: ChunkLimits<T>;
   #chunk: T[] = [];
   #size = 0;
+  /** Items that may still be taken for the chunk. */
+  #wanted = 0;
+  #isReading = false;
+  #reading: Promise<void> = Promise.resolve();
   #isEnded = false;
   #failure: { readonly error: unknown } | undefined;
 
@@ -30,34 +34,49 @@ export class ChunkReader<T> {
 
   /** The next chunk; empty at the end. @throws what reading it threw. */
   async next(): Promise<readonly T[]> {
-    await this.readAhead(this.#limits.maxItems);
+    this.readAhead(this.#limits.maxItems);
+    await this.#reading;
     if (this.#failure) throw this.#failure.error;
     const chunk = this.#chunk;
     this.#chunk = [];
     this.#size = 0;
+    this.#wanted = 0;
     return chunk;
   }
 
-  /** Takes up to `count` items for the next chunk, as far as its limits allow; what fails is thrown with that chunk. */
-  async readAhead(count: number): Promise<void> {
+  /**
+   * Lets up to `count` more items be taken for the next chunk, as far as its limits allow. Nobody waits for them: what is
+   * slow, or fails, is `next`'s to tell.
+   */
+  readAhead(count: number): void {
+    this.#wanted += count;
+    if (!this.#isReading) this.#reading = this.#read();
+  }
+
+  /** Says to the source that no more is wanted; waits for it, unless it is being waited for itself. */
+  async close(): Promise<void> {
+    const closed = this.#items.return(undefined);
+    if (!this.#isReading) await closed;
+    else closed.catch(() => undefined);
+  }
+
+  async #read(): Promise<void> {
     const { maxItems, maxSize, size } = this.#limits;
-    for (let i = 0; i < count && this.#chunk.length < maxItems && this.#size < maxSize; i++) {
-      if (this.#isEnded || this.#failure) return;
+    const isOpen = () => !this.#isEnded && !this.#failure && this.#chunk.length < maxItems && this.#size < maxSize;
+    this.#isReading = true;
+    while (this.#wanted > 0 && isOpen()) {
+      this.#wanted -= 1;
       try {
         const { value, done } = await this.#items.next();
         this.#isEnded = done === true;
-        if (done === true) return;
+        if (done === true) break;
         this.#chunk.push(value);
         this.#size += size(value);
       } catch (error) {
         this.#failure = { error };
       }
     }
-  }
-
-  /** Says to the source that no more is wanted. */
-  async close(): Promise<void> {
-    await this.#items.return(undefined);
+    this.#isReading = false;
   }
 }
 

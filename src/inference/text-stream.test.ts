@@ -63,6 +63,18 @@ describe("streamTexts", () => {
     expect(stream.seen.rows).toBeLessThan(60);
   });
 
+  test("results and errors do not wait for a source that has no more at the moment", async () => {
+    async function* source() {
+      for (let i = 0; i < 4097; i++) yield 1;
+      await new Promise(() => undefined);
+    }
+    const results = streamTexts(source(), workOf(1).work, {});
+    expect(await results.next()).toEqual({ value: { text: 1, rows: 1 }, done: false });
+    await results.return(undefined);
+    const failing = workOf(2, () => Promise.reject(new Error("the engine broke")));
+    await expect(streamTexts(source(), failing.work, {}).next()).rejects.toThrow("the engine broke");
+  });
+
   test("encodes texts of the next chunk while the engine computes", async () => {
     const stream = workOf(1);
     const many = new Array<number>(6000).fill(1);

@@ -92,7 +92,8 @@ export async function* streamTexts<T, R, Row, Encoded extends EncodedRows<Row>>(
       await eachOf(batchesByLength(lengths, batchTokens), work.streams ?? 1, async (places) => {
         signal?.throwIfAborted();
         // As many as are computed, so that the next chunk is there when this one is done.
-        await Promise.all([compute(places), chunks.readAhead(places.length)]);
+        chunks.readAhead(places.length);
+        await compute(places);
       });
       yield* results;
     }
@@ -104,20 +105,18 @@ export async function* streamTexts<T, R, Row, Encoded extends EncodedRows<Row>>(
 /** Does something with each item, in their order, some at a time. @throws what fails first, when no other goes on. */
 async function eachOf<T>(items: readonly T[], atOnce: number, task: (item: T) => Promise<void>): Promise<void> {
   let next = 0;
-  let isFailed = false;
+  let failure: { readonly error: unknown } | undefined;
   const worker = async () => {
-    while (next < items.length && !isFailed) {
+    while (next < items.length && !failure) {
       try {
         await task(items[next++] as T);
       } catch (error) {
-        isFailed = true;
-        throw error;
+        failure ??= { error };
       }
     }
   };
-  const ends = await Promise.allSettled(Array.from({ length: atOnce }, worker));
-  const failure = ends.find(({ status }) => status === "rejected");
-  if (failure) throw (failure as PromiseRejectedResult).reason;
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  if (failure) throw failure.error;
 }
 
 /**

@@ -155,6 +155,8 @@ async function decide(
   const problems = installed.flatMap(({ runtime: name, problem }) => (problem ? [`${name}: ${problem}`] : []));
   const candidates = candidatesOf(installed, asked, engines.processor, threads);
   const [first, second] = candidates;
+  // Of one that is named nobody tells better what is wrong with it than who opens it.
+  if (first === undefined && runtime !== "auto" && precision !== "auto") return { runtime, precision, streams: 1 };
   if (first === undefined) throw noneFor(asked, problems);
   for (const problem of problems) onNote(`warning: an engine cannot be used. ${problem}`);
   if (second === undefined) return pick(first);
@@ -204,21 +206,29 @@ export interface EngineChoices {
 /** Whoever asks for a measurement waits for it. */
 const PATIENT_MS = 3000;
 
-/** Measures every engine in every precision, whatever was measured before, and keeps what `auto` finds next time. */
+/**
+ * Measures every engine in every precision, and in use with every number of streams, whatever was measured before; keeps what
+ * `auto` finds next time.
+ */
 export async function measureChoices(engines: Engines, work: LayerWork): Promise<EngineChoices> {
   const { threads } = engines.processor;
   const installed = await engines.installed();
-  const subsets = (["f32", "auto"] as const).map((precision) =>
-    candidatesOf(installed, { runtime: "auto", precision, streams: 1 }, engines.processor, threads),
-  );
-  const comparison = await compareEngines(subsets[1] ?? [], engines, threads, work, PATIENT_MS);
-  const [f32 = comparison, auto = comparison] = subsets.map((candidates) => ({
-    ...comparison,
-    times: comparison.times.filter((time) => candidates.some((one) => nameOf(one) === nameOf(time))),
-  }));
+  const most = work.training ? 1 : "auto";
+  const chosenFrom = (precision: "f32" | "auto", streams: 1 | "auto") =>
+    candidatesOf(installed, { runtime: "auto", precision, streams }, engines.processor, threads);
+  const comparison = await compareEngines(chosenFrom("auto", most), engines, threads, work, PATIENT_MS);
+  const among = (candidates: readonly Candidate[]): Comparison => {
+    const names = new Set(candidates.map(nameOf));
+    return { ...comparison, times: comparison.times.filter((time) => names.has(nameOf(time))) };
+  };
   const { isSteady, isBusy } = comparison;
-  if (isSteady) await remember(measurement(f32.times, engines, threads, work), f32, isBusy);
-  return { comparison, f32: fastest(f32.times), auto: fastest(auto.times) };
+  for (const precision of ["f32", "auto"] as const) {
+    for (const streams of [1, most] as const) {
+      const part = among(chosenFrom(precision, streams));
+      if (isSteady) await remember(measurement(part.times, engines, threads, work), part, isBusy);
+    }
+  }
+  return { comparison, f32: fastest(among(chosenFrom("f32", most)).times), auto: fastest(comparison.times) };
 }
 
 /** Measures the candidates beside each other, and keeps the result. */
@@ -388,6 +398,6 @@ function noneFor({ runtime, precision, streams }: Asked, problems: readonly stri
     where: runtime === "auto" ? "runtime" : `runtime ${runtime}`,
     expected: `an engine that computes in ${precision === "auto" ? "any precision" : precision}${inStreams}`,
     got: verbatim(problems.join("; ") || "none"),
-    hint: `${OPENVINO_HINT}; zhbert doctor shows what is found`,
+    hint: `${OPENVINO_HINT}; zhbert doctor shows what is found${inStreams && "; --streams auto takes what there is"}`,
   });
 }

@@ -206,6 +206,18 @@ describeOpenVino("OpenVINO", async (library) => {
       expect((process.memoryUsage.rss() - before) / MEBIBYTE).toBeLessThan(16);
     });
 
+    test("results are held by nobody but who asked for them", async () => {
+      const executable = await runtime.compile(buildGraph({ y: tanh(input("x", "float32", ["n"])) }));
+      const x = zeros("float32", [MEBIBYTE / 4]);
+      collect();
+      const before = process.memoryUsage().arrayBuffers;
+      for (let i = 0; i < 100; i++) await executable.run({ x });
+      await setImmediate();
+      collect();
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20 * MEBIBYTE);
+      await executable.dispose();
+    });
+
     test("graphs compiled one after the other do not see each other's weights", async () => {
       const first = await round(1);
       const second = await round(2);

@@ -163,7 +163,7 @@ function configure(api: OpenVinoApi, core: Handle, device: string, configuration
   set(device, "PERFORMANCE_HINT", "LATENCY");
   for (const on of device === "AUTO" ? ["CPU"] : [device]) set(on, "INFERENCE_PRECISION_HINT", precision);
   if (device !== "GPU") set("CPU", "INFERENCE_NUM_THREADS", String(threads));
-  if (streams > 1) set(device, "NUM_STREAMS", String(streams));
+  if (streams > 1) set(device === "AUTO" ? "CPU" : device, "NUM_STREAMS", String(streams));
   if (cacheFolder !== undefined) set(device, "CACHE_DIR", cacheFolder);
 }
 

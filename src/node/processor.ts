@@ -89,7 +89,7 @@ export function engineStreams(asked: number | undefined, threads: number): numbe
     where: "streams",
     expected: `a whole number in 1 .. ${threads}, the threads`,
     got: streams,
-    hint: "each stream has its share of the threads",
+    hint: "each stream has its share of the threads: take fewer, or more threads",
   });
 }
 

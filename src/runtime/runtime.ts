@@ -24,7 +24,7 @@ export interface Executable {
    * Runs the graph once.
    * @param inputs - a tensor for each graph input that is no built-in weight; read in place, not copied.
    * @param outputs - memory for outputs, written in place; outputs left out are allocated.
-   * @returns every output by name.
+   * @returns every output by name; of runs that go on at the same time in the order of the calls.
    * @throws {RuntimeError} when an input is missing, when a tensor has another dtype or shape, or when the engine fails.
    */
   run(

@@ -107,9 +107,7 @@ function printChoice(output: Output, { mode, sizes, comparison, f32, auto }: Wor
 
 /** When an engine is taken. */
 function uses(time: EngineTime, f32: EngineTime, auto: EngineTime): string {
-  const [isDefault, isAuto] = [f32, auto].map(
-    (one) => one.runtime === time.runtime && one.precision === time.precision,
-  );
+  const [isDefault, isAuto] = [f32, auto].map((one) => named(one) === named(time));
   if (isDefault) return isAuto ? "taken, also with --precision auto" : "taken";
   return isAuto ? "taken with --precision auto" : "";
 }
@@ -130,8 +128,8 @@ function comparedWith(other: EngineTime, taken: EngineTime): string {
   return `${named(taken)} is ${ratio(other, taken)} times as fast as ${named(other)}`;
 }
 
-function named({ runtime, precision }: EngineTime): string {
-  return `${runtime} ${precision}`;
+function named({ runtime, precision, streams }: EngineTime): string {
+  return `${runtime} ${precision}${streams > 1 ? ` in ${streams} streams` : ""}`;
 }
 
 function ratio(slow: EngineTime, fast: EngineTime): string {

@@ -80,15 +80,11 @@ function lowerGradient({ names, inputs, target, emit, int64s, constant }: LowerC
   const probabilities = emit({ opType: "Exp", inputs: [logProbs] });
   const own = emit({ opType: "Unsqueeze", inputs: [labels, int64s([1])] });
   if (target.fusesElementwise && typeof classes === "number") {
-    const toFloat = { to: { int: onnxDataType.float32 } };
-    const places = constant(
-      "float32",
-      [1, classes],
-      Float32Array.from({ length: classes }, (_, i) => i),
-    );
-    const place = emit({ opType: "Cast", inputs: [own], attributes: toFloat });
-    const isOwn = emit({ opType: "Equal", inputs: [place, places] });
-    const ones = emit({ opType: "Cast", inputs: [isOwn], attributes: toFloat });
+    // As integers: of floats an engine at bfloat16 would compare eight bits.
+    const { dtype } = inputs[1] as Tensor;
+    const indices = Array.from({ length: classes }, (_, i) => i);
+    const isOwn = emit({ opType: "Equal", inputs: [own, constant(dtype, [1, classes], indices)] });
+    const ones = emit({ opType: "Cast", inputs: [isOwn], attributes: { to: { int: onnxDataType.float32 } } });
     return { opType: "Mul", inputs: [emit({ opType: "Sub", inputs: [probabilities, ones] }), column] };
   }
   const scaled = emit({ opType: "Mul", inputs: [probabilities, column] });

@@ -51,7 +51,7 @@ export class OpenVinoExecutable implements Executable {
   readonly #handles: Handles;
   readonly #idle: Handle[];
   readonly #waiting: ((request: Handle) => void)[] = [];
-  #pending: Promise<unknown> = Promise.resolve();
+  #pending: Promise<void> = Promise.resolve();
   #disposed = false;
 
   /** @throws {RuntimeError} when the engine has no memory for it; the compiled graph is the caller's then. */
@@ -76,7 +76,8 @@ export class OpenVinoExecutable implements Executable {
     checkOutputs("openvino", this.#program.graph.outputs, outputs, sizes);
     const run = this.#execute(inputs, this.#allOutputs(outputs, sizes), sizes);
     const earlier = this.#pending;
-    this.#pending = Promise.allSettled([earlier, run]);
+    // Of the results it must hold none: they would live as long as the executable.
+    this.#pending = Promise.allSettled([earlier, run]).then(() => undefined);
     await earlier;
     return run;
   }
