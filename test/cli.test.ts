@@ -3,7 +3,17 @@
  * copied and given one more command, whose file is all that a new command takes.
  */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -248,6 +258,19 @@ describe("streams", () => {
     expect(stderr).toMatch(/^(done\n)?$/);
     expect(stdout).toBe("你好\n0\n");
   });
+});
+
+// Of Linux: a file on which no room is left.
+test.skipIf(!existsSync("/dev/full"))("a full disk on standard output is said", () => {
+  const { stderr, stdout } = spawnSync(
+    "bash",
+    ["-c", `"${process.execPath}" "${program}" probe 你好 > /dev/full; echo $?`],
+    {
+      encoding: "utf8",
+    },
+  );
+  expect(stderr).toContain("standard output: expected that all is written, got a full disk");
+  expect(stdout).toBe("1\n");
 });
 
 describe("Ctrl-C", () => {

@@ -230,8 +230,10 @@ describe("measureChoices", () => {
     expect([auto.runtime, auto.precision]).toEqual(["openvino", "bf16"]);
     expect(comparison.times.map(({ milliseconds }) => milliseconds)).toEqual([10, 8, 8, 4, 4]);
     for (const precision of ["f32", "auto"] as const) {
-      const { chosen, log } = await choose({ runtime: "auto", precision, work }, { times: ALL });
-      expect([chosen, log.includes("measure")]).toEqual([`openvino ${precision === "f32" ? "f32" : "bf16"}`, false]);
+      for (const streams of [1, "auto"] as const) {
+        const { chosen, log } = await choose({ runtime: "auto", precision, streams, work }, { times: ALL });
+        expect([chosen, log.includes("measure")]).toEqual([`openvino ${precision === "f32" ? "f32" : "bf16"}`, false]);
+      }
     }
   });
 

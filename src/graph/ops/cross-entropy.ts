@@ -128,7 +128,8 @@ export function meanCrossEntropy(logits: Tensor, labels: Tensor, ignoreIndex = -
  * Whether no score of a row is above its label's, which is much cheaper than to look for the place of the highest.
  * @param logits - float32 [n, classes].
  * @param labels - int32 or int64 [n], in 0 .. classes - 1 or `ignoreIndex`.
- * @returns float32 [n]: 1, or 0, which it is for ignored labels too; it has no gradient.
+ * @returns float32 [n]: 1, or 0, which it is for ignored labels too; it has no gradient. Scores whose log probabilities round
+ *   to the same number count as equal.
  * @throws {ShapeError} when the axes do not fit.
  * ONNX: `LogSoftmax`, `GatherElements` and `ReduceMax` (opset 13).
  */
