@@ -21,8 +21,6 @@ export async function evaluatePretrained(context: CommandContext, model: string,
     data,
     ...given({ masking, maskedLmProb, seed, split, maxInstances, batchSize }),
     ...engineChoice(context),
-    // One batch after the other.
-    streams: 1,
     download,
     signal,
     onNote: output.note,

@@ -77,7 +77,10 @@ export async function* streamTexts<T, R, Row, Encoded extends EncodedRows<Row>>(
       const rows = chunk.flatMap(({ encoded }, text) => encoded.rows.map((row) => ({ row, text })));
       const left = chunk.map(({ encoded }) => encoded.rows.length);
       const lengths = rows.map(({ row }) => work.tokens(row));
-      const compute = async (places: readonly number[]) => {
+      await eachOf(batchesByLength(lengths, batchTokens), work.streams ?? 1, async (places) => {
+        signal?.throwIfAborted();
+        // As many as are computed, so that the next chunk is there when this one is done.
+        chunks.readAhead(places.length);
         const taken = places.map((place) => rows[place] as (typeof rows)[number]);
         await work.run(
           taken.map(({ row }) => row),
@@ -88,12 +91,6 @@ export async function* streamTexts<T, R, Row, Encoded extends EncodedRows<Row>>(
           if (left[text] === 0) done += 1;
         }
         onProgress?.(done);
-      };
-      await eachOf(batchesByLength(lengths, batchTokens), work.streams ?? 1, async (places) => {
-        signal?.throwIfAborted();
-        // As many as are computed, so that the next chunk is there when this one is done.
-        chunks.readAhead(places.length);
-        await compute(places);
       });
       yield* results;
     }

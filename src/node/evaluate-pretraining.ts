@@ -73,7 +73,8 @@ export async function evaluateOnData(options: EvaluatePretrainingOptions): Promi
   const dataset = await openDataset(options.data);
   let engine: OpenedRuntime | undefined;
   try {
-    engine = await openRuntime(options, { mode: "inference", onNote: options.onNote });
+    // One batch is computed after the other: with several streams each would have a share of the threads.
+    engine = await openRuntime({ ...options, streams: 1 }, { mode: "inference", onNote: options.onNote });
     const { runtime } = engine;
     const drawn = evaluationBatches(dataset, options);
     const step = await openStep(dataset, runtime, options);
